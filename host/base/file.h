@@ -1,0 +1,26 @@
+/* file.h - whole files in, and files that are replaced as a whole or not at all. */
+#ifndef BP_BASE_FILE_H
+#define BP_BASE_FILE_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* Reads a regular file with read(), never mmap: a file that shrinks must not kill the process. The
+ * buffer is the caller's (free) and has a '\0' after *size bytes. "-" is standard input. Files
+ * larger than `limit` bytes, folders and devices are BP_ERROR_IO. */
+bp_status bp__file_read(char **out, size_t *size, const char *path, size_t limit);
+
+/* A file being written beside its final place. */
+typedef struct bp__atomic_file bp__atomic_file;
+
+/* Opens "<path>.tmp-XXXXXX" in path's folder. */
+bp_status bp__atomic_open(bp__atomic_file **out, const char *path);
+bp_status bp__atomic_write(bp__atomic_file *file, const void *bytes, size_t size);
+/* fsync, rename over path, fsync of the folder. Releases file whatever happens; on failure the
+ * temporary is removed and an older file at path is untouched. */
+bp_status bp__atomic_commit(bp__atomic_file *file);
+/* Removes the temporary; accepts NULL. */
+void bp__atomic_abort(bp__atomic_file *file);
+
+#endif

@@ -1,0 +1,65 @@
+/* names.c - the tables of names behind bp_x_name and bp_x_from_name. */
+#include "base/names.h"
+
+#include <string.h>
+
+#include "backprop.h"
+
+const char *bp__name_of(const bp__name *table, int32_t code)
+{
+    for (; table->name; ++table)
+        if (table->code == code) return table->name;
+    return NULL;
+}
+
+int32_t bp__code_of(const bp__name *table, const char *name)
+{
+    for (; table->name; ++table)
+        if (strcmp(table->name, name) == 0) return table->code;
+    return -2;
+}
+
+#define BP__FAMILY(family, ...)                                                                    \
+    static const bp__name family##_names[] = {__VA_ARGS__, {NULL, 0}};                             \
+    const char *bp_##family##_name(int32_t code)                                                   \
+    {                                                                                              \
+        return bp__name_of(family##_names, code);                                                  \
+    }                                                                                              \
+    int32_t bp_##family##_from_name(const char *name)                                              \
+    {                                                                                              \
+        return bp__code_of(family##_names, name);                                                  \
+    }
+
+/* clang-format off */
+BP__FAMILY(activation,
+    {"auto", BP_ACTIVATION_AUTO},
+    {"linear", BP_ACTIVATION_LINEAR},
+    {"sigmoid", BP_ACTIVATION_SIGMOID},
+    {"tanh", BP_ACTIVATION_TANH},
+    {"relu", BP_ACTIVATION_RELU},
+    {"softmax", BP_ACTIVATION_SOFTMAX})
+
+BP__FAMILY(loss,
+    {"auto", BP_LOSS_AUTO},
+    {"half_squared", BP_LOSS_HALF_SQUARED},
+    {"cross_entropy", BP_LOSS_CROSS_ENTROPY})
+
+BP__FAMILY(optimizer,
+    {"sgd", BP_OPTIMIZER_SGD},
+    {"momentum", BP_OPTIMIZER_MOMENTUM},
+    {"adam", BP_OPTIMIZER_ADAM})
+
+BP__FAMILY(init,
+    {"auto", BP_INIT_AUTO},
+    {"glorot_uniform", BP_INIT_GLOROT_UNIFORM},
+    {"he_uniform", BP_INIT_HE_UNIFORM},
+    {"uniform", BP_INIT_UNIFORM})
+
+BP__FAMILY(gemm,
+    {"auto", BP_GEMM_AUTO},
+    {"native", BP_GEMM_NATIVE},
+    {"clblast", BP_GEMM_CLBLAST},
+    {"naive", BP_GEMM_NAIVE},
+    {"gpu", BP_GEMM_GPU},
+    {"cpu", BP_GEMM_CPU})
+/* clang-format on */

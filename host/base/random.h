@@ -1,0 +1,34 @@
+/* random.h - counter-based random numbers: Philox 4x32-10.
+ *
+ * Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011. A number is a
+ * pure function of (seed, purpose, a, b, element): nothing to store in a checkpoint, nothing that
+ * depends on the order of drawing, and the same integers on the host and on every device. */
+#ifndef BP_BASE_RANDOM_H
+#define BP_BASE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum bp__purpose {
+    BP__PURPOSE_INIT = 1,    /* a = layer, b = 0 */
+    BP__PURPOSE_SHUFFLE = 2, /* a = epoch, b = 0 */
+    BP__PURPOSE_SPLIT = 3    /* a = class, b = 0 */
+} bp__purpose;
+
+/* The bijection itself: out = Philox 4x32-10 of counter under key. */
+void bp__philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
+
+/* 32 random bits number `element` of the stream (seed, purpose, a, b). The key is the seed; the
+ * counter is (element / 4, b, a, purpose); word element % 4 is taken. */
+uint32_t bp__random_bits(uint64_t seed, bp__purpose purpose, uint32_t a, uint32_t b,
+                         uint64_t element);
+
+/* Uniform in [0, 1): the upper 24 bits, exact in float32 as well. */
+double bp__random_unit(uint64_t seed, bp__purpose purpose, uint32_t a, uint32_t b,
+                       uint64_t element);
+
+/* permutation[i] for i < count: Fisher-Yates over the stream (seed, purpose, a, 0). */
+void bp__random_permutation(uint32_t *permutation, size_t count, uint64_t seed, bp__purpose purpose,
+                            uint32_t a);
+
+#endif

@@ -1,0 +1,474 @@
+/* backprop.h - libbackprop: train feed-forward neural networks on any OpenCL device, from C.
+ *
+ * This header is the manual. It has five parts, simple before advanced:
+ *
+ *   1. Status and errors      what every call returns, and where the details are
+ *   2. Devices                which machines can compute, and how to open one
+ *   3. Data sets              arrays in memory, files, splits, scaling
+ *   4. Models                 architecture, parameters, saving and loading
+ *   5. Training and using     train, evaluate, predict; then step by step
+ *
+ * The intended use, in ten lines (examples/xor.c is this program with its error checks):
+ *
+ *     const float x[] = {0,0, 0,1, 1,0, 1,1}, t[] = {0, 1, 1, 0};
+ *     bp_device *device; bp_data *data; bp_model *model; float y[4];
+ *     bp_device_open(&device, "auto");
+ *     bp_data_from_arrays(&data, x, 4, 2, t, 1);
+ *     bp_model_options shape = bp_model_options_default();
+ *     shape.hidden = "8:tanh"; shape.loss = BP_LOSS_HALF_SQUARED;
+ *     bp_model_create(&model, data, &shape);
+ *     bp_train_options how = bp_train_options_default();
+ *     how.epochs = 500; how.batch = 4; how.learning_rate = 0.05f;
+ *     bp_train(model, device, data, NULL, &how, NULL);
+ *     bp_predict(model, device, x, 4, y);
+ *
+ * Conventions that hold everywhere:
+ *   - Functions that can fail return bp_status. An object that a call makes is its first argument;
+ *     it is set to NULL on failure. Every bp_noun_free accepts NULL.
+ *   - Matrices are float32, row-major, one sample a row, without gaps: x is [rows][features].
+ *   - Arguments are borrowed for the duration of the call and copied where they are needed longer,
+ *     unless a declaration says otherwise. Returned `const char *` texts belong to the library.
+ *   - Option structs come from bp_x_options_default(), which also fills in their `size`, so that
+ *     fields can be added without breaking programs that were compiled earlier.
+ *   - The library never prints, never exits and installs no signal handlers.
+ *   - Objects may be used by one thread at a time; different objects by different threads at once.
+ *     The OpenCL device behind a bp_device may be shared: open it twice.
+ *
+ * Notation in comments: B rows of a batch, n_l units of layer l, A_l its activations [B][n_l],
+ * W_l its weights [n_l][n_{l-1}] (one row per output unit, PyTorch's order), b_l its biases.
+ */
+#ifndef BACKPROP_H
+#define BACKPROP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BP_API __attribute__((visibility("default")))
+#else
+#define BP_API
+#endif
+
+#define BP_VERSION_MAJOR 0
+#define BP_VERSION_MINOR 1
+#define BP_VERSION_PATCH 0
+
+/* Version of the library at run time, "major.minor.patch". */
+BP_API const char *bp_version(void);
+
+/* ---- 1. Status and errors --------------------------------------------------------------------
+ *
+ * Codes are pinned: their values never change. BP_STATUSES(X) calls X(name, value, text) for each. */
+#define BP_STATUSES(X)                                                         \
+    X(BP_OK, 0, "no error")                                                    \
+    X(BP_ERROR_ARGUMENT, 1, "an argument is not valid")                        \
+    X(BP_ERROR_MEMORY, 2, "out of memory")                                     \
+    X(BP_ERROR_IO, 3, "a file could not be read or written")                   \
+    X(BP_ERROR_DATA, 4, "the data is not valid")                               \
+    X(BP_ERROR_MODEL, 5, "the model is not valid or does not fit the data")    \
+    X(BP_ERROR_NO_DEVICE, 6, "no such device")                                 \
+    X(BP_ERROR_OPENCL, 7, "an OpenCL call failed")                             \
+    X(BP_ERROR_BUILD, 8, "a kernel did not build on this device")              \
+    X(BP_ERROR_DEVICE_MEMORY, 9, "the device has too little memory")           \
+    X(BP_ERROR_DIVERGED, 10, "training diverged: a loss that is not finite")   \
+    X(BP_ERROR_CANCELLED, 11, "stopped by the progress callback")              \
+    X(BP_ERROR_UNSUPPORTED, 12, "not supported on this device or in this build") \
+    X(BP_ERROR_INTERNAL, 13, "internal error: please report it")
+
+typedef enum bp_status {
+#define BP_STATUS_ENUM(name, value, text) name = value,
+    BP_STATUSES(BP_STATUS_ENUM)
+#undef BP_STATUS_ENUM
+} bp_status;
+
+/* Name of a code ("BP_ERROR_DATA") and its one-line meaning; never NULL. */
+BP_API const char *bp_status_name(bp_status status);
+BP_API const char *bp_status_text(bp_status status);
+
+/* What the last failed call of this thread had to say: the call, the OpenCL code by name, the file
+ * and line of a bad input, the build log where there is one. Empty before the first failure. Valid
+ * until the thread's next failure. A successful call does not clear it. */
+BP_API const char *bp_last_error(void);
+
+/* The name among names[count] that is nearest to given (edit distance, case ignored), for "did you
+ * mean"; NULL where none is near. */
+BP_API const char *bp_nearest(const char *given, const char *const *names, size_t count);
+
+/* ---- 2. Devices ------------------------------------------------------------------------------ */
+
+/* A device that has been opened: an OpenCL context and queue, or the plain C reference. */
+typedef struct bp_device bp_device;
+
+/* Kinds of device, in the order in which "auto" prefers them. */
+#define BP_KIND_GPU 0
+#define BP_KIND_ACCELERATOR 1
+#define BP_KIND_CPU 2
+#define BP_KIND_REFERENCE 3
+
+typedef struct bp_device_info {
+    char spec[24];                /* "P:D" or "reference": what bp_device_open accepts */
+    char name[256];
+    char vendor[256];
+    char driver[256];
+    char opencl[256];             /* the device's OpenCL version text; empty for the reference */
+    int32_t kind;                 /* BP_KIND_* */
+    uint32_t compute_units;
+    uint64_t global_memory_bytes; /* 0 for the reference: as much as the process may have */
+} bp_device_info;
+
+/* All devices of all OpenCL platforms, then the reference, which is always there, so *count >= 1.
+ * The array is the caller's: bp_device_list_free. A machine without OpenCL is no error; *note (may
+ * be NULL) then says why there are no OpenCL devices, and is empty otherwise. */
+BP_API bp_status bp_device_list(bp_device_info **out, size_t *count, const char **note);
+BP_API void bp_device_list_free(bp_device_info *list);
+BP_API const char *bp_kind_name(int32_t kind);
+
+/* Opens a device. spec: "auto" (a GPU, else an accelerator, else a CPU, else the reference), "gpu",
+ * "cpu", "accelerator", "reference", "P:D" (platform and device number), or part of a device's name
+ * in any case. NULL means the environment's BACKPROP_DEVICE, or "auto" where that is not set.
+ * Errors: BP_ERROR_NO_DEVICE (the text lists what exists), BP_ERROR_OPENCL, BP_ERROR_MEMORY.
+ * The device must outlive every object made with it. */
+BP_API bp_status bp_device_open(bp_device **out, const char *spec);
+BP_API void bp_device_free(bp_device *device);
+BP_API const bp_device_info *bp_device_get_info(const bp_device *device);
+
+/* ---- 3. Data sets ----------------------------------------------------------------------------
+ *
+ * A data set is either raw (as a file holds it: text, missing values, unscaled numbers) or encoded
+ * (float32 features and targets). Training and evaluation take encoded data. A schema turns raw
+ * into encoded; it is learned on the training part alone and stored in the model:
+ *
+ *     bp_data_load(&all, "iris.csv", NULL);            raw
+ *     bp_data_split(&part, &rest, all, 0.2, seed);     raw, stratified by class
+ *     bp_schema_learn(&schema, part, NULL);            categories, means, scales, class names
+ *     bp_schema_apply(&train, schema, part);           encoded
+ *     bp_schema_apply(&valid, schema, rest);           encoded
+ *
+ * Arrays given by bp_data_from_arrays and bp_data_from_labels are encoded already. */
+typedef struct bp_data bp_data;
+typedef struct bp_schema bp_schema;
+
+#define BP_TASK_AUTO 0
+#define BP_TASK_CLASSIFY 1
+#define BP_TASK_REGRESS 2
+
+#define BP_FORMAT_AUTO 0
+#define BP_FORMAT_CSV 1
+#define BP_FORMAT_IDX 2
+
+/* Regression: x [rows][features], targets [rows][outputs]; both copied. Errors: BP_ERROR_ARGUMENT,
+ * BP_ERROR_MEMORY, BP_ERROR_DATA (a value that is not finite; the text names row and column). */
+BP_API bp_status bp_data_from_arrays(bp_data **out, const float *x, size_t rows, size_t features,
+                                     const float *targets, size_t outputs);
+
+/* Classification: labels[rows] in 0..classes-1; copied. Errors as above. */
+BP_API bp_status bp_data_from_labels(bp_data **out, const float *x, size_t rows, size_t features,
+                                     const int32_t *labels, size_t classes);
+
+typedef struct bp_load_options {
+    size_t size;
+    const char *labels;  /* IDX: the label file; NULL: none, or known from the folder */
+    const char *target;  /* CSV: target column by name or by number from 1 (negative from the end);
+                            several joined by commas for regression; NULL: the last column */
+    int32_t task;        /* BP_TASK_*; auto: text or few-valued integers mean classification */
+    int32_t format;      /* BP_FORMAT_*; auto: told by content */
+    int32_t header;      /* CSV: -1 find out, 0 none, 1 the first line */
+    char delimiter;      /* CSV: 0 find out, or one of , ; tab */
+    int32_t test_part;   /* folder of four IDX files: 0 the training part, 1 the test part */
+    const bp_schema *schema; /* read columns as this schema knows them (eval, predict); NULL: free */
+    int32_t need_target; /* with schema: 1 the target must be there (eval), 0 it may be (predict) */
+} bp_load_options;
+
+BP_API bp_load_options bp_load_options_default(void);
+
+/* Reads a CSV file, an IDX file (plain or gzip), or a folder that holds the four MNIST-style files.
+ * path "-" reads CSV from standard input. options may be NULL.
+ * Errors: BP_ERROR_IO, BP_ERROR_DATA (the text names file and line or byte), BP_ERROR_MEMORY. */
+BP_API bp_status bp_data_load(bp_data **out, const char *path, const bp_load_options *options);
+
+/* 1 if path is a folder that holds the four MNIST-style files, so that its test part can be loaded. */
+BP_API int bp_data_is_folder(const char *path);
+
+BP_API void bp_data_free(bp_data *data);
+
+typedef struct bp_data_info {
+    size_t rows;
+    size_t columns;         /* of the file, the target not counted; for encoded data = features */
+    size_t features;        /* network inputs once encoded; 0 while raw */
+    size_t outputs;         /* network outputs once encoded (classes or targets); 0 while raw */
+    int32_t task;           /* BP_TASK_*; BP_TASK_AUTO where there is no target */
+    int32_t encoded;
+    size_t missing;         /* cells that were missing in the file */
+    size_t image_height, image_width; /* 0 where the rows are not pictures */
+} bp_data_info;
+
+BP_API bp_data_info bp_data_get_info(const bp_data *data);
+
+/* Encoded data only; NULL otherwise. x [rows][features]; labels[rows] for classification;
+ * targets [rows][outputs], scaled, for regression. They live as long as the data set. */
+BP_API const float *bp_data_features(const bp_data *data);
+BP_API const int32_t *bp_data_labels(const bp_data *data);
+BP_API const float *bp_data_targets(const bp_data *data);
+
+/* Warnings that loading or learning gave (constant column, all-missing column, imputed cells…),
+ * one a line; empty where there are none. Belongs to the object. */
+BP_API const char *bp_data_warnings(const bp_data *data);
+BP_API const char *bp_schema_warnings(const bp_schema *schema);
+
+/* Splits off round(fraction * rows) rows, stratified by class for classification, drawn by seed.
+ * The same seed gives the same split on every machine. Both parts are the caller's. A class with
+ * too few rows stays in the first part. Errors: BP_ERROR_ARGUMENT (fraction not in (0, 1), or a
+ * part would be empty), BP_ERROR_MEMORY. */
+BP_API bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data *data,
+                               double fraction, uint64_t seed);
+
+/* Learns how to turn raw data into features: one-hot categories, means for missing values, standard
+ * scaling of numeric columns (pixels: 1/255), class names, and for regression the targets' mean and
+ * scale. Errors: BP_ERROR_DATA (no target, one class only, nothing to learn from), BP_ERROR_MEMORY. */
+BP_API bp_status bp_schema_learn(bp_schema **out, const bp_data *training_part);
+BP_API bp_status bp_schema_copy(bp_schema **out, const bp_schema *schema);
+BP_API void bp_schema_free(bp_schema *schema);
+
+/* Encodes raw data. Errors: BP_ERROR_DATA (columns that differ, a label never seen; the text names
+ * them), BP_ERROR_MEMORY. A category never seen encodes as all zeros and is counted in a warning. */
+BP_API bp_status bp_schema_apply(bp_data **out, const bp_schema *schema, const bp_data *raw);
+
+typedef struct bp_schema_info {
+    size_t columns, features, outputs;
+    int32_t task;
+    size_t image_height, image_width;
+} bp_schema_info;
+
+BP_API bp_schema_info bp_schema_get_info(const bp_schema *schema);
+/* Name of class k, or of target k for regression; NULL out of range. */
+BP_API const char *bp_schema_output_name(const bp_schema *schema, size_t k);
+/* Name of raw column k; NULL out of range. */
+BP_API const char *bp_schema_column_name(const bp_schema *schema, size_t k);
+/* Regression: raw target = scaled * scale + mean. For classification mean 0, scale 1. */
+BP_API void bp_schema_target_scale(const bp_schema *schema, size_t k, double *mean, double *scale);
+/* The schema as JSON, as it is stored in a model, and back. The text is the caller's: free(). */
+BP_API bp_status bp_schema_to_json(char **out, const bp_schema *schema);
+BP_API bp_status bp_schema_from_json(bp_schema **out, const char *json);
+
+/* ---- 4. Models -------------------------------------------------------------------------------- */
+
+/* A network's architecture and its parameters in host memory, with the schema that feeds it. */
+typedef struct bp_model bp_model;
+
+#define BP_ACTIVATION_LINEAR 0
+#define BP_ACTIVATION_SIGMOID 1
+#define BP_ACTIVATION_TANH 2
+#define BP_ACTIVATION_RELU 3
+#define BP_ACTIVATION_SOFTMAX 4 /* output layer only, with cross-entropy */
+#define BP_ACTIVATION_AUTO (-1)
+
+/* Per sample, a = output activations, t = targets, summed over the outputs; the loss of a batch or
+ * data set is the mean over its samples. Cross-entropy is taken from the net inputs. */
+#define BP_LOSS_HALF_SQUARED 0  /* E = 1/2 sum_k (t_k - a_k)^2 */
+#define BP_LOSS_CROSS_ENTROPY 1 /* E = -sum_k t_k log softmax(z)_k; output activation softmax */
+#define BP_LOSS_AUTO (-1)
+
+#define BP_OPTIMIZER_SGD 0      /* w -= r g */
+#define BP_OPTIMIZER_MOMENTUM 1 /* v = m v + g; w -= r v */
+#define BP_OPTIMIZER_ADAM 2     /* Kingma & Ba 2015, algorithm 1, with bias correction */
+
+#define BP_INIT_AUTO (-1)       /* he_uniform for relu, glorot_uniform otherwise */
+#define BP_INIT_GLOROT_UNIFORM 0 /* U(+-sqrt(6 / (n_in + n_out))), Glorot & Bengio 2010 */
+#define BP_INIT_HE_UNIFORM 1    /* U(+-sqrt(6 / n_in)), He et al. 2015 */
+#define BP_INIT_UNIFORM 2       /* U(+-init_range) */
+
+/* Names as the command line spells them; NULL for an unknown code, -2 for an unknown name. */
+BP_API const char *bp_activation_name(int32_t activation);
+BP_API int32_t bp_activation_from_name(const char *name);
+BP_API const char *bp_loss_name(int32_t loss);
+BP_API int32_t bp_loss_from_name(const char *name);
+BP_API const char *bp_optimizer_name(int32_t optimizer);
+BP_API int32_t bp_optimizer_from_name(const char *name);
+BP_API const char *bp_init_name(int32_t init);
+BP_API int32_t bp_init_from_name(const char *name);
+
+/* One dense layer: A_out = f(A_in W^T + b), W [outputs][inputs], b [outputs] where bias is 1. */
+typedef struct bp_layer {
+    size_t inputs, outputs;
+    int32_t activation; /* BP_ACTIVATION_* */
+    int32_t bias;       /* 1 or 0 */
+} bp_layer;
+
+typedef struct bp_model_options {
+    size_t size;
+    const char *hidden;         /* "128,64" or "128:relu,64:tanh"; "" or NULL: a single layer */
+    int32_t activation;         /* of hidden layers that name none */
+    int32_t output_activation;  /* BP_ACTIVATION_AUTO: softmax, sigmoid or linear by task and loss */
+    int32_t loss;               /* BP_LOSS_AUTO: cross-entropy for classes, else half squared */
+    int32_t bias;               /* 1: every layer has biases */
+    int32_t init;               /* BP_INIT_*; biases start at 0 */
+    float init_range;           /* for BP_INIT_UNIFORM */
+    uint64_t seed;
+} bp_model_options;
+
+BP_API bp_model_options bp_model_options_default(void);
+
+/* Makes a model for encoded data: inputs and outputs are the data's. Parameters are drawn from
+ * Philox 4x32-10 with the seed: the same on every machine. If the data came through a schema, the
+ * model keeps a copy of it. Errors: BP_ERROR_ARGUMENT, BP_ERROR_DATA, BP_ERROR_MEMORY. */
+BP_API bp_status bp_model_create(bp_model **out, const bp_data *data, const bp_model_options *options);
+
+/* Makes a model layer by layer; init as in the options (which may be NULL; hidden, activation and
+ * bias in them are not used). layers[l].inputs must equal layers[l-1].outputs. */
+BP_API bp_status bp_model_create_layers(bp_model **out, const bp_layer *layers, size_t count,
+                                        const bp_model_options *options);
+
+/* Loads a safetensors file: ours, or a PyTorch state_dict of Linear layers (names "0.weight",
+ * "0.bias", "2.weight"…). A state_dict has no activations; activation is then what its hidden
+ * layers get (BP_ACTIVATION_AUTO: relu), the output layer is linear with half squared error.
+ * Errors: BP_ERROR_IO, BP_ERROR_MODEL (what is wrong, and at which byte or tensor), BP_ERROR_MEMORY. */
+BP_API bp_status bp_model_load(bp_model **out, const char *path, int32_t activation);
+
+/* Writes atomically: a temporary beside path, fsync, rename. On failure the old file is intact.
+ * Errors: BP_ERROR_IO (disk full, not writable), BP_ERROR_MEMORY. */
+BP_API bp_status bp_model_save(const bp_model *model, const char *path);
+BP_API void bp_model_free(bp_model *model);
+
+typedef struct bp_model_info {
+    size_t layers, inputs, outputs;
+    size_t parameters; /* weights and biases */
+    int32_t loss;      /* BP_LOSS_* */
+} bp_model_info;
+
+BP_API bp_model_info bp_model_get_info(const bp_model *model);
+BP_API bp_layer bp_model_get_layer(const bp_model *model, size_t layer);
+
+/* The parameters themselves: W_l [outputs][inputs] and b_l [outputs] (NULL without bias). They may
+ * be written between trainings; they live as long as the model. NULL where layer is out of range. */
+BP_API float *bp_model_weights(bp_model *model, size_t layer);
+BP_API float *bp_model_biases(bp_model *model, size_t layer);
+
+/* The schema, or NULL: the model takes encoded data only. Belongs to the model. set copies; the
+ * schema's features and outputs must be the model's (BP_ERROR_MODEL). */
+BP_API const bp_schema *bp_model_get_schema(const bp_model *model);
+BP_API bp_status bp_model_set_schema(bp_model *model, const bp_schema *schema);
+
+/* Free-form records that are saved with the model ("command", "seed", "device"…). get returns NULL
+ * where there is no such key; keys enumerates (NULL past the end). */
+BP_API bp_status bp_model_set_record(bp_model *model, const char *key, const char *value);
+BP_API const char *bp_model_get_record(const bp_model *model, const char *key);
+BP_API const char *bp_model_record_key(const bp_model *model, size_t index);
+
+/* ---- 5. Training and using -------------------------------------------------------------------- */
+
+#define BP_GEMM_AUTO 0    /* by kind of device */
+#define BP_GEMM_NATIVE 1  /* this library's own kernels, the variant by kind of device */
+#define BP_GEMM_CLBLAST 2 /* CLBlast, loaded only when chosen */
+#define BP_GEMM_NAIVE 3   /* the one-line kernel: for understanding and for tests */
+#define BP_GEMM_GPU 4     /* native, GPU variant whatever the device */
+#define BP_GEMM_CPU 5     /* native, CPU variant whatever the device */
+BP_API const char *bp_gemm_name(int32_t gemm);
+BP_API int32_t bp_gemm_from_name(const char *name);
+
+typedef struct bp_progress {
+    int64_t epoch, epochs;     /* current, from 1; and in all */
+    int64_t step, steps;       /* finished in this epoch, and in all in an epoch */
+    int32_t epoch_done;        /* 1: the epoch is complete, its losses below are final */
+    double train_loss;         /* mean over the samples of the epoch so far */
+    double validation_loss;    /* NAN until an epoch is done, or without validation data */
+    double validation_accuracy; /* classification; NAN otherwise */
+    double learning_rate;
+    double seconds;            /* spent in training so far, evaluation not counted */
+    double samples_per_second;
+} bp_progress;
+
+/* Called about ten times a second and at the end of each epoch. A value other than 0 stops the
+ * training at this step boundary with BP_ERROR_CANCELLED; the model then holds what was trained. */
+typedef int (*bp_progress_fn)(const bp_progress *progress, void *user);
+
+typedef struct bp_train_options {
+    size_t size;
+    int64_t epochs;
+    int64_t batch;        /* rows a step; the last batch of an epoch may be smaller */
+    int32_t optimizer;    /* BP_OPTIMIZER_* */
+    int32_t shuffle;      /* 1: a new permutation each epoch, drawn by seed and epoch */
+    int32_t gemm;         /* BP_GEMM_* */
+    float learning_rate;  /* 0: the optimizer's default (sgd .1, momentum .02, adam .001) */
+    float momentum;       /* m of momentum */
+    float beta1, beta2, epsilon; /* of Adam */
+    uint64_t seed;
+    bp_progress_fn progress; /* may be NULL */
+    void *user;
+} bp_train_options;
+
+BP_API bp_train_options bp_train_options_default(void);
+BP_API float bp_optimizer_default_learning_rate(int32_t optimizer);
+
+typedef struct bp_train_result {
+    int64_t epochs, steps;   /* finished */
+    double train_loss;       /* of the last epoch */
+    double validation_loss, validation_accuracy; /* of the last epoch; NAN where there is none */
+    double seconds;          /* training only: no set-up, no validation */
+    double setup_seconds;    /* upload and kernel build */
+    double samples_per_second;
+} bp_train_result;
+
+/* Trains model on encoded data. validation may be NULL; result may be NULL and is filled in on every
+ * return. On BP_ERROR_CANCELLED the model holds the state at the step where it stopped; on
+ * BP_ERROR_DIVERGED the state after the last epoch whose loss was finite. Other errors leave the
+ * model as it was. Errors: also BP_ERROR_MODEL (the model does not fit the data),
+ * BP_ERROR_DEVICE_MEMORY (says how much is needed), BP_ERROR_OPENCL, BP_ERROR_BUILD. */
+BP_API bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
+                          const bp_data *validation, const bp_train_options *options,
+                          bp_train_result *result);
+
+typedef struct bp_metrics {
+    size_t samples;
+    double loss;         /* mean over samples, in scaled units for regression */
+    double accuracy;     /* classification; NAN otherwise */
+    double rmse, mae, r2; /* regression, in the targets' own units; NAN otherwise */
+    double seconds;
+} bp_metrics;
+
+/* Evaluates on encoded data. Errors as bp_train. */
+BP_API bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
+                             const bp_data *data);
+
+/* Output activations y [rows][outputs] for encoded features x [rows][inputs]. For softmax they are
+ * probabilities; for regression they are in the schema's scaled units (bp_schema_target_scale). */
+BP_API bp_status bp_predict(const bp_model *model, bp_device *device, const float *x, size_t rows,
+                            float *y);
+
+/* Step by step: a trainer keeps parameters, optimizer state and compiled kernels on the device. */
+typedef struct bp_trainer bp_trainer;
+
+/* model gives the start values; device must outlive the trainer. batch in the options is the largest
+ * number of rows a step may have. */
+BP_API bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *device,
+                                   const bp_train_options *options);
+BP_API void bp_trainer_free(bp_trainer *trainer);
+
+/* Makes data (encoded, copied to the device) the set that bp_trainer_epoch draws its batches from. */
+BP_API bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data);
+
+/* Runs one epoch; *loss (may be NULL) is the mean over its samples. BP_ERROR_DIVERGED where it is
+ * not finite. */
+BP_API bp_status bp_trainer_epoch(bp_trainer *trainer, double *loss);
+
+/* One step on the caller's own arrays: x [rows][inputs] and either targets [rows][outputs] or
+ * labels[rows] (the other NULL); 1 <= rows <= batch. *loss (may be NULL; reading it waits for the
+ * device) is the mean over the rows, before the step. */
+BP_API bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targets,
+                                 const int32_t *labels, size_t rows, double *loss);
+
+/* Copies the parameters from the device into model, which must have the same layers. */
+BP_API bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model);
+
+/* The gradients of the last step, in the layout of the parameters: weights [outputs][inputs] and
+ * biases [outputs] (either may be NULL). They are of the mean loss over the step's rows. */
+BP_API bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *weights,
+                                          float *biases);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,130 @@
+/* test_base.c - random numbers against known answers, checked arithmetic, atomic files, names. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/status.h"
+
+/* Known answers of Philox 4x32-10 published with Random123 (kat_vectors). */
+Test(random, philox_known_answers)
+{
+    const struct {
+        uint32_t counter[4], key[2], expected[4];
+    } cases[] = {
+        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        uint32_t out[4];
+        bp__philox(out, cases[i].counter, cases[i].key);
+        for (int w = 0; w < 4; ++w)
+            cr_assert_eq(out[w], cases[i].expected[w], "case %zu word %d: %08x", i, w, out[w]);
+    }
+}
+
+Test(random, streams_differ_and_repeat)
+{
+    cr_assert_eq(bp__random_bits(7, BP__PURPOSE_INIT, 1, 0, 5),
+                 bp__random_bits(7, BP__PURPOSE_INIT, 1, 0, 5));
+    cr_assert_neq(bp__random_bits(7, BP__PURPOSE_INIT, 1, 0, 5),
+                  bp__random_bits(8, BP__PURPOSE_INIT, 1, 0, 5));
+    cr_assert_neq(bp__random_bits(7, BP__PURPOSE_INIT, 1, 0, 5),
+                  bp__random_bits(7, BP__PURPOSE_SHUFFLE, 1, 0, 5));
+    cr_assert_neq(bp__random_bits(7, BP__PURPOSE_INIT, 1, 0, 5),
+                  bp__random_bits(7, BP__PURPOSE_INIT, 2, 0, 5));
+    double sum = 0;
+    for (uint64_t i = 0; i < 100000; ++i) {
+        double u = bp__random_unit(1, BP__PURPOSE_INIT, 0, 0, i);
+        cr_assert(u >= 0 && u < 1);
+        sum += u;
+    }
+    cr_assert_float_eq(sum / 100000, 0.5, 0.005);
+}
+
+Test(random, permutation_is_one)
+{
+    enum { N = 1000 };
+    uint32_t p[N];
+    char seen[N] = {0};
+    bp__random_permutation(p, N, 3, BP__PURPOSE_SHUFFLE, 9);
+    size_t at_home = 0;
+    for (size_t i = 0; i < N; ++i) {
+        cr_assert_lt(p[i], N);
+        cr_assert_not(seen[p[i]]);
+        seen[p[i]] = 1;
+        at_home += p[i] == i;
+    }
+    cr_assert_lt(at_home, 10);
+}
+
+Test(memory, arithmetic_is_checked)
+{
+    size_t out;
+    cr_assert(bp__mul_size(&out, 1u << 20, 1u << 20));
+    cr_assert_not(bp__mul_size(&out, SIZE_MAX, 2));
+    cr_assert_not(bp__add_size(&out, SIZE_MAX, 1));
+    void *p = &out;
+    cr_assert_eq(bp__new_array(&p, SIZE_MAX / 2, 4), BP_ERROR_MEMORY);
+    cr_assert_null(p);
+    cr_assert_eq(bp__round_up(17, 16), 32);
+    cr_assert_eq(bp__round_up(16, 16), 16);
+    cr_assert_eq(bp__round_up(0, 16), 0);
+}
+
+Test(status, names_texts_and_context)
+{
+    cr_assert_str_eq(bp_status_name(BP_ERROR_DATA), "BP_ERROR_DATA");
+    cr_assert_eq(BP_ERROR_DIVERGED, 10);
+    bp__fail(BP_ERROR_IO, "inner %d", 1);
+    bp__fail_context(BP_ERROR_IO, "outer %s", "x");
+    cr_assert_str_eq(bp_last_error(), "outer x: inner 1");
+}
+
+Test(names, every_name_round_trips)
+{
+    for (int32_t a = -1; a <= BP_ACTIVATION_SOFTMAX; ++a)
+        cr_assert_eq(bp_activation_from_name(bp_activation_name(a)), a);
+    for (int32_t g = 0; g <= BP_GEMM_CPU; ++g) cr_assert_eq(bp_gemm_from_name(bp_gemm_name(g)), g);
+    cr_assert_null(bp_loss_name(77));
+    cr_assert_eq(bp_optimizer_from_name("sdg"), -2);
+    const char *const names[] = {"sgd", "momentum", "adam"};
+    cr_assert_str_eq(bp_nearest("sdg", names, 3), "sgd");
+    cr_assert_str_eq(bp_nearest("Momentun", names, 3), "momentum");
+    cr_assert_null(bp_nearest("lbfgs", names, 3));
+}
+
+Test(file, atomic_replaces_or_keeps)
+{
+    char folder[] = "/tmp/backprop-test-XXXXXX", path[64];
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/f", folder);
+    bp__atomic_file *file;
+    cr_assert_eq(bp__atomic_open(&file, path), BP_OK);
+    cr_assert_eq(bp__atomic_write(file, "first", 5), BP_OK);
+    cr_assert_eq(bp__atomic_commit(file), BP_OK);
+    cr_assert_eq(bp__atomic_open(&file, path), BP_OK);
+    cr_assert_eq(bp__atomic_write(file, "second", 6), BP_OK);
+    bp__atomic_abort(file);
+    char *text;
+    size_t size;
+    cr_assert_eq(bp__file_read(&text, &size, path, 100), BP_OK);
+    cr_assert_str_eq(text, "first");
+    free(text);
+    cr_assert_eq(bp__file_read(&text, &size, path, 4), BP_ERROR_IO);
+    cr_assert_eq(bp__file_read(&text, &size, folder, 100), BP_ERROR_IO);
+    cr_assert_eq(bp__atomic_open(&file, "/nonexistent/f"), BP_ERROR_IO);
+    unlink(path);
+    cr_assert_eq(rmdir(folder), 0, "a temporary was left behind");
+}
