@@ -237,6 +237,15 @@ BP_API void bp_schema_free(bp_schema *schema);
  * them), BP_ERROR_MEMORY. A category never seen encodes as all zeros and is counted in a warning. */
 BP_API bp_status bp_schema_apply(bp_data **out, const bp_schema *schema, const bp_data *raw);
 
+/* Encodes raw data for a network that has no schema: numbers as they stand, pixels of a byte as
+ * 1/255 of their value. A table's columns are taken in the file's order; where they are `inputs` in
+ * number only with the target columns among them, there is no target. task: BP_TASK_CLASSIFY takes
+ * one target column (or IDX labels) as classes 0..outputs-1, BP_TASK_REGRESS `outputs` target
+ * columns as values, BP_TASK_AUTO what fits the number of columns. Errors: BP_ERROR_DATA (text,
+ * missing values, columns or classes that do not fit; the text names them), BP_ERROR_MEMORY. */
+BP_API bp_status bp_data_encode_plain(bp_data **out, const bp_data *raw, size_t inputs,
+                                      size_t outputs, int32_t task);
+
 typedef struct bp_schema_info {
     size_t columns, features, outputs;
     int32_t task;
@@ -303,7 +312,8 @@ typedef struct bp_model_options {
     const char *hidden;         /* "128,64" or "128:relu,64:tanh"; "" or NULL: a single layer */
     int32_t activation;         /* of hidden layers that name none */
     int32_t output_activation;  /* BP_ACTIVATION_AUTO: softmax, sigmoid or linear by task and loss */
-    int32_t loss;               /* BP_LOSS_AUTO: cross-entropy for classes, else half squared */
+    int32_t loss;               /* BP_LOSS_AUTO: what goes with the output activation if that is
+                                   named, else cross-entropy for classes, else half squared */
     int32_t bias;               /* 1: every layer has biases */
     int32_t init;               /* BP_INIT_*; biases start at 0 */
     float init_range;           /* for BP_INIT_UNIFORM */
@@ -329,7 +339,8 @@ BP_API bp_status bp_model_create_layers(bp_model **out, const bp_layer *layers, 
 BP_API bp_status bp_model_load(bp_model **out, const char *path, int32_t activation);
 
 /* Writes atomically: a temporary beside path, fsync, rename. On failure the old file is intact.
- * Errors: BP_ERROR_IO (disk full, not writable), BP_ERROR_MEMORY. */
+ * Errors: BP_ERROR_IO (disk full, not writable), BP_ERROR_MODEL (a parameter is not finite: such a
+ * file could not be loaded), BP_ERROR_MEMORY. */
 BP_API bp_status bp_model_save(const bp_model *model, const char *path);
 BP_API void bp_model_free(bp_model *model);
 

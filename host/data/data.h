@@ -1,11 +1,12 @@
-/* data.h - what a data set and a schema are made of. The trainer reads encoded data through the
- * public accessors; only host/data/ looks in here. */
+/* data.h - what a data set is made of. The trainer reads encoded data through the public accessors;
+ * only host/data/ looks in here. */
 #ifndef BP_DATA_DATA_H
 #define BP_DATA_DATA_H
 
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "data/words.h"
 
 typedef enum bp__column_kind { BP__COLUMN_NUMBER, BP__COLUMN_TEXT } bp__column_kind;
 
@@ -13,28 +14,30 @@ typedef enum bp__column_kind { BP__COLUMN_NUMBER, BP__COLUMN_TEXT } bp__column_k
 typedef struct bp__column {
     char *name;
     bp__column_kind kind;
-    double *number;   /* [rows]; NAN where missing */
-    uint32_t *text;   /* [rows]; index into words, UINT32_MAX where missing */
-    char **words;     /* distinct texts, in order of appearance */
-    size_t word_count;
+    size_t position;   /* in the file, from 0: what a file without a header is matched by */
+    bool reported;     /* loading has already warned that it is constant or empty */
+    double *number;    /* [rows]; NAN where missing, otherwise finite */
+    uint32_t *text;    /* [rows]; index into words, BP__NO_WORD where missing */
+    bp__words words;   /* distinct texts, in order of appearance */
 } bp__column;
 
-/* A data set is in one of three forms; encoded data has features, raw data pixels or columns.
- *   table     columns[column_count], feature columns first, then target_count target columns
- *   pixels    IDX: values [rows][columns] of the file's type widened to float, labels[rows]
- *   encoded   features [rows][features], labels[rows] or targets [rows][outputs] */
+/* A data set is in one of three forms; encoded data has x, raw data pixels, values or columns.
+ *   table     columns[column_count + target_count], the feature columns first
+ *   pixels    IDX: one of pixels and values [rows][pixel_count], labels[rows] or NULL
+ *   encoded   x [rows][features], labels[rows] or t [rows][outputs] or neither */
 struct bp_data {
     size_t rows;
     int32_t task;
-    char *source;           /* file name for messages */
+    char *source;           /* file name for messages; NULL for arrays */
     char *warnings;
     size_t missing;
 
     bp__column *columns;    /* table */
     size_t column_count, target_count;
+    uint32_t *line;         /* table: the file's line of each row, for messages; may be NULL */
 
-    uint8_t *pixels;        /* IDX of type u8, [rows][pixel_count] */
-    float *values;          /* IDX of another type, [rows][pixel_count] */
+    uint8_t *pixels;        /* IDX of type u8 */
+    float *values;          /* IDX of another type */
     size_t pixel_count, image_height, image_width;
 
     float *x;               /* encoded, [rows][features] */
@@ -47,5 +50,23 @@ struct bp_data {
 
 /* The schema that encoded this data, or NULL; belongs to the data. */
 const bp_schema *bp__data_schema(const bp_data *data);
+
+/* An empty data set that remembers where it came from (source may be NULL). */
+bp_status bp__data_new(bp_data **out, const char *source);
+
+/* Releases what a column holds, not the column itself. */
+void bp__column_clear(bp__column *column);
+
+/* The target columns of a table. */
+const bp__column *bp__data_target(const bp_data *data, size_t k);
+
+/* "iris.csv, line 7" or "row 6" (from 1) where lines are not known, into text. */
+const char *bp__data_place(char text[160], const bp_data *data, size_t row);
+
+/* The file's own name for messages, never NULL. */
+const char *bp__data_source(const bp_data *data);
+
+/* text as it can be shown in a message: cut, and control characters replaced. */
+const char *bp__shown(char out[64], const char *text);
 
 #endif

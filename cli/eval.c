@@ -1,0 +1,69 @@
+/* eval.c - `backprop eval`: a model's loss and accuracy on data that it may not have seen. */
+#include <math.h>
+
+#include "commands.h"
+#include "input.h"
+#include "output.h"
+
+static int print_result(const cli_command *command, const bp_metrics *m, const bp_device *device)
+{
+    if (command->json) {
+        json_t *json = json_object();
+        json_object_set_new(json, "samples", cli_json_count(m->samples));
+        json_object_set_new(json, "loss", cli_json_number(m->loss));
+        json_object_set_new(json, "accuracy", cli_json_number(m->accuracy));
+        json_object_set_new(json, "rmse", cli_json_number(m->rmse));
+        json_object_set_new(json, "mae", cli_json_number(m->mae));
+        json_object_set_new(json, "r2", cli_json_number(m->r2));
+        json_object_set_new(json, "seconds", cli_json_number(m->seconds));
+        json_object_set_new(json, "device", cli_json_text(bp_device_get_info(device)->name));
+        return cli_print_json(stdout, json);
+    }
+    printf("samples   %zu\n", m->samples);
+    printf("loss      %.6g\n", m->loss);
+    if (isfinite(m->accuracy)) printf("accuracy  %.2f %%\n", 100 * m->accuracy);
+    if (isfinite(m->rmse)) printf("rmse      %.6g\n", m->rmse);
+    if (isfinite(m->mae)) printf("mae       %.6g\n", m->mae);
+    if (isfinite(m->r2)) printf("r2        %.4f\n", m->r2);
+    return CLI_OK;
+}
+
+int cli_eval(int argc, char **argv)
+{
+    cli_input input = cli_input_default();
+    const char *spec = NULL;
+    cli_option data[CLI_INPUT_OPTIONS];
+    cli_option machine[] = {cli_activation_option(&input.activation), cli_device_option(&spec)};
+    cli_command command = {
+        .name = "eval",
+        .usage = "MODEL DATA [OPTIONS]",
+        .summary = "Measures MODEL on DATA: a CSV file, an IDX file with --labels, a folder with the "
+                   "four MNIST-style files, or - for CSV from standard input. DATA is raw, as it was "
+                   "for train: the model knows how to scale it.",
+        .examples = "  backprop eval iris.safetensors iris-test.csv\n"
+                    "  backprop eval mnist.safetensors mnist/ --json\n"
+                    "  backprop eval mnist.safetensors t10k-images.gz --labels t10k-labels.gz\n",
+        .arguments = 2,
+        .groups = {{"Data", data, cli_input_options(&input, data, true)},
+                   {"Computing", machine, sizeof machine / sizeof *machine}},
+    };
+    const char *arguments[CLI_ARGUMENTS];
+    int code = cli_parse(&command, argc, argv, arguments);
+    if (code < 0) code = cli_input_check(&command, &input);
+    if (code >= 0) return code;
+
+    bp_model *model = NULL;
+    bp_device *device = NULL;
+    bp_data *set = NULL;
+    code = cli_open(&model, &device, arguments[0], &input, spec);
+    if (code < 0) code = cli_load_for_model(&set, &command, arguments[1], &input, model, 1);
+    if (code < 0) {
+        bp_metrics metrics;
+        bp_status status = bp_evaluate(&metrics, model, device, set);
+        code = status == BP_OK ? print_result(&command, &metrics, device) : cli_fail(status, NULL);
+    }
+    bp_data_free(set);
+    bp_device_free(device);
+    bp_model_free(model);
+    return code;
+}

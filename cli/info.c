@@ -1,0 +1,198 @@
+/* info.c - `backprop info`: what a model file holds: network, data it takes, how it was made. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "input.h"
+#include "output.h"
+
+static json_t *layers_json(const bp_model *model)
+{
+    json_t *layers = json_array();
+    for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
+        const bp_layer layer = bp_model_get_layer(model, l);
+        json_t *json = json_object();
+        json_object_set_new(json, "inputs", cli_json_count(layer.inputs));
+        json_object_set_new(json, "outputs", cli_json_count(layer.outputs));
+        json_object_set_new(json, "activation", cli_json_text(bp_activation_name(layer.activation)));
+        json_object_set_new(json, "bias", json_boolean(layer.bias));
+        json_array_append_new(layers, json);
+    }
+    return layers;
+}
+
+static bool has_classes(const bp_model *model)
+{
+    const bp_schema *schema = bp_model_get_schema(model);
+    return schema ? bp_schema_get_info(schema).task == BP_TASK_CLASSIFY
+                  : bp_model_get_info(model).loss == BP_LOSS_CROSS_ENTROPY;
+}
+
+/* Names of the classes or of the targets; null without a schema. */
+static json_t *names_json(const bp_schema *schema, bool wanted)
+{
+    if (!schema || !wanted) return json_null();
+    json_t *names = json_array();
+    for (size_t k = 0; k < bp_schema_get_info(schema).outputs; ++k)
+        json_array_append_new(names, cli_json_text(bp_schema_output_name(schema, k)));
+    return names;
+}
+
+static json_t *records_json(const bp_model *model)
+{
+    json_t *records = json_object();
+    const char *key;
+    for (size_t i = 0; (key = bp_model_record_key(model, i)) != NULL; ++i)
+        json_object_set_new(records, key, cli_json_text(bp_model_get_record(model, key)));
+    return records;
+}
+
+/* The schema as the model file has it; null without one. */
+static json_t *schema_json(const bp_schema *schema)
+{
+    char *text = NULL;
+    json_t *json = NULL;
+    if (schema && bp_schema_to_json(&text, schema) == BP_OK) json = json_loads(text, 0, NULL);
+    free(text);
+    return json ? json : json_null();
+}
+
+static int print_json(const bp_model *model)
+{
+    const bp_model_info info = bp_model_get_info(model);
+    const bp_schema *schema = bp_model_get_schema(model);
+    const bool classes = has_classes(model);
+    json_t *json = json_object();
+    json_object_set_new(json, "layers", layers_json(model));
+    json_object_set_new(json, "parameters", cli_json_count(info.parameters));
+    json_object_set_new(json, "loss", cli_json_text(bp_loss_name(info.loss)));
+    json_object_set_new(json, "classes", classes ? cli_json_count(info.outputs) : json_null());
+    json_object_set_new(json, "features", cli_json_count(info.inputs));
+    json_object_set_new(json, "outputs", cli_json_count(info.outputs));
+    json_object_set_new(json, "class_names", names_json(schema, classes));
+    json_object_set_new(json, "target_names", names_json(schema, !classes));
+    json_object_set_new(json, "schema", schema_json(schema));
+    json_object_set_new(json, "records", records_json(model));
+    return cli_print_json(stdout, json);
+}
+
+static void print_network(const bp_model *model)
+{
+    const bp_model_info info = bp_model_get_info(model);
+    printf("network     %zu", info.inputs);
+    for (size_t l = 0; l < info.layers; ++l) {
+        const bp_layer layer = bp_model_get_layer(model, l);
+        printf(" -> %zu %s%s", layer.outputs, bp_activation_name(layer.activation),
+               layer.bias ? "" : " (no bias)");
+    }
+    printf("\nparameters  %zu\nloss        %s\n", info.parameters, bp_loss_name(info.loss));
+}
+
+/* Names joined by commas, cut where they are many. */
+static void print_names(const char *title, const bp_schema *schema, size_t count)
+{
+    enum { MOST = 20 };
+    printf("%-12s", title);
+    for (size_t k = 0; k < count && k < MOST; ++k) {
+        if (k) fputs(", ", stdout);
+        cli_print_text(stdout, bp_schema_output_name(schema, k));
+    }
+    if (count > MOST) printf(", ... (%zu in all)", count);
+    putchar('\n');
+}
+
+/* One line a column: how the raw value becomes features. */
+static void print_column(const json_t *column)
+{
+    enum { MOST = 8 };
+    const char *name = json_string_value(json_object_get(column, "name"));
+    const json_t *words = json_object_get(column, "categories");
+    fputs("  ", stdout);
+    cli_print_text(stdout, name ? name : "?");
+    if (json_is_array(words)) {
+        printf(": one of %zu:", json_array_size(words));
+        for (size_t k = 0; k < json_array_size(words) && k < MOST; ++k) {
+            fputs(k ? ", " : " ", stdout);
+            const char *word = json_string_value(json_array_get(words, k));
+            cli_print_text(stdout, word ? word : "?");
+        }
+        if (json_array_size(words) > MOST) fputs(", ...", stdout);
+    } else {
+        printf(": (x - %.6g) / %.6g", json_number_value(json_object_get(column, "mean")),
+               json_number_value(json_object_get(column, "scale")));
+    }
+    putchar('\n');
+}
+
+static void print_schema(const bp_schema *schema)
+{
+    enum { MOST = 40 };
+    const bp_schema_info info = bp_schema_get_info(schema);
+    if (info.task == BP_TASK_CLASSIFY) {
+        print_names("classes", schema, info.outputs);
+    } else {
+        print_names(info.outputs == 1 ? "target" : "targets", schema, info.outputs);
+        for (size_t k = 0; k < info.outputs; ++k) {
+            double mean, scale;
+            bp_schema_target_scale(schema, k, &mean, &scale);
+            fputs("  ", stdout);
+            cli_print_text(stdout, bp_schema_output_name(schema, k));
+            printf(": output * %.6g + %.6g\n", scale, mean);
+        }
+    }
+    if (info.image_height > 0) {
+        printf("pictures    %zu x %zu\n", info.image_height, info.image_width);
+        return;
+    }
+    json_t *json = schema_json(schema);
+    const json_t *columns = json_object_get(json, "columns");
+    printf("columns     %zu, as %zu features\n", info.columns, info.features);
+    for (size_t k = 0; k < json_array_size(columns) && k < MOST; ++k)
+        print_column(json_array_get(columns, k));
+    if (json_array_size(columns) > MOST) printf("  ... (--json lists all)\n");
+    json_decref(json);
+}
+
+static int print_text(const bp_model *model)
+{
+    print_network(model);
+    const bp_schema *schema = bp_model_get_schema(model);
+    if (schema)
+        print_schema(schema);
+    else
+        puts("schema      none: takes numbers as they stand");
+    const char *key;
+    for (size_t i = 0; (key = bp_model_record_key(model, i)) != NULL; ++i) {
+        if (i == 0) puts("records");
+        fputs("  ", stdout);
+        cli_print_text(stdout, key);
+        fputs(": ", stdout);
+        cli_print_text(stdout, bp_model_get_record(model, key));
+        putchar('\n');
+    }
+    return CLI_OK;
+}
+
+int cli_info(int argc, char **argv)
+{
+    int32_t activation = BP_ACTIVATION_AUTO;
+    cli_option rows[] = {cli_activation_option(&activation)};
+    cli_command command = {
+        .name = "info",
+        .usage = "MODEL [OPTIONS]",
+        .summary = "Shows the network in a model file, the data that it takes and how it was made.",
+        .examples = "  backprop info iris.safetensors\n"
+                    "  backprop info iris.safetensors --json\n",
+        .arguments = 1,
+        .groups = {{"Model", rows, sizeof rows / sizeof *rows}},
+    };
+    const char *arguments[CLI_ARGUMENTS];
+    int code = cli_parse(&command, argc, argv, arguments);
+    if (code >= 0) return code;
+    bp_model *model;
+    bp_status status = bp_model_load(&model, arguments[0], activation);
+    if (status != BP_OK) return cli_fail_input(status);
+    code = command.json ? print_json(model) : print_text(model);
+    bp_model_free(model);
+    return code;
+}

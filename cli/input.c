@@ -1,0 +1,162 @@
+/* input.c - from the words of the command line to encoded data, an open model and a device. */
+#include "input.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "output.h"
+
+static const char *task_name(int32_t code)
+{
+    static const char *const names[] = {"auto", "classify", "regress"};
+    return code >= 0 && code <= BP_TASK_REGRESS ? names[code] : NULL;
+}
+
+static const char *format_name(int32_t code)
+{
+    static const char *const names[] = {"auto", "csv", "idx"};
+    return code >= 0 && code <= BP_FORMAT_IDX ? names[code] : NULL;
+}
+
+static const char *part_name(int32_t code)
+{
+    static const char *const names[] = {"train", "test"};
+    return code >= 0 && code <= 1 ? names[code] : NULL;
+}
+
+/* Hidden layers have every activation but softmax. */
+static const char *hidden_activation_name(int32_t code)
+{
+    return code == BP_ACTIVATION_SOFTMAX ? "" : bp_activation_name(code);
+}
+
+cli_input cli_input_default(void)
+{
+    const bp_load_options defaults = bp_load_options_default();
+    return (cli_input){.task = BP_TASK_AUTO,
+                       .format = defaults.format,
+                       .header = defaults.header,
+                       .part = 1,
+                       .activation = BP_ACTIVATION_AUTO};
+}
+
+size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], bool with_model)
+{
+    const cli_option table[CLI_INPUT_OPTIONS] = {
+        {.name = "labels", .kind = CLI_TEXT, .to.text = &input->labels, .value = "FILE",
+         .help = "IDX file of labels that belongs to DATA"},
+        {.name = "target", .kind = CLI_TEXT, .to.text = &input->target, .value = "COL",
+         .help = "CSV column to be predicted, by name or number (-1: the last); several joined by "
+                 "commas for regression",
+         .fallback = with_model ? "as in training" : "the last"},
+        {.name = "task", .kind = CLI_CHOICE, .to.code = &input->task, .value = "NAME",
+         .choice = task_name,
+         .help = with_model ? "for a model file that does not say what it was trained for"
+                            : "what the target is; auto: text or few-valued integers are classes"},
+        {.name = "format", .kind = CLI_CHOICE, .to.code = &input->format, .value = "NAME",
+         .choice = format_name, .help = "of DATA; auto: told by its content"},
+        {.name = "header", .kind = CLI_FLAG, .to.code = &input->header, .set = 1,
+         .help = "the first line of a CSV file names the columns"},
+        {.name = "no-header", .kind = CLI_FLAG, .to.code = &input->header, .set = 0,
+         .help = "the first line is data (default: found out)"},
+        {.name = "delimiter", .kind = CLI_TEXT, .to.text = &input->delimiter, .value = "CHAR",
+         .help = "between CSV cells: \",\", \";\" or tab", .fallback = "found out"},
+        {.name = "part", .kind = CLI_CHOICE, .to.code = &input->part, .value = "NAME",
+         .choice = part_name, .help = "of a folder with the four MNIST-style files"},
+    };
+    memcpy(rows, table, sizeof table);
+    return with_model ? CLI_INPUT_OPTIONS : CLI_INPUT_OPTIONS - 1;
+}
+
+cli_option cli_activation_option(int32_t *activation)
+{
+    return (cli_option){.name = "activation", .kind = CLI_CHOICE, .to.code = activation,
+                        .value = "NAME", .choice = hidden_activation_name, .first = BP_ACTIVATION_AUTO,
+                        .help = "of hidden layers, where the model file names none (PyTorch's)"};
+}
+
+cli_option cli_device_option(const char **device)
+{
+    return (cli_option){.name = "device", .kind = CLI_TEXT, .to.text = device, .value = "SPEC",
+                        .help = "auto, gpu, cpu, accelerator, reference, P:D or part of a name; see "
+                                "backprop devices",
+                        .fallback = "$BACKPROP_DEVICE, else auto"};
+}
+
+static char delimiter_of(const char *text)
+{
+    static const struct {
+        const char *text;
+        char delimiter;
+    } table[] = {{",", ','},   {";", ';'},     {"\t", '\t'},       {"\\t", '\t'},
+                 {"tab", '\t'}, {"comma", ','}, {"semicolon", ';'}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; ++i)
+        if (strcmp(text, table[i].text) == 0) return table[i].delimiter;
+    return '\0';
+}
+
+int cli_input_check(const cli_command *command, const cli_input *input)
+{
+    if (input->delimiter && !delimiter_of(input->delimiter))
+        return cli_usage(command, "--delimiter: unknown value '%s': it must be \",\", \";\" or tab",
+                         input->delimiter);
+    if (cli_given(command, "header") && cli_given(command, "no-header"))
+        return cli_usage(command, "--header and --no-header exclude each other");
+    return -1;
+}
+
+bp_load_options cli_input_load_options(const cli_input *input)
+{
+    bp_load_options options = bp_load_options_default();
+    options.labels = input->labels;
+    options.target = input->target;
+    options.task = input->task;
+    options.format = input->format;
+    options.header = input->header;
+    options.delimiter = input->delimiter ? delimiter_of(input->delimiter) : '\0';
+    return options;
+}
+
+int cli_encode(bp_data **out, const cli_command *command, const bp_schema *schema, bp_data *raw)
+{
+    bp_status status = bp_schema_apply(out, schema, raw);
+    if (status == BP_OK && !command->quiet) cli_warn(bp_data_warnings(*out));
+    bp_data_free(raw);
+    return status == BP_OK ? -1 : cli_fail_input(status);
+}
+
+int cli_load_for_model(bp_data **out, const cli_command *command, const char *path,
+                       const cli_input *input, const bp_model *model, int32_t need_target)
+{
+    *out = NULL;
+    bp_load_options options = cli_input_load_options(input);
+    options.test_part = input->part;
+    options.schema = bp_model_get_schema(model);
+    options.need_target = need_target;
+    bp_data *raw;
+    bp_status status = bp_data_load(&raw, path, &options);
+    if (status != BP_OK) return cli_fail_input(status);
+    if (!command->quiet) cli_warn(bp_data_warnings(raw));
+    if (options.schema) return cli_encode(out, command, options.schema, raw);
+
+    const bp_model_info info = bp_model_get_info(model);
+    status = bp_data_encode_plain(out, raw, info.inputs, info.outputs, input->task);
+    bp_data_free(raw);
+    if (status != BP_OK) return cli_fail_input(status);
+    if (need_target && bp_data_get_info(*out).task == BP_TASK_AUTO) {
+        bp_data_free(*out);
+        *out = NULL;
+        return cli_error(CLI_INPUT, "%s: has no target to compare with (give --labels or --target)",
+                         path);
+    }
+    return -1;
+}
+
+int cli_open(bp_model **model, bp_device **device, const char *path, const cli_input *input,
+             const char *spec)
+{
+    bp_status status = bp_model_load(model, path, input->activation);
+    if (status != BP_OK) return cli_fail_input(status);
+    status = bp_device_open(device, spec);
+    return status == BP_OK ? -1 : cli_fail(status, NULL);
+}

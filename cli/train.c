@@ -1,0 +1,415 @@
+/* train.c - `backprop train`: its options, and the way from a file to a saved model. */
+#include "train.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "files.h"
+#include "output.h"
+
+/* ---- checks before anything is computed ------------------------------------------------------- */
+
+/* Every path that is read, and the output that must not be one of them. */
+static bool is_input(const train_settings *s, const char *path)
+{
+    return cli_same_file(path, s->data) || cli_same_file(path, s->input.labels) ||
+           cli_same_file(path, s->validation) || cli_same_file(path, s->validation_labels) ||
+           cli_same_file(path, s->test) || cli_same_file(path, s->test_labels);
+}
+
+static int check_outputs(const cli_command *command, const train_settings *s)
+{
+    if (s->log && is_input(s, s->log))
+        return cli_usage(command, "--log %s would overwrite what is read", s->log);
+    if (!s->output) return -1;
+    if (strcmp(s->output, "-") == 0)
+        return cli_usage(command, "-o -: a model is written to a file, not to standard output");
+    if (is_input(s, s->output))
+        return cli_usage(command, "-o %s would overwrite what is read", s->output);
+    if (cli_same_file(s->log, s->output))
+        return cli_usage(command, "-o and --log name the same file");
+    return cli_check_output(s->output);
+}
+
+static void warn_without_effect(const cli_command *command, const train_settings *s)
+{
+    const struct {
+        const char *option;
+        bool has_effect;
+        const char *needs;
+    } table[] = {
+        {"momentum", s->how.optimizer == BP_OPTIMIZER_MOMENTUM, "--optimizer momentum"},
+        {"beta1", s->how.optimizer == BP_OPTIMIZER_ADAM, "--optimizer adam"},
+        {"beta2", s->how.optimizer == BP_OPTIMIZER_ADAM, "--optimizer adam"},
+        {"epsilon", s->how.optimizer == BP_OPTIMIZER_ADAM, "--optimizer adam"},
+        {"init-range", s->model.init == BP_INIT_UNIFORM, "--init uniform"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
+        if (table[i].has_effect || !cli_given(command, table[i].option)) continue;
+        char text[128];
+        snprintf(text, sizeof text, "--%s has no effect without %s", table[i].option,
+                 table[i].needs);
+        cli_warn(text);
+    }
+}
+
+static int check(const cli_command *command, const train_settings *s)
+{
+    int code = cli_input_check(command, &s->input);
+    if (code >= 0) return code;
+    if (s->validation && s->split > 0)
+        return cli_usage(command, "--validation and --validation-split exclude each other");
+    if (s->test_labels && !s->test)
+        return cli_usage(command, "--test-labels needs --test");
+    if (s->validation_labels && !s->validation)
+        return cli_usage(command, "--validation-labels needs --validation");
+    int streams = strcmp(s->data, "-") == 0;
+    streams += s->validation && strcmp(s->validation, "-") == 0;
+    streams += s->test && strcmp(s->test, "-") == 0;
+    if (streams > 1) return cli_usage(command, "standard input can be read once only");
+    if (!command->quiet) warn_without_effect(command, s);
+    return check_outputs(command, s);
+}
+
+/* ---- what is kept and printed ----------------------------------------------------------------- */
+
+static bp_status record_number(bp_model *model, const char *key, double value)
+{
+    char text[CLI_NUMBER];
+    if (!isfinite(value)) return BP_OK;
+    snprintf(text, sizeof text, "%.9g", value);
+    return bp_model_set_record(model, key, text);
+}
+
+/* No time and no date: the same command on the same device gives the same file, byte for byte. */
+static bp_status set_records(bp_model *model, const train_settings *s, const bp_device *device,
+                             const train_outcome *o)
+{
+    const bp_device_info *info = bp_device_get_info(device);
+    char seed[CLI_NUMBER], epochs[CLI_NUMBER];
+    snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
+    snprintf(epochs, sizeof epochs, "%" PRId64, o->result.epochs);
+    const struct {
+        const char *key, *value;
+    } texts[] = {
+        {"command", s->command_line}, {"data", s->data}, {"seed", seed},
+        {"epochs", epochs},           {"device", info->name}, {"version", bp_version()},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
+        bp_status status = bp_model_set_record(model, texts[i].key, texts[i].value);
+        if (status != BP_OK) return status;
+    }
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {
+        {"train_loss", o->result.train_loss},
+        {"validation_loss", o->result.validation_loss},
+        {"validation_accuracy", o->result.validation_accuracy},
+        {"test_loss", o->has_test ? o->test.loss : NAN},
+        {"test_accuracy", o->has_test ? o->test.accuracy : NAN},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; ++i) {
+        bp_status status = record_number(model, numbers[i].key, numbers[i].value);
+        if (status != BP_OK) return status;
+    }
+    return BP_OK;
+}
+
+static int save(bp_model *model, const train_settings *s, const bp_device *device,
+                const train_outcome *o)
+{
+    if (!s->output) return CLI_OK;
+    bp_status status = set_records(model, s, device, o);
+    if (status == BP_OK) status = bp_model_save(model, s->output);
+    return status == BP_OK ? CLI_OK : cli_fail(status, "the trained model is lost");
+}
+
+static const char *stopped_by(const train_outcome *o)
+{
+    return o->status == BP_ERROR_DIVERGED ? "diverged" : o->signal ? "interrupted" : NULL;
+}
+
+static int print_json(const bp_model *model, const train_settings *s, const bp_device *device,
+                      const train_sets *sets, const train_outcome *o)
+{
+    const bp_device_info *info = bp_device_get_info(device);
+    json_t *json = json_object();
+    json_object_set_new(json, "device", cli_json_text(info->name));
+    json_object_set_new(json, "device_spec", cli_json_text(info->spec));
+    json_object_set_new(json, "samples", cli_json_count(bp_data_get_info(sets->train).rows));
+    json_object_set_new(json, "parameters", cli_json_count(bp_model_get_info(model).parameters));
+    json_object_set_new(json, "epochs", json_integer(o->result.epochs));
+    json_object_set_new(json, "train_loss", cli_json_number(o->result.train_loss));
+    json_object_set_new(json, "validation_loss", cli_json_number(o->result.validation_loss));
+    json_object_set_new(json, "validation_accuracy",
+                        cli_json_number(o->result.validation_accuracy));
+    json_object_set_new(json, "test_loss", cli_json_number(o->has_test ? o->test.loss : NAN));
+    json_object_set_new(json, "test_accuracy",
+                        cli_json_number(o->has_test ? o->test.accuracy : NAN));
+    json_object_set_new(json, "test_rmse", cli_json_number(o->has_test ? o->test.rmse : NAN));
+    json_object_set_new(json, "seconds", cli_json_number(o->result.seconds));
+    json_object_set_new(json, "samples_per_second", cli_json_number(o->result.samples_per_second));
+    json_object_set_new(json, "setup_seconds", cli_json_number(o->result.setup_seconds));
+    json_object_set_new(json, "model", cli_json_text(s->output));
+    json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
+    return cli_print_json(stdout, json);
+}
+
+static void print_losses(const char *title, double loss, double accuracy)
+{
+    if (!isfinite(loss)) return;
+    printf("%-12s", title);
+    if (isfinite(accuracy)) printf("accuracy %.2f %%, ", 100 * accuracy);
+    printf("loss %.6g\n", loss);
+}
+
+static int print_text(const bp_model *model, const train_settings *s, const bp_device *device,
+                      const train_sets *sets, const train_outcome *o)
+{
+    const bp_device_info *info = bp_device_get_info(device);
+    char rate[CLI_NUMBER], time[CLI_NUMBER], setup[CLI_NUMBER];
+    printf("device      %s (%s)\n", info->name, info->spec);
+    printf("samples     %zu\n", bp_data_get_info(sets->train).rows);
+    printf("parameters  %zu\n", bp_model_get_info(model).parameters);
+    printf("epochs      %" PRId64 "\n", o->result.epochs);
+    print_losses("training", o->result.train_loss, NAN);
+    print_losses("validation", o->result.validation_loss, o->result.validation_accuracy);
+    if (o->has_test) {
+        print_losses("test", o->test.loss, o->test.accuracy);
+        if (isfinite(o->test.rmse))
+            printf("            rmse %.6g, mae %.6g, r2 %.4f\n", o->test.rmse, o->test.mae,
+                   o->test.r2);
+    }
+    printf("speed       %s samples/s, %s of training after %s of set-up\n",
+           cli_human(rate, o->result.samples_per_second), cli_duration(time, o->result.seconds),
+           cli_duration(setup, o->result.setup_seconds));
+    if (s->output) printf("model       %s\n", s->output);
+    return CLI_OK;
+}
+
+/* Why the training ended before its time; returns the exit code. */
+static int explain_end(const cli_command *command, const train_settings *s, const train_outcome *o)
+{
+    char kept[512] = "nothing is kept, for want of -o";
+    if (s->output) snprintf(kept, sizeof kept, "%.400s holds the last finite state", s->output);
+    if (o->status == BP_ERROR_DIVERGED) {
+        float rate = s->how.learning_rate;
+        if (!(rate > 0)) rate = bp_optimizer_default_learning_rate(s->how.optimizer);
+        return cli_error(CLI_DIVERGED,
+                         "training diverged in epoch %" PRId64 ": the loss is no longer finite; try a "
+                         "lower --lr, it was %g (%s)",
+                         o->result.epochs + 1, (double)rate, kept);
+    }
+    if (o->signal) {
+        if (s->output) snprintf(kept, sizeof kept, "%.400s holds what was learned", s->output);
+        if (!command->quiet)
+            cli_note("stopped after %" PRId64 " of %" PRId64 " epochs; %s", o->result.epochs,
+                     s->how.epochs, kept);
+        return CLI_SIGNAL + o->signal;
+    }
+    return o->log_failed ? CLI_FAILURE : CLI_OK;
+}
+
+/* ---- the order of things ---------------------------------------------------------------------- */
+
+static void announce(const bp_model *model, const bp_device *device, const train_sets *sets)
+{
+    const bp_model_info info = bp_model_get_info(model);
+    fprintf(stderr, "%zu", info.inputs);
+    for (size_t l = 0; l < info.layers; ++l) {
+        const bp_layer layer = bp_model_get_layer(model, l);
+        fprintf(stderr, " -> %zu %s", layer.outputs, bp_activation_name(layer.activation));
+    }
+    fprintf(stderr, ": %zu parameters, %zu samples, on %s\n", info.parameters,
+            bp_data_get_info(sets->train).rows, bp_device_get_info(device)->name);
+}
+
+static int train_and_keep(const cli_command *command, const train_settings *s, bp_model *model,
+                          bp_device *device, const train_sets *sets)
+{
+    train_outcome outcome;
+    int code = cli_train_run(&outcome, command, s, model, device, sets);
+    if (code >= 0) return code;
+    code = save(model, s, device, &outcome);
+    if (code != CLI_OK) return code;
+    if (!outcome.signal) outcome.signal = cli_train_signal();
+    code = command->json ? print_json(model, s, device, sets, &outcome)
+                         : print_text(model, s, device, sets, &outcome);
+    const int end = explain_end(command, s, &outcome);
+    return end != CLI_OK ? end : code;
+}
+
+static int run(const cli_command *command, const train_settings *s)
+{
+    bp_device *device = NULL;
+    bp_model *model = NULL;
+    train_sets sets = {NULL, NULL, NULL};
+    int code = check(command, s);
+    /* The device first: its name is mistyped as easily as a file's, and files may take minutes. */
+    if (code < 0) {
+        bp_status status = bp_device_open(&device, s->device);
+        if (status != BP_OK) code = cli_fail(status, NULL);
+    }
+    if (code < 0) code = cli_train_load(&sets, command, s);
+    if (code < 0) {
+        bp_model_options options = s->model;
+        options.seed = s->seed;
+        bp_status status = bp_model_create(&model, sets.train, &options);
+        if (status != BP_OK) code = cli_fail(status, NULL);
+    }
+    if (code < 0 && !command->quiet) {
+        if (!s->output) cli_note("the model will not be kept: name a file with -o");
+        announce(model, device, &sets);
+    }
+    if (code < 0) code = train_and_keep(command, s, model, device, &sets);
+    cli_train_free(&sets);
+    bp_model_free(model);
+    bp_device_free(device);
+    return code;
+}
+
+/* The command as a shell would take it again, for the records; NULL without memory. */
+static char *quoted_command(int argc, char **argv)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory) return NULL;
+    fputs("backprop", memory);
+    for (int i = 0; i < argc; ++i) {
+        const char *word = argv[i];
+        bool plain = *word && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                "0123456789_-+=.,:/@%")] == '\0';
+        fputs(plain ? " " : " '", memory);
+        for (; *word; ++word)
+            if (*word == '\'')
+                fputs("'\\''", memory);
+            else
+                fputc(*word, memory);
+        if (!plain) fputc('\'', memory);
+    }
+    fclose(memory);
+    return text;
+}
+
+static const char *hidden_activation(int32_t code)
+{
+    return code == BP_ACTIVATION_SOFTMAX ? "" : bp_activation_name(code);
+}
+
+/* "sgd 0.1, adam 0.001": every optimizer has a learning rate of its own. */
+static void list_rates(char *text, size_t size)
+{
+    const char *name;
+    size_t used = 0;
+    for (int32_t code = 0; (name = bp_optimizer_name(code)) != NULL && used < size; ++code)
+        used += (size_t)snprintf(text + used, size - used, "%s%s %g", code ? ", " : "", name,
+                                 (double)bp_optimizer_default_learning_rate(code));
+}
+
+int cli_train(int argc, char **argv)
+{
+    char rates[256] = "";
+    list_rates(rates, sizeof rates);
+    train_settings s = {.input = cli_input_default(), .model = bp_model_options_default(),
+                        .how = bp_train_options_default()};
+    s.model.hidden = "128";
+    s.seed = s.how.seed;
+    cli_option data[CLI_INPUT_OPTIONS];
+    cli_option measuring[] = {
+        {.name = "validation", .kind = CLI_TEXT, .to.text = &s.validation, .value = "FILE",
+         .help = "data to measure on after every epoch"},
+        {.name = "validation-labels", .kind = CLI_TEXT, .to.text = &s.validation_labels,
+         .value = "FILE", .help = "IDX file of labels that belongs to it"},
+        {.name = "validation-split", .kind = CLI_DOUBLE, .to.wide = &s.split, .value = "F", .min = 0,
+         .max = 1, .below = true, .help = "or this share of DATA, split off at random",
+         .fallback = "0, none"},
+        {.name = "test", .kind = CLI_TEXT, .to.text = &s.test, .value = "FILE",
+         .help = "data to measure on at the end; a folder's test part is by itself"},
+        {.name = "test-labels", .kind = CLI_TEXT, .to.text = &s.test_labels, .value = "FILE",
+         .help = "IDX file of labels that belongs to it"},
+    };
+    cli_option network[] = {
+        {.name = "hidden", .kind = CLI_TEXT, .to.text = &s.model.hidden, .value = "LIST",
+         .help = "widths of hidden layers, each with an activation or not: \"128,64\", "
+                 "\"128:relu,64:tanh\"; \"none\" for a single layer"},
+        {.name = "activation", .kind = CLI_CHOICE, .to.code = &s.model.activation, .value = "NAME",
+         .choice = hidden_activation, .help = "of hidden layers"},
+        {.name = "output-activation", .kind = CLI_CHOICE, .to.code = &s.model.output_activation,
+         .value = "NAME", .choice = bp_activation_name, .first = BP_ACTIVATION_AUTO,
+         .help = "auto: by task and loss"},
+        {.name = "loss", .kind = CLI_CHOICE, .to.code = &s.model.loss, .value = "NAME",
+         .choice = bp_loss_name, .first = BP_LOSS_AUTO,
+         .help = "auto: cross_entropy for classes, else half_squared"},
+        {.name = "no-bias", .kind = CLI_FLAG, .to.code = &s.model.bias, .set = 0,
+         .help = "layers without biases"},
+        {.name = "init", .kind = CLI_CHOICE, .to.code = &s.model.init, .value = "NAME",
+         .choice = bp_init_name, .first = BP_INIT_AUTO,
+         .help = "how weights are drawn; auto: he_uniform for relu, else glorot_uniform"},
+        {.name = "init-range", .kind = CLI_REAL, .to.real = &s.model.init_range, .value = "F",
+         .min = 0, .max = HUGE_VAL, .above = true, .help = "of uniform: -F to F"},
+    };
+    cli_option training[] = {
+        {.name = "optimizer", .kind = CLI_CHOICE, .to.code = &s.how.optimizer, .value = "NAME",
+         .choice = bp_optimizer_name, .help = "how weights move"},
+        {.name = "lr", .kind = CLI_REAL, .to.real = &s.how.learning_rate, .value = "F", .min = 0,
+         .max = HUGE_VAL, .above = true, .help = "learning rate",
+         .fallback = rates},
+        {.name = "momentum", .kind = CLI_REAL, .to.real = &s.how.momentum, .value = "F", .min = 0,
+         .max = 1, .below = true, .help = "of --optimizer momentum"},
+        {.name = "beta1", .kind = CLI_REAL, .to.real = &s.how.beta1, .value = "F", .min = 0, .max = 1,
+         .below = true, .help = "of --optimizer adam"},
+        {.name = "beta2", .kind = CLI_REAL, .to.real = &s.how.beta2, .value = "F", .min = 0, .max = 1,
+         .below = true, .help = "of --optimizer adam"},
+        {.name = "epsilon", .kind = CLI_REAL, .to.real = &s.how.epsilon, .value = "F", .min = 0,
+         .max = HUGE_VAL, .above = true, .help = "of --optimizer adam"},
+        {.name = "batch", .kind = CLI_COUNT, .to.count = &s.how.batch, .value = "N", .min = 1,
+         .max = 2147483647, .help = "samples a step"},
+        {.name = "epochs", .kind = CLI_COUNT, .to.count = &s.how.epochs, .value = "N", .min = 1,
+         .max = 1000000000, .help = "times through the data"},
+        {.name = "seed", .kind = CLI_SEED, .to.seed = &s.seed, .value = "N",
+         .help = "of weights, shuffling and split: the same seed, the same result"},
+        {.name = "no-shuffle", .kind = CLI_FLAG, .to.code = &s.how.shuffle, .set = 0,
+         .help = "keep the file's order in every epoch"},
+    };
+    cli_option machine[] = {
+        cli_device_option(&s.device),
+        {.name = "gemm", .kind = CLI_CHOICE, .to.code = &s.how.gemm, .value = "NAME",
+         .choice = bp_gemm_name, .help = "matrix multiplication"},
+        {.name = "log", .kind = CLI_TEXT, .to.text = &s.log, .value = "FILE.jsonl",
+         .help = "one JSON object an epoch"},
+        {.name = "output", .letter = 'o', .kind = CLI_TEXT, .to.text = &s.output, .value = "MODEL",
+         .help = "where to save the model, a safetensors file"},
+    };
+    cli_command command = {
+        .name = "train",
+        .usage = "DATA [OPTIONS]",
+        .summary = "Trains a network on DATA: a CSV file, an IDX file with --labels, a folder with "
+                   "the four MNIST-style files, or - for CSV from standard input. Ctrl-C ends the "
+                   "training and keeps what was learned.",
+        .examples = "  backprop train iris.csv -o iris.safetensors\n"
+                    "  backprop train prices.csv --target price --validation-split 0.2\n"
+                    "  backprop train mnist/ --hidden 256,128 --epochs 20 -o mnist.safetensors\n",
+        .arguments = 1,
+        .groups = {{"Data", data, cli_input_options(&s.input, data, false)},
+                   {"Measuring", measuring, sizeof measuring / sizeof *measuring},
+                   {"Network", network, sizeof network / sizeof *network},
+                   {"Training", training, sizeof training / sizeof *training},
+                   {"Computing and results", machine, sizeof machine / sizeof *machine}},
+    };
+    const char *arguments[CLI_ARGUMENTS];
+    int code = cli_parse(&command, argc, argv, arguments);
+    if (code >= 0) return code;
+    s.data = arguments[0];
+    if (strcmp(s.model.hidden, "none") == 0) s.model.hidden = "";
+    s.command_line = quoted_command(argc, argv);
+    if (!s.command_line) return cli_error(CLI_FAILURE, "out of memory");
+    code = run(&command, &s);
+    free(s.command_line);
+    return code;
+}

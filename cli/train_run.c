@@ -1,0 +1,115 @@
+/* train_run.c - the training of `backprop train`: progress, log, and what a signal does. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "output.h"
+#include "progress.h"
+#include "train.h"
+
+static volatile sig_atomic_t stop_signal;
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };
+
+/* The first signal asks for an end at the next step; whoever sends a second one wants it now. */
+static void on_signal(int number)
+{
+    stop_signal = number;
+    for (int i = 0; i < STOP_SIGNALS; ++i) signal(stop_signals[i], SIG_DFL);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < STOP_SIGNALS; ++i) {
+        /* nohup wants the process to outlive its terminal. */
+        if (stop_signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 &&
+            old.sa_handler == SIG_IGN)
+            continue;
+        sigaction(stop_signals[i], &action, NULL);
+    }
+    /* A reader of the progress that goes away must not cost the model. A file-size limit is an error
+     * that can be reported. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+int cli_train_signal(void)
+{
+    return stop_signal;
+}
+
+typedef struct observer {
+    cli_progress progress;
+    FILE *log;
+    bool log_failed;
+} observer;
+
+static void write_log(observer *o, const bp_progress *now)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "epoch", json_integer(now->epoch));
+    json_object_set_new(json, "step", json_integer((now->epoch - 1) * now->steps + now->step));
+    json_object_set_new(json, "train_loss", cli_json_number(now->train_loss));
+    json_object_set_new(json, "validation_loss", cli_json_number(now->validation_loss));
+    json_object_set_new(json, "validation_accuracy", cli_json_number(now->validation_accuracy));
+    json_object_set_new(json, "lr", cli_json_number(now->learning_rate));
+    json_object_set_new(json, "seconds", cli_json_number(now->seconds));
+    json_object_set_new(json, "samples_per_second", cli_json_number(now->samples_per_second));
+    /* Flushed line by line: others follow it while training goes on. */
+    if (cli_print_json(o->log, json) != CLI_OK || fflush(o->log) != 0) o->log_failed = true;
+}
+
+static int observe(const bp_progress *now, void *user)
+{
+    observer *o = user;
+    cli_progress_update(&o->progress, now);
+    if (now->epoch_done && o->log && !o->log_failed) write_log(o, now);
+    return stop_signal != 0;
+}
+
+static int open_log(observer *o, const char *path)
+{
+    if (!path) return -1;
+    o->log = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
+    if (o->log) return -1;
+    return cli_error(CLI_FAILURE, "%s: the log cannot be written: %s", path, strerror(errno));
+}
+
+static void close_log(observer *o, const char *path)
+{
+    if (!o->log) return;
+    if (o->log != stdout && fclose(o->log) != 0) o->log_failed = true;
+    if (o->log_failed) cli_error(CLI_FAILURE, "%s: the log could not be written", path);
+}
+
+int cli_train_run(train_outcome *out, const cli_command *command, const train_settings *s,
+                  bp_model *model, bp_device *device, const train_sets *sets)
+{
+    *out = (train_outcome){.status = BP_OK};
+    observer o = {.progress = cli_progress_begin(command->quiet)};
+    int code = open_log(&o, s->log);
+    if (code >= 0) return code;
+    bp_train_options how = s->how;
+    how.seed = s->seed;
+    how.progress = observe;
+    how.user = &o;
+    catch_signals();
+    out->status = bp_train(model, device, sets->train, sets->validation, &how, &out->result);
+    cli_progress_end(&o.progress);
+    close_log(&o, s->log);
+    out->log_failed = o.log_failed;
+    if (out->status != BP_OK && out->status != BP_ERROR_CANCELLED &&
+        out->status != BP_ERROR_DIVERGED)
+        return cli_fail(out->status, NULL);
+    if (out->status == BP_OK && sets->test && !stop_signal) {
+        bp_status status = bp_evaluate(&out->test, model, device, sets->test);
+        /* The training is not lost for a test that failed. */
+        if (status != BP_OK) cli_fail(status, "while evaluating the test data");
+        out->has_test = status == BP_OK;
+    }
+    out->signal = stop_signal;
+    return -1;
+}

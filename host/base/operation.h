@@ -1,0 +1,170 @@
+/* operation.h - the operations of which a network's pass over a batch is made, as plain records.
+ *
+ * The plan (host/net/plan.c) writes a list of these; an engine carries them out: host/ops/ turns
+ * each into kernel launches, host/reference/ computes each in plain C. Every operation has one stem:
+ * dense_forward is kernels/dense.cl or a GEMM with its epilogue, bp__launch_dense_forward in
+ * host/ops/dense.c, bp__reference_dense_forward in host/reference/dense.c.
+ *
+ * Shapes: B rows of a batch, n = outputs and m = inputs of a layer. */
+#ifndef BP_BASE_OPERATION_H
+#define BP_BASE_OPERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* Memory of an engine; 32-bit words on a device. Numbers are float there and double in the
+ * reference; integers are int32 in both. */
+typedef struct bp__buffer bp__buffer;
+
+typedef enum bp__type { BP__NUMBER, BP__INTEGER } bp__type;
+
+/* A matrix inside a buffer. Columns from `columns` to `stride` are padding: zero in every buffer
+ * from its creation, and every operation leaves them zero (see bp__engine.quantum). */
+typedef struct bp__view {
+    bp__buffer *buffer; /* NULL: there is no such matrix */
+    size_t offset;      /* of element (0, 0), in elements */
+    size_t rows, columns, stride;
+} bp__view;
+
+typedef enum bp__op_kind {
+    BP__OP_GATHER,
+    BP__OP_DENSE_FORWARD,
+    BP__OP_SOFTMAX,
+    BP__OP_LOSS,
+    BP__OP_REDUCE_LOSS,
+    BP__OP_DENSE_EFFECT,
+    BP__OP_DENSE_GRADIENT,
+    BP__OP_OPTIMIZER
+} bp__op_kind;
+
+/* out[i][:] = in[order[step * period + i]][:] for i < B; order [1][any] and step [1][1], the step
+ * counter, are integers; in and out are of one type. period is the rows of a full batch, also where
+ * B, the rows of this one, are fewer. */
+typedef struct bp__gather {
+    bp__view out, in, order, step;
+    size_t period;
+} bp__gather;
+
+/* out = f(in W^T + b): out [B][n], in [B][m], weights [n][m], bias [1][n] or absent. */
+typedef struct bp__dense_forward {
+    bp__view out, in, weights, bias;
+    int32_t activation; /* BP_ACTIVATION_*; linear where softmax is taken by another operation */
+} bp__dense_forward;
+
+/* out[i][:] = softmax(in[i][:]); out may be in. */
+typedef struct bp__softmax {
+    bp__view out, in;
+} bp__softmax;
+
+/* For each row i of `output` (activations; for cross-entropy the net inputs z):
+ *   row_loss[i] = E_i;  row_hits[i] = 1 if the largest output is the label's, else 0
+ *   delta[i][k] = scale * dE_i/dz_k, where delta is present; delta may be output
+ * Exactly one of labels [1][B] and targets [B][n] is present. With half squared error a label means
+ * the one-hot target. */
+typedef struct bp__loss {
+    bp__view delta, row_loss, row_hits, output, labels, targets;
+    int32_t loss, activation;
+    float scale;
+} bp__loss;
+
+/* losses[step] = sum of row_loss, hits[step] = sum of row_hits, then step += 1. */
+typedef struct bp__reduce_loss {
+    bp__view losses, hits, row_loss, row_hits, step;
+} bp__reduce_loss;
+
+/* delta_in = (delta W) * f'(in) element by element: delta_in [B][m], delta [B][n], weights [n][m],
+ * in [B][m] are the activations of the layer before, `activation` its function. The product delta W
+ * is the effect of that layer's units on the error. */
+typedef struct bp__dense_effect {
+    bp__view delta_in, delta, weights, in;
+    int32_t activation;
+} bp__dense_effect;
+
+/* weights_gradient = delta^T in [n][m]; bias_gradient[k] = sum over rows of delta [1][n], where
+ * present. Both overwrite. */
+typedef struct bp__dense_gradient {
+    bp__view weights_gradient, bias_gradient, delta, in;
+} bp__dense_gradient;
+
+/* Per-step numbers of the optimizer, made on the host in double (bp__hyper_fill). */
+enum { BP__HYPER_RATE, BP__HYPER_CORRECTION1, BP__HYPER_CORRECTION2, BP__HYPER_COUNT = 4 };
+
+/* parameters, by BP_OPTIMIZER_*, from gradients; all views [1][N] and of the same layout. moment1 is
+ * the velocity of momentum. hyper [steps][4]: row (step - 1) is used, step having been advanced by
+ * reduce_loss. */
+typedef struct bp__optimizer {
+    bp__view parameters, gradients, moment1, moment2, hyper, step;
+    int32_t optimizer;
+    float momentum, beta1, beta2, epsilon;
+} bp__optimizer;
+
+typedef struct bp__op {
+    bp__op_kind kind;
+    union {
+        bp__gather gather;
+        bp__dense_forward dense_forward;
+        bp__softmax softmax;
+        bp__loss loss;
+        bp__reduce_loss reduce_loss;
+        bp__dense_effect dense_effect;
+        bp__dense_gradient dense_gradient;
+        bp__optimizer optimizer;
+    } as;
+} bp__op;
+
+/* ---- Engines -------------------------------------------------------------------------------- */
+
+typedef struct bp__engine bp__engine;
+
+/* A list of operations made ready to be replayed. */
+typedef struct bp__sequence bp__sequence;
+
+typedef struct bp__engine_api {
+    void (*free)(bp__engine *engine);
+    bp_status (*buffer_create)(bp__engine *engine, bp__buffer **out, bp__type type, size_t count);
+    void (*buffer_free)(bp__engine *engine, bp__buffer *buffer);
+    bp_status (*write)(bp__engine *engine, const bp__view *view, const void *host);
+    bp_status (*read)(bp__engine *engine, const bp__view *view, void *host);
+    bp_status (*read_behind)(bp__engine *engine, const bp__view *view, void *host);
+    bp_status (*sequence_create)(bp__engine *engine, bp__sequence **out, const bp__op *ops,
+                                 size_t count);
+    void (*sequence_free)(bp__engine *engine, bp__sequence *sequence);
+    bp_status (*sequence_run)(bp__engine *engine, bp__sequence *sequence, size_t times);
+    bp_status (*finish)(bp__engine *engine);
+} bp__engine_api;
+
+struct bp__engine {
+    const bp__engine_api *api;
+    size_t quantum; /* row strides are multiples of this: the device's vector width */
+};
+
+/* A buffer of `count` elements, all zero. BP_ERROR_DEVICE_MEMORY names the size. */
+bp_status bp__buffer_create(bp__engine *engine, bp__buffer **out, bp__type type, size_t count);
+void bp__buffer_free(bp__engine *engine, bp__buffer *buffer);
+
+/* Copies host [rows][columns] (float or int32, no gaps) to a view, and back. Both return when host
+ * may be reused. Padding is not touched. */
+bp_status bp__view_write(bp__engine *engine, const bp__view *view, const void *host);
+bp_status bp__view_read(bp__engine *engine, const bp__view *view, void *host);
+
+/* Enqueues a read of a view into host and waits for the *previous* read_behind only: the caller
+ * learns how far the device is without making it idle. host is valid after the next read_behind or
+ * finish. */
+bp_status bp__view_read_behind(bp__engine *engine, const bp__view *view, void *host);
+
+/* Builds what ops[count] need. The views are copied; buffers must outlive the sequence. */
+bp_status bp__sequence_create(bp__engine *engine, bp__sequence **out, const bp__op *ops,
+                              size_t count);
+void bp__sequence_free(bp__engine *engine, bp__sequence *sequence);
+/* Replays the list `times` times, in order; returns without waiting for the device. */
+bp_status bp__sequence_run(bp__engine *engine, bp__sequence *sequence, size_t times);
+bp_status bp__engine_finish(bp__engine *engine);
+void bp__engine_free(bp__engine *engine);
+
+/* rows [first, first + count) of a view. */
+bp__view bp__view_rows(const bp__view *view, size_t first, size_t count);
+
+#endif

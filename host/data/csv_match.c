@@ -1,0 +1,261 @@
+/* csv_match.c - a CSV file read as a schema knows it: by name where it has a header, by position
+ * where it has none. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/columns.h"
+#include "data/csv.h"
+#include "data/schema.h"
+
+#define NOT_FOUND SIZE_MAX
+
+typedef struct match {
+    const bp__csv *csv;
+    const bp_schema *schema;
+    size_t *column;     /* [features + targets], of the file, NOT_FOUND where it is not there */
+    size_t features, targets;
+    bool *taken;        /* [columns of the file] */
+    char *warnings;
+} match;
+
+/* What the schema calls column k: features first, then targets. */
+static const char *known_name(const match *m, size_t k)
+{
+    return k < m->features ? m->schema->columns[k].name : m->schema->targets[k - m->features].name;
+}
+
+static size_t known_position(const match *m, size_t k)
+{
+    return k < m->features ? m->schema->columns[k].position
+                           : m->schema->targets[k - m->features].position;
+}
+
+/* "a", "b" and, for those that were probably mistyped, what the file has instead. */
+static bp_status fail_missing(const match *m, size_t begin, size_t end, const char *what)
+{
+    char *list = NULL, *names = NULL, shown[64], shown_near[64];
+    const char **pointers = NULL;
+    size_t count = 0;
+    bp_status status = bp__words_pointers(&pointers, &m->csv->names);
+    if (status == BP_OK) status = bp__csv_list_names(&names, m->csv);
+    for (size_t k = begin; k < end && status == BP_OK; ++k) {
+        if (m->column[k] != NOT_FOUND || ++count > 10) continue;
+        const char *near = bp_nearest(known_name(m, k), pointers, m->csv->columns);
+        status = bp__append(&list, "%s\"%s\"", list ? ", " : "", bp__shown(shown, known_name(m, k)));
+        if (near && status == BP_OK)
+            status = bp__append(&list, " (did you mean \"%s\"?)", bp__shown(shown_near, near));
+    }
+    if (status == BP_OK)
+        status = bp__fail(BP_ERROR_DATA, "%s: the model's %s %s%s not there; the columns are: %s",
+                          m->csv->source, what, list ? list : "", count > 1 ? " … are" : " is",
+                          names);
+    free(pointers);
+    free(names);
+    free(list);
+    return status;
+}
+
+/* Whether the schema's names are those that files without a header get. */
+static bool has_automatic_names(const match *m)
+{
+    for (size_t k = 0; k < m->features; ++k)
+        if (strncmp(known_name(m, k), "column_", 7) != 0) return false;
+    return true;
+}
+
+/* Columns that options.target names take the place of the schema's targets. */
+static bp_status match_named_targets(match *m, const char *target)
+{
+    size_t *columns, count;
+    BP_TRY(bp__csv_resolve(&columns, &count, m->csv, target));
+    bp_status status = BP_OK;
+    if (count != m->targets)
+        status = bp__fail(BP_ERROR_DATA, "%s: %zu target columns are named, the model has %zu",
+                          m->csv->source, count, m->targets);
+    for (size_t i = 0; i < count && status == BP_OK; ++i) {
+        m->column[m->features + i] = columns[i];
+        m->taken[columns[i]] = true;
+    }
+    free(columns);
+    return status;
+}
+
+static bp_status match_by_name(match *m, const bp_load_options *options)
+{
+    size_t end = m->features + (options->target ? 0 : m->targets), missing = 0;
+    for (size_t k = 0; k < end; ++k) {
+        uint32_t found = bp__words_find(&m->csv->names, known_name(m, k));
+        if (found == BP__NO_WORD) {
+            missing += k < m->features;
+            continue;
+        }
+        if (m->taken[found])
+            return bp__fail(BP_ERROR_DATA, "%s: column \"%s\" is a feature of the model, it cannot "
+                            "be the target", m->csv->source, bp__words_get(&m->csv->names, found));
+        m->column[k] = found;
+        m->taken[found] = true;
+    }
+    return missing ? fail_missing(m, 0, m->features, "columns") : BP_OK;
+}
+
+/* Hands out the file's free columns in order to the schema's columns begin to end, ordered by where
+ * they stood in the file that the schema was learned from. */
+static bp_status match_by_position(match *m, size_t count)
+{
+    size_t *order, next = 0;
+    BP_TRY(bp__new_array(&order, count, sizeof *order));
+    for (size_t k = 0; k < count; ++k) {
+        size_t at = k;
+        /* Insertion from the end: features are in order already, so this is linear. */
+        for (; at > 0 && known_position(m, order[at - 1]) > known_position(m, k); --at)
+            order[at] = order[at - 1];
+        order[at] = k;
+    }
+    for (size_t i = 0; i < count; ++i) {
+        while (m->taken[next]) ++next;
+        m->column[order[i]] = next;
+        m->taken[next] = true;
+    }
+    free(order);
+    return BP_OK;
+}
+
+static bp_status match_without_names(match *m, const bp_load_options *options)
+{
+    size_t columns = m->csv->columns, all = m->features + m->targets;
+    if (options->target) {
+        if (columns == all) return match_by_position(m, m->features);
+    } else if (columns == all || columns == m->features) {
+        return match_by_position(m, columns);
+    }
+    return bp__fail(BP_ERROR_DATA, "%s: %zu columns found; the model has %zu features and %zu "
+                    "target%s (without a header columns are matched by position)", m->csv->source,
+                    columns, m->features, m->targets, m->targets == 1 ? "" : "s");
+}
+
+static bp_status warn_extra(match *m)
+{
+    bp__name_list extra = {0};
+    bp_status status = BP_OK;
+    for (size_t k = 0; k < m->csv->columns && status == BP_OK; ++k)
+        if (!m->taken[k]) status = bp__name_list_add(&extra, bp__words_get(&m->csv->names, k));
+    bp_status warned = bp__name_list_warn(&extra, &m->warnings, m->csv->source,
+                                          "is not known to the model and is ignored",
+                                          "are not known to the model and are ignored");
+    return status != BP_OK ? status : warned;
+}
+
+static bp_status find_columns(match *m, const bp_load_options *options)
+{
+    if (options->target) BP_TRY(match_named_targets(m, options->target));
+    bool by_name = m->csv->header;
+    if (by_name && has_automatic_names(m) &&
+        bp__words_find(&m->csv->names, known_name(m, 0)) == BP__NO_WORD)
+        by_name = false;
+    BP_TRY(by_name ? match_by_name(m, options) : match_without_names(m, options));
+    if (options->need_target)
+        for (size_t k = m->features; k < m->features + m->targets; ++k)
+            if (m->column[k] == NOT_FOUND)
+                return fail_missing(m, m->features, m->features + m->targets, "target");
+    return warn_extra(m);
+}
+
+/* Targets are taken whole or not at all. */
+static bool has_targets(const match *m)
+{
+    for (size_t k = m->features; k < m->features + m->targets; ++k)
+        if (m->column[k] == NOT_FOUND) return false;
+    return true;
+}
+
+static bp__want wanted(const match *m, size_t k)
+{
+    if (k < m->features)
+        return m->schema->columns[k].kind == BP__COLUMN_TEXT ? BP__WANT_TEXT : BP__WANT_NUMBER;
+    bool text = m->schema->task == BP_TASK_CLASSIFY && !m->schema->class_values;
+    return text ? BP__WANT_TEXT : BP__WANT_NUMBER;
+}
+
+static void drop_targets(bp_data *data)
+{
+    for (size_t k = 0; k < data->target_count; ++k)
+        bp__column_clear(&data->columns[data->column_count + k]);
+    data->target_count = 0;
+    data->task = BP_TASK_AUTO;
+}
+
+/* Rows whose target the schema cannot encode. */
+static size_t count_unusable(const bp_schema *schema, const bp__column *target, size_t rows)
+{
+    size_t bad = 0;
+    for (size_t r = 0; r < rows; ++r) {
+        bool missing = target->number ? isnan(target->number[r]) : target->text[r] == BP__NO_WORD;
+        if (!missing && schema->task == BP_TASK_CLASSIFY)
+            missing = target->number
+                          ? bp__schema_class_of_number(schema, target->number[r]) < 0
+                          : bp__schema_class_of_text(
+                                schema, bp__words_get(&target->words, target->text[r])) < 0;
+        bad += missing;
+    }
+    return bad;
+}
+
+/* For predictions targets are a bonus: where they are not all usable they are left out. */
+static bp_status keep_usable_targets(bp_data *data, const bp_schema *schema)
+{
+    for (size_t k = 0; k < data->target_count; ++k) {
+        const bp__column *target = bp__data_target(data, k);
+        size_t bad = count_unusable(schema, target, data->rows);
+        if (bad == 0) continue;
+        char shown[64];
+        bp_status status = BP_OK;
+        if (bad < data->rows)
+            status = bp__append(&data->warnings, "%s: column %s is missing or unknown in %zu of %zu "
+                                "rows and is ignored\n", data->source,
+                                bp__shown(shown, target->name), bad, data->rows);
+        drop_targets(data);
+        return status;
+    }
+    return BP_OK;
+}
+
+static bp_status read_matched(bp_data *data, match *m, const bp_load_options *options)
+{
+    size_t targets = has_targets(m) ? m->targets : 0, count = m->features + targets;
+    bp__pick *picks;
+    BP_TRY(bp__new_array(&picks, count, sizeof *picks));
+    for (size_t k = 0; k < count; ++k)
+        picks[k] = (bp__pick){.column = m->column[k],
+                              .position = known_position(m, k),
+                              .want = wanted(m, k),
+                              .name = known_name(m, k),
+                              .quiet = k >= m->features && !options->need_target};
+    bp_status status = bp__csv_table(data, m->csv, picks, count, targets);
+    free(picks);
+    BP_TRY(status);
+    data->task = targets ? m->schema->task : BP_TASK_AUTO;
+    return options->need_target ? bp__check_targets(data) : keep_usable_targets(data, m->schema);
+}
+
+bp_status bp__csv_known_table(bp_data *data, const bp__csv *csv, const bp_load_options *options)
+{
+    const bp_schema *schema = options->schema;
+    match m = {.csv = csv,
+               .schema = schema,
+               .features = schema->column_count,
+               .targets = schema->target_count};
+    bp_status status = bp__new_array(&m.column, m.features + m.targets, sizeof *m.column);
+    if (status == BP_OK) status = bp__new_array(&m.taken, csv->columns, sizeof *m.taken);
+    if (status == BP_OK) {
+        for (size_t k = 0; k < m.features + m.targets; ++k) m.column[k] = NOT_FOUND;
+        status = find_columns(&m, options);
+    }
+    if (status == BP_OK) status = read_matched(data, &m, options);
+    if (status == BP_OK && m.warnings) status = bp__append(&data->warnings, "%s", m.warnings);
+    free(m.column);
+    free(m.taken);
+    free(m.warnings);
+    return status;
+}

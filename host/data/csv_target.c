@@ -1,0 +1,214 @@
+/* csv_target.c - a CSV file that stands for itself: which columns are targets, and which task they
+ * make. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/columns.h"
+#include "data/csv.h"
+
+enum { SHOWN_NAMES = 30 };
+
+bp_status bp__csv_list_names(char **out, const bp__csv *csv)
+{
+    bp_status status = BP_OK;
+    char shown[64];
+    *out = NULL;
+    for (size_t k = 0; k < csv->columns && k < SHOWN_NAMES && status == BP_OK; ++k)
+        status = bp__append(out, "%s%s", k ? ", " : "",
+                            bp__shown(shown, bp__words_get(&csv->names, k)));
+    if (status == BP_OK && csv->columns > SHOWN_NAMES)
+        status = bp__append(out, " and %zu more", csv->columns - SHOWN_NAMES);
+    if (status != BP_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static bp_status fail_no_column(const bp__csv *csv, const char *name)
+{
+    char *list, shown[64], shown_near[64];
+    const char **names;
+    BP_TRY(bp__csv_list_names(&list, csv));
+    bp_status status = bp__words_pointers(&names, &csv->names);
+    if (status == BP_OK) {
+        const char *near = bp_nearest(name, names, csv->columns);
+        status = bp__fail(BP_ERROR_DATA, "%s: there is no column \"%s\"%s%s%s; the columns are: %s",
+                          csv->source, bp__shown(shown, name), near ? "; did you mean \"" : "",
+                          near ? bp__shown(shown_near, near) : "", near ? "\"?" : "", list);
+        free(names);
+    }
+    free(list);
+    return status;
+}
+
+/* A name, or a number that counts from 1, or from the end where negative. */
+static bp_status resolve_one(size_t *column, const bp__csv *csv, const char *text)
+{
+    uint32_t found = bp__words_find(&csv->names, text);
+    if (found != BP__NO_WORD) {
+        *column = found;
+        return BP_OK;
+    }
+    char *rest;
+    errno = 0;
+    long number = strtol(text, &rest, 10);
+    if (rest == text || *rest) return fail_no_column(csv, text);
+    long columns = (long)csv->columns;
+    if (errno || number == 0 || number > columns || number < -columns)
+        return bp__fail(BP_ERROR_DATA, "%s: there is no column %s: they are numbered from 1 to %ld, "
+                        "or from -1 backwards", csv->source, text, columns);
+    *column = (size_t)(number > 0 ? number - 1 : columns + number);
+    return BP_OK;
+}
+
+/* Resolves the comma-joined parts of list, which is cut up. */
+static bp_status resolve_list(size_t *columns, size_t *count, const bp__csv *csv, char *list)
+{
+    for (char *next = list; next; ++*count) {
+        char *part = next, *comma = strchr(next, ',');
+        if (comma) *comma = '\0';
+        next = comma ? comma + 1 : NULL;
+        while (*part == ' ') ++part;
+        for (size_t n = strlen(part); n > 0 && part[n - 1] == ' '; --n) part[n - 1] = '\0';
+        BP_TRY(resolve_one(&columns[*count], csv, part));
+        for (size_t i = 0; i < *count; ++i)
+            if (columns[i] == columns[*count])
+                return bp__fail(BP_ERROR_DATA, "%s: the target column \"%s\" is named twice",
+                                csv->source, bp__words_get(&csv->names, columns[i]));
+    }
+    return BP_OK;
+}
+
+bp_status bp__csv_resolve(size_t **columns, size_t *count, const bp__csv *csv, const char *text)
+{
+    *columns = NULL;
+    *count = 0;
+    size_t most = 1;
+    for (const char *c = text; *c; ++c) most += *c == ',';
+    /* More targets than columns are too many or named twice: do not even try. */
+    if (most > csv->columns + 1)
+        return bp__fail(BP_ERROR_DATA, "%s: %zu target columns, but the file has %zu columns",
+                        csv->source, most, csv->columns);
+    BP_TRY(bp__new_array(columns, most, sizeof **columns));
+    uint32_t whole = bp__words_find(&csv->names, text);
+    if (whole != BP__NO_WORD) {
+        (*columns)[(*count)++] = whole;
+        return BP_OK;
+    }
+    char *list;
+    bp_status status = bp__copy_text(&list, text);
+    if (status == BP_OK) status = resolve_list(*columns, count, csv, list);
+    free(list);
+    if (status != BP_OK) {
+        free(*columns);
+        *columns = NULL;
+        *count = 0;
+    }
+    return status;
+}
+
+/* All columns in the order of the file, the targets moved to the end. */
+static bp_status pick_all(bp__pick **out, const bp__csv *csv, const size_t *targets, size_t count)
+{
+    bp__pick *picks;
+    char *is_target;
+    *out = NULL;
+    BP_TRY(bp__new_array(&is_target, csv->columns, 1));
+    bp_status status = bp__new_array(&picks, csv->columns, sizeof *picks);
+    if (status == BP_OK) {
+        size_t used = 0;
+        for (size_t i = 0; i < count; ++i) is_target[targets[i]] = 1;
+        for (size_t k = 0; k < csv->columns; ++k)
+            if (!is_target[k]) picks[used++].column = k;
+        for (size_t i = 0; i < count; ++i) picks[used++].column = targets[i];
+        for (size_t k = 0; k < csv->columns; ++k) {
+            picks[k].position = picks[k].column;
+            picks[k].name = bp__words_get(&csv->names, picks[k].column);
+        }
+        *out = picks;
+    }
+    free(is_target);
+    return status;
+}
+
+/* A row whose target is unknown teaches nothing and cannot be scored. */
+bp_status bp__check_targets(const bp_data *data)
+{
+    for (size_t k = 0; k < data->target_count; ++k) {
+        const bp__column *target = bp__data_target(data, k);
+        char place[160], shown[64];
+        for (size_t r = 0; r < data->rows; ++r)
+            if (target->number ? isnan(target->number[r]) : target->text[r] == BP__NO_WORD)
+                return bp__fail(BP_ERROR_DATA, "%s: the target (column \"%s\") is missing; remove "
+                                "the row or name another target", bp__data_place(place, data, r),
+                                bp__shown(shown, target->name));
+    }
+    return BP_OK;
+}
+
+enum { MOST_CLASSES_BY_ITSELF = 20, ROWS_A_CLASS = 5 };
+
+/* Numbers are classes by themselves where they are integers of few values: at most 20, and at least
+ * five rows a value on average (two values always pass). */
+static bp_status is_few_valued(bool *out, const bp__column *target, size_t rows)
+{
+    *out = false;
+    for (size_t r = 0; r < rows; ++r)
+        if (target->number[r] != floor(target->number[r])) return BP_OK;
+    double *values;
+    size_t count;
+    BP_TRY(bp__distinct_numbers(&values, &count, target->number, rows, MOST_CLASSES_BY_ITSELF + 1));
+    free(values);
+    *out = count <= MOST_CLASSES_BY_ITSELF && (count <= 2 || count <= rows / ROWS_A_CLASS);
+    return BP_OK;
+}
+
+static bp_status decide_task(bp_data *data, int32_t wanted)
+{
+    bool text = false;
+    char shown[64];
+    for (size_t k = 0; k < data->target_count; ++k) {
+        const bp__column *target = bp__data_target(data, k);
+        text = text || target->kind == BP__COLUMN_TEXT;
+        bool alone = data->target_count == 1 && wanted != BP_TASK_REGRESS;
+        if (target->kind == BP__COLUMN_TEXT && !alone)
+            return bp__fail(BP_ERROR_DATA, "%s: the target (column \"%s\") holds texts, numbers are "
+                            "needed for regression%s", data->source, bp__shown(shown, target->name),
+                            data->target_count > 1 ? " with several targets" : "");
+    }
+    if (data->target_count > 1 && wanted == BP_TASK_CLASSIFY)
+        return bp__fail(BP_ERROR_DATA, "%s: classification has one target column, %zu are named",
+                        data->source, data->target_count);
+    data->task = wanted;
+    if (wanted != BP_TASK_AUTO) return BP_OK;
+    bool classes = text;
+    if (!text && data->target_count == 1)
+        BP_TRY(is_few_valued(&classes, bp__data_target(data, 0), data->rows));
+    data->task = classes ? BP_TASK_CLASSIFY : BP_TASK_REGRESS;
+    return BP_OK;
+}
+
+bp_status bp__csv_free_table(bp_data *data, const bp__csv *csv, const bp_load_options *options)
+{
+    size_t *targets, count;
+    bp__pick *picks = NULL;
+    BP_TRY(bp__csv_resolve(&targets, &count, csv, options->target ? options->target : "-1"));
+    bp_status status = BP_OK;
+    if (count >= csv->columns)
+        status = bp__fail(BP_ERROR_DATA, "%s: %s; a feature column and a target are needed at least "
+                          "(is the delimiter one of comma, semicolon and tab?)", csv->source,
+                          csv->columns == 1 ? "there is only one column"
+                                            : "all columns are targets");
+    if (status == BP_OK) status = pick_all(&picks, csv, targets, count);
+    if (status == BP_OK) status = bp__csv_table(data, csv, picks, csv->columns, count);
+    if (status == BP_OK) status = bp__check_targets(data);
+    if (status == BP_OK) status = decide_task(data, options->task);
+    if (status == BP_OK) status = bp__report_constant(data);
+    free(picks);
+    free(targets);
+    return status;
+}

@@ -1,0 +1,213 @@
+/* data.c - data sets: their life, arrays in memory, and what can be asked of them. */
+#include "data/data.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+bp_status bp__data_new(bp_data **out, const char *source)
+{
+    BP_TRY(bp__new_array(out, 1, sizeof **out));
+    bp_status status = bp__copy_text(&(*out)->source, source);
+    if (status != BP_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+void bp__column_clear(bp__column *column)
+{
+    free(column->name);
+    free(column->number);
+    free(column->text);
+    bp__words_free(&column->words);
+    memset(column, 0, sizeof *column);
+}
+
+void bp_data_free(bp_data *data)
+{
+    if (!data) return;
+    if (data->columns)
+        for (size_t k = 0; k < data->column_count + data->target_count; ++k)
+            bp__column_clear(&data->columns[k]);
+    free(data->columns);
+    free(data->line);
+    free(data->source);
+    free(data->warnings);
+    free(data->pixels);
+    free(data->values);
+    free(data->x);
+    free(data->t);
+    free(data->labels);
+    bp_schema_free(data->schema);
+    free(data);
+}
+
+/* The first value that is not finite, or count. */
+static size_t find_not_finite(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (!isfinite(values[i])) return i;
+    return count;
+}
+
+static bp_status copy_matrix(float **out, const float *values, size_t rows, size_t columns,
+                             const char *what)
+{
+    size_t count;
+    *out = NULL;
+    if (!bp__mul_size(&count, rows, columns)) return bp__fail_memory(SIZE_MAX);
+    size_t bad = find_not_finite(values, count);
+    if (bad < count)
+        return bp__fail(BP_ERROR_DATA, "%s: row %zu, column %zu (from 0) is %g; finite numbers were "
+                        "expected", what, bad / columns, bad % columns, (double)values[bad]);
+    BP_TRY(bp__new_array(out, count, sizeof **out));
+    memcpy(*out, values, count * sizeof **out);
+    return BP_OK;
+}
+
+/* Encoded data without targets yet; what is NULL stands for an argument that is not there. */
+static bp_status new_from_arrays(bp_data **out, const float *x, size_t rows, size_t features,
+                                 const void *targets, size_t outputs, const char *call)
+{
+    if (!x || !targets || rows == 0 || features == 0 || outputs == 0)
+        return bp__fail(BP_ERROR_ARGUMENT, "%s: %s", call,
+                        !x ? "x is NULL" : !targets ? "the targets are NULL"
+                        : rows == 0 ? "there are no rows" : features == 0 ? "there are no features"
+                        : "there are no outputs");
+    if (rows > UINT32_MAX)
+        return bp__fail(BP_ERROR_ARGUMENT, "%s: %zu rows, at most %u", call, rows, UINT32_MAX);
+    BP_TRY(bp__data_new(out, NULL));
+    bp_data *data = *out;
+    data->encoded = true;
+    data->rows = rows;
+    data->features = features;
+    data->outputs = outputs;
+    bp_status status = copy_matrix(&data->x, x, rows, features, "x");
+    if (status != BP_OK) {
+        bp_data_free(data);
+        *out = NULL;
+    }
+    return status;
+}
+
+bp_status bp_data_from_arrays(bp_data **out, const float *x, size_t rows, size_t features,
+                              const float *targets, size_t outputs)
+{
+    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_from_arrays: out is NULL");
+    *out = NULL;
+    bp_data *data;
+    BP_TRY(new_from_arrays(&data, x, rows, features, targets, outputs, "bp_data_from_arrays"));
+    data->task = BP_TASK_REGRESS;
+    bp_status status = copy_matrix(&data->t, targets, rows, outputs, "targets");
+    if (status == BP_OK)
+        *out = data;
+    else
+        bp_data_free(data);
+    return status;
+}
+
+static bp_status copy_labels(int32_t **out, const int32_t *labels, size_t rows, size_t classes)
+{
+    for (size_t r = 0; r < rows; ++r)
+        if (labels[r] < 0 || (size_t)labels[r] >= classes)
+            return bp__fail(BP_ERROR_DATA, "labels: row %zu (from 0) is %d; 0 to %zu was expected",
+                            r, (int)labels[r], classes - 1);
+    BP_TRY(bp__new_array(out, rows, sizeof **out));
+    memcpy(*out, labels, rows * sizeof **out);
+    return BP_OK;
+}
+
+bp_status bp_data_from_labels(bp_data **out, const float *x, size_t rows, size_t features,
+                              const int32_t *labels, size_t classes)
+{
+    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_from_labels: out is NULL");
+    *out = NULL;
+    bp_data *data;
+    BP_TRY(new_from_arrays(&data, x, rows, features, labels, classes, "bp_data_from_labels"));
+    data->task = BP_TASK_CLASSIFY;
+    bp_status status = copy_labels(&data->labels, labels, rows, classes);
+    if (status == BP_OK)
+        *out = data;
+    else
+        bp_data_free(data);
+    return status;
+}
+
+bp_data_info bp_data_get_info(const bp_data *data)
+{
+    bp_data_info info = {0};
+    if (!data) return info;
+    info.rows = data->rows;
+    info.columns = data->encoded ? data->features
+                                 : data->pixel_count ? data->pixel_count : data->column_count;
+    info.features = data->features;
+    info.outputs = data->outputs;
+    info.task = data->task;
+    info.encoded = data->encoded;
+    info.missing = data->missing;
+    info.image_height = data->image_height;
+    info.image_width = data->image_width;
+    return info;
+}
+
+const float *bp_data_features(const bp_data *data)
+{
+    return data ? data->x : NULL;
+}
+
+const int32_t *bp_data_labels(const bp_data *data)
+{
+    return data && data->encoded ? data->labels : NULL;
+}
+
+const float *bp_data_targets(const bp_data *data)
+{
+    return data ? data->t : NULL;
+}
+
+const char *bp_data_warnings(const bp_data *data)
+{
+    return data && data->warnings ? data->warnings : "";
+}
+
+const bp_schema *bp__data_schema(const bp_data *data)
+{
+    return data->schema;
+}
+
+const bp__column *bp__data_target(const bp_data *data, size_t k)
+{
+    return &data->columns[data->column_count + k];
+}
+
+const char *bp__data_source(const bp_data *data)
+{
+    return data->source ? data->source : "the data";
+}
+
+const char *bp__data_place(char text[160], const bp_data *data, size_t row)
+{
+    if (data->line)
+        snprintf(text, 160, "%.120s, line %u", bp__data_source(data), data->line[row]);
+    else
+        snprintf(text, 160, "%.120s, row %zu (from 1)", bp__data_source(data), row + 1);
+    return text;
+}
+
+const char *bp__shown(char out[64], const char *text)
+{
+    enum { ROOM = 63 - 3 };
+    size_t length = strlen(text), used = length < 64 ? length : ROOM;
+    /* Not in the middle of a UTF-8 character. */
+    if (used < length)
+        while (used > 0 && ((unsigned char)text[used] & 0xC0) == 0x80) --used;
+    for (size_t i = 0; i < used; ++i)
+        out[i] = (unsigned char)text[i] < 32 || text[i] == 127 ? ' ' : text[i];
+    memcpy(out + used, used < length ? "…" : "", used < length ? 4 : 1);
+    return out;
+}

@@ -1,0 +1,25 @@
+/* gunzip.h - gzip in memory, with a bound on what may come out. */
+#ifndef BP_DATA_GUNZIP_H
+#define BP_DATA_GUNZIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* A small file must not fill the memory: what it expands to is bounded by this many bytes and times
+ * its own size together. Tables of digits reach a factor of 10, pictures with wide margins 20. */
+#define BP__GUNZIP_FREE ((size_t)64 << 20)
+#define BP__GUNZIP_FACTOR ((size_t)200)
+
+bool bp__is_gzip(const char *bytes, size_t size);
+
+/* *out = the content, followed by a '\0'; the caller's. More than one member is allowed, damage and
+ * trailing bytes are BP_ERROR_DATA, so is content beyond limit and beyond the bound above. */
+bp_status bp__gunzip(char **out, size_t *out_size, const char *bytes, size_t size, size_t limit,
+                     const char *source);
+
+/* The first bytes of the content, at most `wanted`; how many there are. 0 where it is damaged. */
+size_t bp__gunzip_start(char *out, size_t wanted, const char *bytes, size_t size);
+
+#endif

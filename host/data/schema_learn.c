@@ -1,0 +1,244 @@
+/* schema_learn.c - bp_schema_learn: categories, means, scales and classes from the training part. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/columns.h"
+#include "data/number.h"
+#include "data/schema.h"
+
+/* Constant columns have no spread to divide by; they become 0, or what differs from the constant. */
+static double scale_of(double deviation)
+{
+    return deviation > 0 ? deviation : 1;
+}
+
+static bp_status fail_too_large(const bp_data *data, const char *name)
+{
+    char shown[64];
+    return bp__fail(BP_ERROR_DATA, "%s, column \"%s\": the values are too large or too close together "
+                    "to be scaled", bp__data_source(data), bp__shown(shown, name));
+}
+
+/* The words that occur in this part, sorted. The column itself may know more: those of the rows that
+ * were split off, which the schema must not see. */
+static bp_status learn_words(bp__words *out, const bp__column *column, size_t rows)
+{
+    char *seen;
+    uint32_t *order = NULL, index;
+    BP_TRY(bp__new_array(&seen, column->words.count, 1));
+    bp_status status = bp__words_sorted(&order, &column->words);
+    for (size_t r = 0; r < rows && status == BP_OK; ++r)
+        if (column->text[r] != BP__NO_WORD) seen[column->text[r]] = 1;
+    for (size_t i = 0; i < column->words.count && status == BP_OK; ++i)
+        if (seen[order[i]])
+            status = bp__words_add(out, bp__words_get(&column->words, order[i]), &index);
+    free(order);
+    free(seen);
+    return status;
+}
+
+enum { ROWS_THAT_TELL = 20 };
+
+/* Hundreds of categories are usually a name, a number or a date, which no network generalises from. */
+static bp_status check_categories(bp_schema *schema, const bp_data *data,
+                                  const bp__schema_column *column)
+{
+    size_t count = column->words.count;
+    char shown[64];
+    bp__shown(shown, column->name);
+    if (count > BP__CATEGORIES_LIMIT)
+        return bp__fail(BP_ERROR_DATA, "%s: column \"%s\" has %zu different texts, at most %zu can be "
+                        "categories; remove the column if it names the rows", bp__data_source(data),
+                        shown, count, BP__CATEGORIES_LIMIT);
+    if (count > BP__CATEGORIES_MANY || (count == data->rows && count >= ROWS_THAT_TELL))
+        return bp__append(&schema->warnings, "%s: column %s has %zu different texts in %zu rows, a "
+                          "feature for each; if it names the rows, remove it\n",
+                          bp__data_source(data), shown, count, data->rows);
+    return BP_OK;
+}
+
+static bp_status learn_column(bp_schema *schema, const bp_data *data, size_t k)
+{
+    const bp__column *from = &data->columns[k];
+    bp__schema_column *column = &schema->columns[k];
+    column->kind = from->kind;
+    column->position = from->position;
+    column->scale = 1;
+    BP_TRY(bp__copy_text(&column->name, from->name));
+    if (from->kind == BP__COLUMN_TEXT) {
+        BP_TRY(learn_words(&column->words, from, data->rows));
+        return check_categories(schema, data, column);
+    }
+    size_t used;
+    double deviation;
+    if (!bp__moments(from->number, data->rows, &used, &column->mean, &deviation))
+        return fail_too_large(data, from->name);
+    column->scale = scale_of(deviation);
+    return BP_OK;
+}
+
+/* Columns that only this part holds constant: those of the whole file were reported at loading. */
+static bp_status report_constant(bp_schema *schema, const bp_data *data)
+{
+    bp__name_list list = {0};
+    bp_status status = BP_OK;
+    for (size_t k = 0; k < data->column_count && status == BP_OK; ++k)
+        if (!data->columns[k].reported && bp__column_variety(&data->columns[k], data->rows).constant)
+            status = bp__name_list_add(&list, data->columns[k].name);
+    bp_status warned = bp__name_list_warn(&list, &schema->warnings, bp__data_source(data),
+                                          "does not vary in the training part and tells nothing",
+                                          "do not vary in the training part and tell nothing");
+    return status != BP_OK ? status : warned;
+}
+
+static bp_status learn_table(bp_schema *schema, const bp_data *data)
+{
+    BP_TRY(bp__new_array(&schema->columns, data->column_count, sizeof *schema->columns));
+    schema->column_count = data->column_count;
+    for (size_t k = 0; k < data->column_count; ++k) BP_TRY(learn_column(schema, data, k));
+    BP_TRY(report_constant(schema, data));
+    BP_TRY(bp__new_array(&schema->targets, data->target_count, sizeof *schema->targets));
+    schema->target_count = data->target_count;
+    for (size_t k = 0; k < data->target_count; ++k) {
+        const bp__column *from = bp__data_target(data, k);
+        schema->targets[k].position = from->position;
+        schema->targets[k].scale = 1;
+        BP_TRY(bp__copy_text(&schema->targets[k].name, from->name));
+    }
+    return BP_OK;
+}
+
+/* Bytes are pictures: 0 to 255 becomes 0 to 1. Other types get one mean and one scale for all. */
+static bp_status learn_pixels(bp_schema *schema, const bp_data *data)
+{
+    schema->pixel_count = data->pixel_count;
+    schema->image_height = data->image_height;
+    schema->image_width = data->image_width;
+    schema->pixel_bytes = data->pixels != NULL;
+    schema->pixel_scale = 255;
+    if (data->pixels) return BP_OK;
+    size_t count = data->rows * data->pixel_count;
+    double sum = 0, squares = 0, low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < count; ++i) {
+        double value = (double)data->values[i];
+        sum += value;
+        low = fmin(low, value);
+        high = fmax(high, value);
+    }
+    double mean = sum / (double)count;
+    if (low == high) mean = low;
+    /* float32 values: their squares fit into doubles. */
+    for (size_t i = 0; i < count; ++i)
+        squares += ((double)data->values[i] - mean) * ((double)data->values[i] - mean);
+    schema->pixel_mean = mean;
+    schema->pixel_scale = low == high ? 1 : sqrt(squares / (double)count);
+    return BP_OK;
+}
+
+static bp_status add_number_classes(bp_schema *schema)
+{
+    char text[32];
+    uint32_t index;
+    for (size_t c = 0; c < schema->outputs; ++c) {
+        BP_TRY(bp__words_add(&schema->classes, bp__number_text(text, schema->class_values[c]), &index));
+        if (index != c) return bp__fail(BP_ERROR_INTERNAL, "class %s comes twice", text);
+    }
+    return BP_OK;
+}
+
+static bp_status learn_number_classes(bp_schema *schema, const bp_data *data)
+{
+    if (data->labels) {
+        /* IDX labels are numbers from 0; one that does not occur still has its place. */
+        for (size_t r = 0; r < data->rows; ++r)
+            if ((size_t)data->labels[r] >= schema->outputs)
+                schema->outputs = (size_t)data->labels[r] + 1;
+        BP_TRY(bp__new_array(&schema->class_values, schema->outputs, sizeof(double)));
+        for (size_t c = 0; c < schema->outputs; ++c) schema->class_values[c] = (double)c;
+    } else {
+        BP_TRY(bp__distinct_numbers(&schema->class_values, &schema->outputs,
+                                    bp__data_target(data, 0)->number, data->rows, data->rows));
+    }
+    if (schema->outputs > BP__CLASSES_LIMIT)
+        return bp__fail(BP_ERROR_DATA, "%s: the target has %zu classes, at most %zu; is it a "
+                        "measurement, and the task regression?", bp__data_source(data),
+                        schema->outputs, BP__CLASSES_LIMIT);
+    return add_number_classes(schema);
+}
+
+/* IDX classes count from 0, whether they occur or not, so their number proves nothing. */
+static bool has_one_label(const bp_data *data)
+{
+    if (!data->labels) return false;
+    for (size_t r = 1; r < data->rows; ++r)
+        if (data->labels[r] != data->labels[0]) return false;
+    return true;
+}
+
+static bp_status learn_classes(bp_schema *schema, const bp_data *data)
+{
+    if (!data->labels && bp__data_target(data, 0)->kind == BP__COLUMN_TEXT) {
+        BP_TRY(learn_words(&schema->classes, bp__data_target(data, 0), data->rows));
+        if (schema->classes.count > BP__CATEGORIES_LIMIT)
+            return bp__fail(BP_ERROR_DATA, "%s: the target has %zu classes, at most %zu; does it name "
+                            "the rows?", bp__data_source(data), schema->classes.count,
+                            BP__CATEGORIES_LIMIT);
+    } else {
+        BP_TRY(learn_number_classes(schema, data));
+    }
+    if (schema->classes.count < 2 || has_one_label(data))
+        return bp__fail(BP_ERROR_DATA, "%s: all rows have the same class, \"%s\"; two at least are "
+                        "needed", bp__data_source(data),
+                        bp__words_get(&schema->classes, schema->classes.count - 1));
+    return BP_OK;
+}
+
+static bp_status learn_targets(bp_schema *schema, const bp_data *data)
+{
+    if (schema->task == BP_TASK_CLASSIFY) return learn_classes(schema, data);
+    for (size_t k = 0; k < data->target_count; ++k) {
+        bp__schema_target *target = &schema->targets[k];
+        size_t used;
+        double deviation;
+        if (!bp__moments(bp__data_target(data, k)->number, data->rows, &used, &target->mean,
+                         &deviation))
+            return fail_too_large(data, target->name);
+        target->scale = scale_of(deviation);
+        if (deviation == 0)
+            BP_TRY(bp__append(&schema->warnings, "%s: the target %s has the same value in every row\n",
+                              bp__data_source(data), target->name));
+    }
+    return BP_OK;
+}
+
+static bp_status learn(bp_schema *schema, const bp_data *data)
+{
+    schema->task = data->task;
+    BP_TRY(data->pixel_count ? learn_pixels(schema, data) : learn_table(schema, data));
+    BP_TRY(learn_targets(schema, data));
+    bp_status status = bp__schema_count(schema);
+    return status == BP_OK ? status : bp__fail_context(status, "%s", bp__data_source(data));
+}
+
+bp_status bp_schema_learn(bp_schema **out, const bp_data *training_part)
+{
+    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_learn: out is NULL");
+    *out = NULL;
+    if (!training_part) return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_learn: the data is NULL");
+    if (training_part->encoded)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_learn: the data is encoded already; a schema is "
+                        "learned from raw data");
+    if (training_part->task == BP_TASK_AUTO)
+        return bp__fail(BP_ERROR_DATA, "%s: there is no target to learn from",
+                        bp__data_source(training_part));
+    bp_schema *schema;
+    BP_TRY(bp__new_array(&schema, 1, sizeof *schema));
+    bp_status status = learn(schema, training_part);
+    if (status == BP_OK)
+        *out = schema;
+    else
+        bp_schema_free(schema);
+    return status;
+}

@@ -1,0 +1,272 @@
+/* architecture.c - from what someone asks for ("128:relu,64") to layers and a model. */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/data.h"
+#include "model/model.h"
+
+bp_model_options bp_model_options_default(void)
+{
+    bp_model_options options = {
+        .size = sizeof options,
+        .hidden = "128",
+        .activation = BP_ACTIVATION_RELU,
+        .output_activation = BP_ACTIVATION_AUTO,
+        .loss = BP_LOSS_AUTO,
+        .bias = 1,
+        .init = BP_INIT_AUTO,
+        .init_range = 0.5f,
+        .seed = 1,
+    };
+    return options;
+}
+
+/* *out = the given options, the fields that an older program does not know at their defaults. */
+static bp_status options_read(bp_model_options *out, const bp_model_options *given)
+{
+    *out = bp_model_options_default();
+    if (!given) return BP_OK;
+    if (given->size < offsetof(bp_model_options, hidden) + sizeof given->hidden)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "the model options' size is %zu: start from bp_model_options_default()",
+                        given->size);
+    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    out->size = sizeof *out;
+    if (!bp_init_name(out->init))
+        return bp__fail(BP_ERROR_ARGUMENT, "unknown init %d", (int)out->init);
+    if (!(out->init_range >= 0) || !isfinite(out->init_range))
+        return bp__fail(BP_ERROR_ARGUMENT, "init_range is %g, a finite number >= 0 is needed",
+                        (double)out->init_range);
+    if (!bp_loss_name(out->loss))
+        return bp__fail(BP_ERROR_ARGUMENT, "unknown loss %d", (int)out->loss);
+    if (!bp_activation_name(out->output_activation))
+        return bp__fail(BP_ERROR_ARGUMENT, "unknown output activation %d",
+                        (int)out->output_activation);
+    return BP_OK;
+}
+
+bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t count, int32_t loss)
+{
+    for (size_t l = 0; l < count; ++l) {
+        const bp_layer *layer = &layers[l];
+        if (layer->inputs == 0 || layer->outputs == 0 || layer->inputs > BP__LARGEST_WIDTH ||
+            layer->outputs > BP__LARGEST_WIDTH)
+            return bp__fail(
+                status, "layer %zu has %zu inputs and %zu outputs, 1 to %d of each are possible", l,
+                layer->inputs, layer->outputs, (int)BP__LARGEST_WIDTH);
+        if (l > 0 && layer->inputs != layers[l - 1].outputs)
+            return bp__fail(status, "layer %zu has %zu inputs, but layer %zu has %zu outputs", l,
+                            layer->inputs, l - 1, layers[l - 1].outputs);
+        if (layer->activation == BP_ACTIVATION_AUTO || !bp_activation_name(layer->activation))
+            return bp__fail(status, "layer %zu: unknown activation %d", l, (int)layer->activation);
+        if (layer->activation == BP_ACTIVATION_SOFTMAX && l + 1 < count)
+            return bp__fail(status,
+                            "layer %zu: softmax is for the output layer only; hidden layers take "
+                            "linear, sigmoid, tanh or relu",
+                            l);
+        if (layer->bias != 0 && layer->bias != 1)
+            return bp__fail(status, "layer %zu: bias is %d, 0 or 1 is needed", l, (int)layer->bias);
+    }
+    const int32_t output = layers[count - 1].activation;
+    if (loss == BP_LOSS_CROSS_ENTROPY && output != BP_ACTIVATION_SOFTMAX)
+        return bp__fail(
+            status,
+            "the loss cross_entropy needs the output activation softmax, not %s: choose "
+            "softmax, or the loss half_squared",
+            bp_activation_name(output));
+    if (loss == BP_LOSS_HALF_SQUARED && output == BP_ACTIVATION_SOFTMAX)
+        return bp__fail(status,
+                        "the output activation softmax needs the loss cross_entropy, not "
+                        "half_squared: choose cross_entropy, or the output activation sigmoid or "
+                        "linear");
+    return BP_OK;
+}
+
+size_t bp__layer_torch_index(const bp_layer *layers, size_t layer)
+{
+    size_t index = 0;
+    for (size_t l = 0; l < layer; ++l)
+        index += layers[l].activation == BP_ACTIVATION_LINEAR ? 1 : 2;
+    return index;
+}
+
+/* One piece of the hidden text, between commas, without the blanks around it. */
+typedef struct piece {
+    const char *text;
+    size_t length, number; /* number: which one, from 1 */
+} piece;
+
+static bp_status piece_fail(const char *hidden, const piece *at, const char *reason)
+{
+    return bp__fail(BP_ERROR_ARGUMENT,
+                    "hidden layers \"%s\": piece %zu, \"%.*s\", %s; widths are joined by commas, "
+                    "each with an activation or not: \"128,64\", \"128:relu,64:tanh\"",
+                    hidden, at->number, (int)(at->length < 64 ? at->length : 64), at->text, reason);
+}
+
+static bp_status piece_activation(int32_t *out, const char *hidden, const piece *at,
+                                  const char *text, size_t length)
+{
+    static const char *const possible[] = {"linear", "sigmoid", "tanh", "relu"};
+    char *name = NULL, *reason = NULL;
+    BP_TRY(bp__copy_bytes(&name, text, length));
+    *out = bp_activation_from_name(name);
+    bp_status status = BP_OK;
+    if (*out == BP_ACTIVATION_SOFTMAX) {
+        status = piece_fail(hidden, at, "asks for softmax, which is for the output layer only");
+    } else if (*out < 0) {
+        const char *near = bp_nearest(name, possible, sizeof possible / sizeof *possible);
+        status = bp__append(&reason,
+                            "has an unknown activation (possible: linear, sigmoid, tanh, "
+                            "relu%s%s%s)",
+                            near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        if (status == BP_OK) status = piece_fail(hidden, at, reason);
+    }
+    free(reason);
+    free(name);
+    return status;
+}
+
+static bp_status piece_read(bp_layer *layer, const char *hidden, const piece *at,
+                            int32_t activation)
+{
+    size_t width = 0, i = 0;
+    for (; i < at->length && isdigit((unsigned char)at->text[i]); ++i)
+        if (width <= BP__LARGEST_WIDTH) width = width * 10 + (size_t)(at->text[i] - '0');
+    if (at->length == 0) return piece_fail(hidden, at, "is empty");
+    if (i == 0) return piece_fail(hidden, at, "does not start with a width");
+    if (width == 0 || width > BP__LARGEST_WIDTH) {
+        char reason[48];
+        snprintf(reason, sizeof reason, "has a width outside 1 to %d", (int)BP__LARGEST_WIDTH);
+        return piece_fail(hidden, at, reason);
+    }
+    layer->outputs = width;
+    layer->activation = activation;
+    if (i == at->length) return BP_OK;
+    if (at->text[i] != ':') return piece_fail(hidden, at, "has a width that is not a whole number");
+    return piece_activation(&layer->activation, hidden, at, at->text + i + 1, at->length - i - 1);
+}
+
+/* Reads hidden into layers[].outputs and .activation; *count is the number of hidden layers, and
+ * the array has room for one more. The array is the caller's. */
+static bp_status hidden_read(bp_layer **out, size_t *count, const char *hidden, int32_t activation)
+{
+    *out = NULL;
+    *count = 0;
+    size_t pieces = 0;
+    if (hidden && hidden[strspn(hidden, " \t")]) {
+        pieces = 1;
+        for (const char *c = hidden; *c; ++c) pieces += *c == ',';
+    }
+    bp_layer *layers = NULL;
+    BP_TRY(bp__new_array(&layers, pieces + 1, sizeof *layers));
+    const char *next = hidden;
+    for (size_t p = 0; p < pieces; ++p) {
+        piece at = {next + strspn(next, " \t"), 0, p + 1};
+        const char *end = next + strcspn(next, ",");
+        next = end + 1;
+        while (end > at.text && (end[-1] == ' ' || end[-1] == '\t')) --end;
+        at.length = end > at.text ? (size_t)(end - at.text) : 0;
+        bp_status status = piece_read(&layers[p], hidden, &at, activation);
+        if (status != BP_OK) {
+            free(layers);
+            return status;
+        }
+    }
+    *out = layers;
+    *count = pieces;
+    return BP_OK;
+}
+
+/* AUTO takes what goes with what is named: softmax and cross-entropy come together. Where nothing
+ * is named, classes get both, and numbers a linear output with half squared error. */
+static void resolve_output(int32_t *activation, int32_t *loss, int classes)
+{
+    if (*loss == BP_LOSS_AUTO) {
+        if (*activation == BP_ACTIVATION_AUTO)
+            *loss = classes ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED;
+        else
+            *loss =
+                *activation == BP_ACTIVATION_SOFTMAX ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED;
+    }
+    if (*activation == BP_ACTIVATION_AUTO)
+        *activation = *loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_SOFTMAX
+                      : classes                      ? BP_ACTIVATION_SIGMOID
+                                                     : BP_ACTIVATION_LINEAR;
+}
+
+static bp_status check_data(const bp_data *data, const bp_data_info *info)
+{
+    if (!data) return bp__fail(BP_ERROR_ARGUMENT, "bp_model_create: data is NULL");
+    if (!info->encoded)
+        return bp__fail(BP_ERROR_DATA, "the data is raw: a model is made for encoded data "
+                                       "(bp_schema_learn, bp_schema_apply)");
+    if (info->features == 0) return bp__fail(BP_ERROR_DATA, "the data has no features");
+    if (info->outputs == 0 || info->task == BP_TASK_AUTO)
+        return bp__fail(BP_ERROR_DATA, "the data has no target to learn");
+    return BP_OK;
+}
+
+bp_status bp_model_create(bp_model **out, const bp_data *data, const bp_model_options *given)
+{
+    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_model_create: out is NULL");
+    *out = NULL;
+    bp_data_info info = {0};
+    if (data) info = bp_data_get_info(data);
+    BP_TRY(check_data(data, &info));
+    bp_model_options options;
+    BP_TRY(options_read(&options, given));
+    if (options.activation == BP_ACTIVATION_AUTO) options.activation = BP_ACTIVATION_RELU;
+    resolve_output(&options.output_activation, &options.loss, info.task == BP_TASK_CLASSIFY);
+    if (options.output_activation == BP_ACTIVATION_SOFTMAX && info.outputs == 1)
+        return bp__fail(BP_ERROR_ARGUMENT, "softmax of a single output is always 1: choose the "
+                                           "output activation sigmoid or linear and the loss "
+                                           "half_squared");
+    bp_layer *layers = NULL;
+    size_t hidden;
+    bp_model *model = NULL;
+    bp_status status;
+    BP_TRY(hidden_read(&layers, &hidden, options.hidden, options.activation));
+    layers[hidden].outputs = info.outputs;
+    layers[hidden].activation = options.output_activation;
+    for (size_t l = 0; l <= hidden; ++l) {
+        layers[l].inputs = l ? layers[l - 1].outputs : info.features;
+        layers[l].bias = options.bias;
+    }
+    BP_TRY_GOTO(bp__layers_check(BP_ERROR_ARGUMENT, layers, hidden + 1, options.loss));
+    BP_TRY_GOTO(bp__model_new(&model, layers, hidden + 1, options.loss));
+    bp__model_init(model, options.init, options.init_range, options.seed);
+    if (bp__data_schema(data)) BP_TRY_GOTO(bp_model_set_schema(model, bp__data_schema(data)));
+    free(layers);
+    *out = model;
+    return BP_OK;
+fail:
+    free(layers);
+    bp_model_free(model);
+    return status;
+}
+
+bp_status bp_model_create_layers(bp_model **out, const bp_layer *layers, size_t count,
+                                 const bp_model_options *given)
+{
+    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_model_create_layers: out is NULL");
+    *out = NULL;
+    if (!layers || count == 0)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_model_create_layers: at least one layer is needed");
+    bp_model_options options;
+    BP_TRY(options_read(&options, given));
+    int32_t output = layers[count - 1].activation;
+    if (options.output_activation != BP_ACTIVATION_AUTO && options.output_activation != output)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "the options' output activation %s is not that of the last layer",
+                        bp_activation_name(options.output_activation));
+    if (options.loss == BP_LOSS_AUTO) resolve_output(&output, &options.loss, 0);
+    BP_TRY(bp__layers_check(BP_ERROR_ARGUMENT, layers, count, options.loss));
+    BP_TRY(bp__model_new(out, layers, count, options.loss));
+    bp__model_init(*out, options.init, options.init_range, options.seed);
+    return BP_OK;
+}

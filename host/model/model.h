@@ -1,0 +1,53 @@
+/* model.h - what a model is made of. Outside host/model/ use the public accessors, and
+ * bp__model_parameters for a model that is const. */
+#ifndef BP_MODEL_MODEL_H
+#define BP_MODEL_MODEL_H
+
+#include "base/status.h"
+
+/* Widest layer that a text or a list of layers may ask for: more is a typing error, not a network.
+ */
+enum { BP__LARGEST_WIDTH = 1 << 24 };
+
+typedef struct bp__record {
+    char *key, *value;
+} bp__record;
+
+/* Parameters are one arena, layer by layer: W_0, b_0, W_1, b_1…; offsets are in floats. Whatever
+ * touches all of them is then one loop over one array. */
+typedef struct bp__layer_view {
+    size_t weights, biases;
+} bp__layer_view;
+
+struct bp_model {
+    bp_layer *layers;
+    bp__layer_view *views;
+    size_t layer_count;
+    float *parameters;
+    size_t parameter_count;
+    int32_t loss;
+    bp_schema *schema;   /* or NULL */
+    bp__record *records; /* in the order in which their keys were first set */
+    size_t record_count, record_capacity;
+};
+
+/* All parameters, bp_model_get_info().parameters of them, in the order W_0, b_0, W_1, b_1… */
+const float *bp__model_parameters(const bp_model *model);
+
+/* A model with all parameters 0. The layers must have passed bp__layers_check. */
+bp_status bp__model_new(bp_model **out, const bp_layer *layers, size_t count, int32_t loss);
+
+/* Draws the weights; biases stay. init is one of BP_INIT_*, AUTO included. */
+void bp__model_init(bp_model *model, int32_t init, float init_range, uint64_t seed);
+
+/* Widths that chain, activations and loss that go together. Failures are reported as `status`. */
+bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t count, int32_t loss);
+
+/* Index of layer's linear module in nn.Sequential, where each activation but linear is a module
+ * of its own, without tensors: layers relu, softmax have the indices 0, 2. */
+size_t bp__layer_torch_index(const bp_layer *layers, size_t layer);
+
+/* bp_model_set_record for a key that the model is known not to have yet. */
+bp_status bp__model_add_record(bp_model *model, const char *key, const char *value);
+
+#endif

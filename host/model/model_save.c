@@ -1,0 +1,145 @@
+/* model_save.c - a model as a safetensors file.
+ *
+ * The tensors have the names and the layout of PyTorch's nn.Sequential, so that its
+ * load_state_dict(strict=True) takes the file as it is. What a state_dict cannot say is in the
+ * metadata: "backprop.architecture", "backprop.schema", "backprop.record.<key>". */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "model/model.h"
+#include "model/safetensors.h"
+
+/* *out = the model's line of Python: what to paste before load_state_dict. */
+static bp_status torch_text(char **out, const bp_model *model)
+{
+    static const char *const modules[] = {
+        [BP_ACTIVATION_SIGMOID] = ", nn.Sigmoid()",
+        [BP_ACTIVATION_TANH] = ", nn.Tanh()",
+        [BP_ACTIVATION_RELU] = ", nn.ReLU()",
+        [BP_ACTIVATION_SOFTMAX] = ", nn.Softmax(dim=-1)",
+    };
+    char *text = NULL;
+    bp_status status = bp__append(&text, "nn.Sequential(");
+    for (size_t l = 0; status == BP_OK && l < model->layer_count; ++l) {
+        const bp_layer *layer = &model->layers[l];
+        const char *module = modules[layer->activation];
+        status =
+            bp__append(&text, "%snn.Linear(%zu, %zu%s)%s", l ? ", " : "", layer->inputs,
+                       layer->outputs, layer->bias ? "" : ", bias=False", module ? module : "");
+    }
+    if (status == BP_OK) status = bp__append(&text, ")");
+    *out = text;
+    return status;
+}
+
+static bp_status architecture_text(char **out, const bp_model *model)
+{
+    char *text = NULL;
+    bp_status status = bp__append(&text, "{\"layers\":[");
+    for (size_t l = 0; status == BP_OK && l < model->layer_count; ++l) {
+        const bp_layer *layer = &model->layers[l];
+        status = bp__append(&text,
+                            "%s{\"inputs\":%zu,\"outputs\":%zu,\"activation\":\"%s\",\"bias\":%s}",
+                            l ? "," : "", layer->inputs, layer->outputs,
+                            bp_activation_name(layer->activation), layer->bias ? "true" : "false");
+    }
+    if (status == BP_OK)
+        status = bp__append(&text, "],\"loss\":\"%s\"}", bp_loss_name(model->loss));
+    *out = text;
+    return status;
+}
+
+static bp_status put(json_t *metadata, const char *key, const char *value)
+{
+    if (json_object_set_new(metadata, key, json_string(value)) == 0) return BP_OK;
+    return bp__fail(BP_ERROR_MEMORY, "\"%s\" cannot be stored: out of memory, or not UTF-8", key);
+}
+
+/* put, then releases value: for texts made for the purpose. */
+static bp_status put_own(json_t *metadata, const char *key, bp_status made, char *value)
+{
+    bp_status status = made == BP_OK ? put(metadata, key, value) : made;
+    free(value);
+    return status;
+}
+
+static bp_status fill_metadata(json_t *metadata, const bp_model *model)
+{
+    char *text = NULL;
+    bp_status status;
+    BP_TRY(put(metadata, "format", "pt"));
+    BP_TRY(put(metadata, "backprop.version", bp_version()));
+    status = architecture_text(&text, model);
+    BP_TRY(put_own(metadata, "backprop.architecture", status, text));
+    if (model->schema) {
+        status = bp_schema_to_json(&text, model->schema);
+        BP_TRY(put_own(metadata, "backprop.schema", status, text));
+    }
+    for (size_t i = 0; i < model->record_count; ++i) {
+        char *key = NULL;
+        status = bp__append(&key, "backprop.record.%s", model->records[i].key);
+        if (status == BP_OK) status = put(metadata, key, model->records[i].value);
+        free(key);
+        if (status != BP_OK) return status;
+    }
+    status = torch_text(&text, model);
+    return put_own(metadata, "torch.sequential", status, text);
+}
+
+/* Fills in out[2 * layers]; *count is how many there are. */
+static void name_tensors(bp__tensor_out *out, size_t *count, const bp_model *model)
+{
+    *count = 0;
+    for (size_t l = 0; l < model->layer_count; ++l) {
+        const bp_layer *layer = &model->layers[l];
+        const size_t index = bp__layer_torch_index(model->layers, l);
+        bp__tensor_out *weights = &out[(*count)++];
+        snprintf(weights->name, sizeof weights->name, "%zu.weight", index);
+        weights->rows = layer->outputs;
+        weights->columns = layer->inputs;
+        weights->values = model->parameters + model->views[l].weights;
+        if (!layer->bias) continue;
+        bp__tensor_out *biases = &out[(*count)++];
+        snprintf(biases->name, sizeof biases->name, "%zu.bias", index);
+        biases->rows = layer->outputs;
+        biases->columns = 0;
+        biases->values = model->parameters + model->views[l].biases;
+    }
+}
+
+/* Loading refuses a model that is not finite, so it must not replace one that can be loaded. */
+static bp_status check_finite(const bp__tensor_out *tensors, size_t count, const char *path)
+{
+    for (size_t t = 0; t < count; ++t) {
+        const size_t columns = tensors[t].columns ? tensors[t].columns : 1;
+        for (size_t i = 0; i < tensors[t].rows * columns; ++i)
+            if (!isfinite(tensors[t].values[i]))
+                return bp__fail(BP_ERROR_MODEL,
+                                "%s: not written: element %zu of \"%s\" is %g, not a finite number",
+                                path, i, tensors[t].name, (double)tensors[t].values[i]);
+    }
+    return BP_OK;
+}
+
+bp_status bp_model_save(const bp_model *model, const char *path)
+{
+    if (!model || !path || !*path)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_model_save: a model and a path are needed");
+    bp__tensor_out *tensors = NULL;
+    size_t count;
+    bp_status status;
+    json_t *metadata = json_object();
+    if (!metadata) return bp__fail_memory(sizeof *tensors);
+    BP_TRY_GOTO(bp__new_array(&tensors, 2 * model->layer_count, sizeof *tensors));
+    name_tensors(tensors, &count, model);
+    BP_TRY_GOTO(check_finite(tensors, count, path));
+    BP_TRY_GOTO(fill_metadata(metadata, model));
+    BP_TRY_GOTO(bp__safetensors_write(path, metadata, tensors, count));
+fail:
+    free(tensors);
+    json_decref(metadata);
+    return status;
+}

@@ -1,0 +1,41 @@
+/* network.h - a network's parameters on an engine: one arena, with a view for each tensor.
+ *
+ * Gradients and the optimizer's moments have the same layout, so that an update, a copy or a
+ * checkpoint is one loop over one array. Rows of weights are padded to the engine's quantum and the
+ * arena to whole blocks; padding is zero and stays zero. */
+#ifndef BP_NET_NETWORK_H
+#define BP_NET_NETWORK_H
+
+#include "base/operation.h"
+
+/* The views of one layer; each exists in the parameters and in the gradients. */
+typedef struct bp__layer_views {
+    bp__view weights; /* [outputs][inputs] */
+    bp__view bias;    /* [1][outputs], absent without bias */
+} bp__layer_views;
+
+typedef struct bp__network {
+    bp__engine *engine;
+    bp_layer *layers;
+    size_t layer_count;
+    int32_t loss;
+    size_t arena_size;          /* elements, padding included */
+    bp__buffer *parameters, *gradients;
+    bp__buffer *moment1, *moment2; /* NULL where the optimizer has none */
+    bp__layer_views *values;    /* [layer_count], in parameters */
+    bp__layer_views *slopes;    /* [layer_count], in gradients */
+} bp__network;
+
+/* Everything zero. training false leaves out gradients and moments. */
+bp_status bp__network_create(bp__network **out, bp__engine *engine, const bp_model *model,
+                             bool training, int32_t optimizer);
+void bp__network_free(bp__network *network);
+
+/* Parameters from and to a model of the same layers. */
+bp_status bp__network_upload(bp__network *network, const bp_model *model);
+bp_status bp__network_download(bp__network *network, bp_model *model);
+
+/* An arena as one row: [1][arena_size]. */
+bp__view bp__network_arena(const bp__network *network, bp__buffer *buffer);
+
+#endif

@@ -1,0 +1,285 @@
+/* plan.c - writes down the operations of a batch, in order. */
+#include "net/plan.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* A list of operations being written. */
+typedef struct op_list {
+    bp__op *ops;
+    size_t count, capacity;
+} op_list;
+
+static bp_status add(op_list *list, bp__op op)
+{
+    BP_TRY(bp__grow(&list->ops, &list->capacity, list->count + 1, sizeof *list->ops));
+    list->ops[list->count++] = op;
+    return BP_OK;
+}
+
+/* ---- The batch's memory -------------------------------------------------------------------- */
+
+/* Reserves a [rows][columns] view; *size grows by what it takes. false on overflow. */
+static bool reserve(bp__view *view, size_t *size, size_t rows, size_t columns, size_t quantum)
+{
+    view->offset = *size;
+    view->rows = rows;
+    view->columns = columns;
+    view->stride = bp__round_up(columns, quantum);
+    size_t elements;
+    return bp__mul_size(&elements, rows, view->stride) && bp__add_size(size, *size, elements);
+}
+
+/* Reserves all views; they get their buffers afterwards. */
+static bool reserve_all(bp__plan *plan, size_t *numbers, size_t *integers, bool labels,
+                        bool training)
+{
+    const bp__network *network = plan->network;
+    const size_t quantum = network->engine->quantum, rows = plan->rows;
+    const size_t outputs = network->layers[network->layer_count - 1].outputs;
+    bool ok = reserve(&plan->input, numbers, rows, network->layers[0].inputs, quantum);
+    size_t widest = 1;
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        if (network->layers[l].outputs > widest) widest = network->layers[l].outputs;
+        ok = ok && reserve(&plan->activations[l], numbers, rows, network->layers[l].outputs,
+                           quantum);
+    }
+    for (int i = 0; training && i < 2; ++i)
+        ok = ok && reserve(&plan->delta[i], numbers, rows, widest, quantum);
+    ok = ok && reserve(&plan->row_loss, numbers, 1, rows, quantum);
+    ok = ok && reserve(&plan->row_hits, numbers, 1, rows, quantum);
+    if (labels) return ok && reserve(&plan->labels, integers, rows, 1, 1);
+    return ok && reserve(&plan->targets, numbers, rows, outputs, quantum);
+}
+
+bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, bool labels,
+                          bool training)
+{
+    *out = NULL;
+    bp__plan *plan = NULL;
+    bp_status status;
+    BP_TRY(bp__new_array(&plan, 1, sizeof *plan));
+    plan->network = network;
+    plan->rows = rows;
+    BP_TRY_GOTO(bp__new_array(&plan->activations, network->layer_count, sizeof(bp__view)));
+    size_t numbers = 0, integers = 0;
+    if (!reserve_all(plan, &numbers, &integers, labels, training)) {
+        status = bp__fail(BP_ERROR_ARGUMENT, "a batch of %zu rows does not fit in memory", rows);
+        goto fail;
+    }
+    BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->numbers, BP__NUMBER, numbers));
+    plan->input.buffer = plan->numbers;
+    for (size_t l = 0; l < network->layer_count; ++l)
+        plan->activations[l].buffer = plan->numbers;
+    for (int i = 0; training && i < 2; ++i) plan->delta[i].buffer = plan->numbers;
+    plan->row_loss.buffer = plan->row_hits.buffer = plan->numbers;
+    if (labels) {
+        BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->integers, BP__INTEGER, integers));
+        plan->labels.buffer = plan->integers;
+    } else {
+        plan->targets.buffer = plan->numbers;
+    }
+    *out = plan;
+    return BP_OK;
+fail:
+    bp__plan_free(plan);
+    return status;
+}
+
+void bp__plan_free(bp__plan *plan)
+{
+    if (!plan) return;
+    bp__engine *engine = plan->network->engine;
+    bp__sequence_free(engine, plan->train);
+    bp__sequence_free(engine, plan->evaluate);
+    bp__sequence_free(engine, plan->predict);
+    bp__buffer_free(engine, plan->numbers);
+    bp__buffer_free(engine, plan->integers);
+    free(plan->activations);
+    free(plan);
+}
+
+/* ---- The operations ------------------------------------------------------------------------ */
+
+static bp_status add_gather(op_list *list, const bp__epoch_views *epoch, const bp__view *out,
+                            const bp__view *in)
+{
+    return add(list, (bp__op){.kind = BP__OP_GATHER,
+                              .as.gather = {.out = *out,
+                                            .in = *in,
+                                            .order = epoch->order,
+                                            .step = epoch->step,
+                                            .period = epoch->period}});
+}
+
+static bp_status add_batch(op_list *list, bp__plan *plan, const bp__epoch_views *epoch)
+{
+    if (!epoch->x.buffer) return BP_OK;
+    BP_TRY(add_gather(list, epoch, &plan->input, &epoch->x));
+    return plan->labels.buffer ? add_gather(list, epoch, &plan->labels, &epoch->labels)
+                               : add_gather(list, epoch, &plan->targets, &epoch->targets);
+}
+
+static bp_status add_forward(op_list *list, bp__plan *plan)
+{
+    const bp__network *network = plan->network;
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        const int32_t activation = network->layers[l].activation;
+        BP_TRY(add(list,
+                   (bp__op){.kind = BP__OP_DENSE_FORWARD,
+                            .as.dense_forward = {
+                                .out = plan->activations[l],
+                                .in = l ? plan->activations[l - 1] : plan->input,
+                                .weights = network->values[l].weights,
+                                .bias = network->values[l].bias,
+                                .activation = activation == BP_ACTIVATION_SOFTMAX
+                                                  ? BP_ACTIVATION_LINEAR
+                                                  : activation}}));
+    }
+    return BP_OK;
+}
+
+/* delta[i] as wide as layer l. */
+static bp__view delta_view(const bp__plan *plan, size_t i, size_t l)
+{
+    bp__view view = plan->delta[i];
+    view.columns = plan->activations[l].columns;
+    view.stride = plan->activations[l].stride;
+    return view;
+}
+
+static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
+                          bool training)
+{
+    const bp__network *network = plan->network;
+    const size_t last = network->layer_count - 1;
+    bp__loss loss = {.row_loss = plan->row_loss,
+                     .row_hits = plan->row_hits,
+                     .output = plan->activations[last],
+                     .labels = plan->labels,
+                     .targets = plan->targets,
+                     .loss = network->loss,
+                     .activation = network->layers[last].activation,
+                     .scale = 1.0f / (float)plan->rows};
+    if (training) loss.delta = delta_view(plan, last % 2, last);
+    BP_TRY(add(list, (bp__op){.kind = BP__OP_LOSS, .as.loss = loss}));
+    return add(list, (bp__op){.kind = BP__OP_REDUCE_LOSS,
+                              .as.reduce_loss = {.losses = epoch->losses,
+                                                 .hits = epoch->hits,
+                                                 .row_loss = plan->row_loss,
+                                                 .row_hits = plan->row_hits,
+                                                 .step = epoch->step}});
+}
+
+/* The deltas of all layers share two buffers in turn: layer l's is delta[l % 2]. Their padding is
+ * therefore not zero, alone among all matrices, and no kernel may take anything from it: a delta is
+ * the K or M side of its products, and the bias gradient drops the sums of padding. */
+static bp_status add_backward(op_list *list, bp__plan *plan)
+{
+    const bp__network *network = plan->network;
+    for (size_t l = network->layer_count; l-- > 0;) {
+        const bp__view delta = delta_view(plan, l % 2, l);
+        const bp__view in = l ? plan->activations[l - 1] : plan->input;
+        if (l > 0)
+            BP_TRY(add(list, (bp__op){.kind = BP__OP_DENSE_EFFECT,
+                                      .as.dense_effect = {
+                                          .delta_in = delta_view(plan, (l - 1) % 2, l - 1),
+                                          .delta = delta,
+                                          .weights = network->values[l].weights,
+                                          .in = in,
+                                          .activation = network->layers[l - 1].activation}}));
+        BP_TRY(add(list, (bp__op){.kind = BP__OP_DENSE_GRADIENT,
+                                  .as.dense_gradient = {
+                                      .weights_gradient = network->slopes[l].weights,
+                                      .bias_gradient = network->slopes[l].bias,
+                                      .delta = delta,
+                                      .in = in}}));
+    }
+    return BP_OK;
+}
+
+static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
+                            const bp__plan_optimizer *optimizer)
+{
+    bp__network *network = plan->network;
+    bp__op op = {.kind = BP__OP_OPTIMIZER,
+                 .as.optimizer = {.parameters = bp__network_arena(network, network->parameters),
+                                  .gradients = bp__network_arena(network, network->gradients),
+                                  .hyper = epoch->hyper,
+                                  .step = epoch->step,
+                                  .optimizer = optimizer->optimizer,
+                                  .momentum = optimizer->momentum,
+                                  .beta1 = optimizer->beta1,
+                                  .beta2 = optimizer->beta2,
+                                  .epsilon = optimizer->epsilon}};
+    if (network->moment1) op.as.optimizer.moment1 = bp__network_arena(network, network->moment1);
+    if (network->moment2) op.as.optimizer.moment2 = bp__network_arena(network, network->moment2);
+    return add(list, op);
+}
+
+bp_status bp__plan_train_ops(bp__op **out, size_t *count, bp__plan *plan,
+                             const bp__epoch_views *epoch, const bp__plan_optimizer *optimizer)
+{
+    op_list list = {0};
+    bp_status status;
+    BP_TRY_GOTO(add_batch(&list, plan, epoch));
+    BP_TRY_GOTO(add_forward(&list, plan));
+    BP_TRY_GOTO(add_loss(&list, plan, epoch, true));
+    BP_TRY_GOTO(add_backward(&list, plan));
+    BP_TRY_GOTO(add_update(&list, plan, epoch, optimizer));
+    *out = list.ops;
+    *count = list.count;
+    return BP_OK;
+fail:
+    free(list.ops);
+    *out = NULL;
+    *count = 0;
+    return status;
+}
+
+bp_status bp__plan_make_train(bp__plan *plan, const bp__epoch_views *epoch,
+                              const bp__plan_optimizer *optimizer)
+{
+    bp__op *ops;
+    size_t count;
+    BP_TRY(bp__plan_train_ops(&ops, &count, plan, epoch, optimizer));
+    bp_status status = bp__sequence_create(plan->network->engine, &plan->train, ops, count);
+    free(ops);
+    return status;
+}
+
+bp_status bp__plan_make_evaluate(bp__plan *plan, const bp__epoch_views *epoch)
+{
+    op_list list = {0};
+    bp_status status;
+    BP_TRY_GOTO(add_batch(&list, plan, epoch));
+    BP_TRY_GOTO(add_forward(&list, plan));
+    BP_TRY_GOTO(add_loss(&list, plan, epoch, false));
+    status = bp__sequence_create(plan->network->engine, &plan->evaluate, list.ops, list.count);
+fail:
+    free(list.ops);
+    return status;
+}
+
+bp_status bp__plan_make_predict(bp__plan *plan)
+{
+    const bp__network *network = plan->network;
+    const size_t last = network->layer_count - 1;
+    op_list list = {0};
+    bp_status status;
+    BP_TRY_GOTO(add_forward(&list, plan));
+    if (network->layers[last].activation == BP_ACTIVATION_SOFTMAX)
+        BP_TRY_GOTO(add(&list, (bp__op){.kind = BP__OP_SOFTMAX,
+                                        .as.softmax = {.out = plan->activations[last],
+                                                       .in = plan->activations[last]}}));
+    status = bp__sequence_create(network->engine, &plan->predict, list.ops, list.count);
+fail:
+    free(list.ops);
+    return status;
+}
+
+bp__view bp__plan_output(const bp__plan *plan)
+{
+    return plan->activations[plan->network->layer_count - 1];
+}

@@ -1,0 +1,28 @@
+/* device.h - an opened device: context, in-order queue, capabilities and the programs built on it. */
+#ifndef BP_OPENCL_DEVICE_H
+#define BP_OPENCL_DEVICE_H
+
+#include <stdbool.h>
+
+#include "opencl/api.h"
+
+struct bp__program;
+
+struct bp_device {
+    bp_device_info info;
+    bool is_reference; /* plain C: everything below is empty */
+
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue;
+
+    size_t max_work_group;    /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
+    cl_ulong local_bytes;     /* CL_DEVICE_LOCAL_MEM_SIZE */
+    cl_ulong max_buffer_bytes; /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
+    cl_uint vector_width;     /* native float vector, 1 where the compiler vectorizes work-items */
+
+    struct bp__program *programs; /* list, newest first */
+    bool clblast_used;            /* its cache must be cleared before the context goes */
+};
+
+#endif

@@ -1,0 +1,120 @@
+/* launch.c - recorded kernel launches: validated once, replayed many times. */
+#include "opencl/launch.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "opencl/program.h"
+
+static bp_status check_grid(bp_device *device, cl_kernel kernel, const char *name,
+                            const bp__grid *grid)
+{
+    size_t items = 1, limit = 0;
+    for (cl_uint d = 0; d < grid->dims; ++d) {
+        if (grid->local[0] == 0) return BP_OK;
+        if (grid->local[d] == 0 || grid->global[d] % grid->local[d] != 0)
+            return bp__fail(BP_ERROR_INTERNAL, "%s: global size %zu is no multiple of local size %zu",
+                            name, grid->global[d], grid->local[d]);
+        items *= grid->local[d];
+    }
+    BP_CL(clGetKernelWorkGroupInfo(kernel, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof limit,
+                                   &limit, NULL));
+    if (items > limit)
+        return bp__fail(BP_ERROR_UNSUPPORTED, "%s needs work-groups of %zu, %s allows %zu", name,
+                        items, device->info.name, limit);
+    return BP_OK;
+}
+
+static bp_status set_arguments(cl_kernel kernel, const char *name, const bp__arg *args,
+                               size_t count)
+{
+    cl_uint wanted = 0;
+    BP_CL(clGetKernelInfo(kernel, CL_KERNEL_NUM_ARGS, sizeof wanted, &wanted, NULL));
+    if (wanted != count)
+        return bp__fail(BP_ERROR_INTERNAL, "%s takes %u arguments, %zu were given", name, wanted,
+                        count);
+    for (cl_uint i = 0; i < wanted; ++i) {
+        cl_int code = bp__cl.clSetKernelArg(kernel, i, args[i].size, args[i].value);
+        if (code != CL_SUCCESS) {
+            bp__cl_fail(code, "clSetKernelArg", __FILE__, __LINE__);
+            return bp__fail_context(BP_ERROR_OPENCL, "%s, argument %u", name, i);
+        }
+    }
+    return BP_OK;
+}
+
+bp_status bp__record_launch(bp__recorder *recorder, const char *file, const char *options,
+                            const char *kernel, const bp__arg *args, size_t arg_count,
+                            const bp__grid *grid)
+{
+    for (cl_uint d = 0; d < grid->dims; ++d)
+        if (grid->global[d] == 0) return BP_OK;
+    cl_program program;
+    BP_TRY(bp__program_get(&program, recorder->device, file, options));
+    BP_TRY(bp__grow(&recorder->commands, &recorder->capacity, recorder->count + 1,
+                    sizeof *recorder->commands));
+    cl_int code;
+    cl_kernel made = bp__cl.clCreateKernel(program, kernel, &code);
+    if (code != CL_SUCCESS) {
+        bp__cl_fail(code, "clCreateKernel", __FILE__, __LINE__);
+        return bp__fail_context(BP_ERROR_OPENCL, "kernel %s of %s", kernel, file);
+    }
+    bp_status status = set_arguments(made, kernel, args, arg_count);
+    if (status == BP_OK) status = check_grid(recorder->device, made, kernel, grid);
+    if (status != BP_OK) {
+        bp__cl.clReleaseKernel(made);
+        return status;
+    }
+    recorder->commands[recorder->count++] =
+        (bp__command){.name = kernel, .kernel = made, .grid = *grid};
+    return BP_OK;
+}
+
+bp_status bp__record_call(bp__recorder *recorder, const char *name,
+                          bp_status (*call)(bp_device *, void *), void (*release)(void *),
+                          void *context)
+{
+    bp_status status = bp__grow(&recorder->commands, &recorder->capacity, recorder->count + 1,
+                                sizeof *recorder->commands);
+    if (status != BP_OK) {
+        release(context);
+        return status;
+    }
+    recorder->commands[recorder->count++] =
+        (bp__command){.name = name, .call = call, .release = release, .context = context};
+    return BP_OK;
+}
+
+bp_status bp__recorder_enqueue(const bp__recorder *recorder)
+{
+    cl_command_queue queue = recorder->device->queue;
+    for (size_t i = 0; i < recorder->count; ++i) {
+        const bp__command *command = &recorder->commands[i];
+        if (!command->kernel) {
+            BP_TRY(command->call(recorder->device, command->context));
+            continue;
+        }
+        const bp__grid *grid = &command->grid;
+        cl_int code = bp__cl.clEnqueueNDRangeKernel(queue, command->kernel, grid->dims, NULL,
+                                                    grid->global,
+                                                    grid->local[0] ? grid->local : NULL, 0, NULL,
+                                                    NULL);
+        if (code != CL_SUCCESS) {
+            bp_status status = bp__cl_fail(code, "clEnqueueNDRangeKernel", __FILE__, __LINE__);
+            return bp__fail_context(status, "kernel %s", command->name);
+        }
+    }
+    return BP_OK;
+}
+
+void bp__recorder_clear(bp__recorder *recorder)
+{
+    for (size_t i = 0; i < recorder->count; ++i) {
+        bp__command *command = &recorder->commands[i];
+        if (command->kernel) bp__cl.clReleaseKernel(command->kernel);
+        if (command->release) command->release(command->context);
+    }
+    free(recorder->commands);
+    recorder->commands = NULL;
+    recorder->count = recorder->capacity = 0;
+}

@@ -1,0 +1,55 @@
+/* launch.h - recorded kernel launches: arguments are set once, a launch is replayed many times. */
+#ifndef BP_OPENCL_LAUNCH_H
+#define BP_OPENCL_LAUNCH_H
+
+#include "opencl/device.h"
+
+/* One kernel argument: its size and where its value is. */
+typedef struct bp__arg {
+    size_t size;
+    const void *value;
+} bp__arg;
+
+#define BP_ARG(variable) {sizeof(variable), &(variable)}
+
+/* A grid: `dims` dimensions; local[0] == 0 leaves the work-group size to the driver. */
+typedef struct bp__grid {
+    cl_uint dims;
+    size_t global[3], local[3];
+} bp__grid;
+
+/* Something that is enqueued at each replay: a kernel, or a call that enqueues by itself. */
+typedef struct bp__command {
+    const char *name; /* of the kernel or the call, for messages and profiles */
+    cl_kernel kernel; /* NULL for a call */
+    bp__grid grid;
+    bp_status (*call)(bp_device *device, void *context);
+    void (*release)(void *context);
+    void *context;
+} bp__command;
+
+/* The commands of a sequence, in order. */
+typedef struct bp__recorder {
+    bp_device *device;
+    bp__command *commands;
+    size_t count, capacity;
+} bp__recorder;
+
+/* Appends a launch of `kernel` from kernels/<file> built with `options`. Checked before anything is
+ * recorded: the number of arguments against the kernel's own, the local size against the kernel's
+ * and the device's limits and the global size. A grid with a zero extent records nothing. */
+bp_status bp__record_launch(bp__recorder *recorder, const char *file, const char *options,
+                            const char *kernel, const bp__arg *args, size_t arg_count,
+                            const bp__grid *grid);
+
+/* Appends a call; release(context) is called when the recorder is emptied, and on failure. */
+bp_status bp__record_call(bp__recorder *recorder, const char *name,
+                          bp_status (*call)(bp_device *, void *), void (*release)(void *),
+                          void *context);
+
+/* Enqueues all commands once. */
+bp_status bp__recorder_enqueue(const bp__recorder *recorder);
+
+void bp__recorder_clear(bp__recorder *recorder);
+
+#endif

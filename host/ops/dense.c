@@ -1,0 +1,85 @@
+/* dense.c - launches a dense layer's three products: forward, effect of the layer before, gradient.
+ * Formulas in operation.h; kernels in gemm*.cl and dense.cl. */
+#include <stdio.h>
+
+#include "ops/dense_epilogue.h"
+#include "ops/gemm.h"
+
+bp_status bp__launch_dense_forward(bp__device_engine *engine, bp__recorder *recorder,
+                                   const bp__dense_forward *op)
+{
+    bp__epilogue epilogue = op->bias.buffer ? BP__EPILOGUE_BIAS
+                            : op->activation == BP_ACTIVATION_LINEAR ? BP__EPILOGUE_NONE
+                                                                     : BP__EPILOGUE_ACTIVATION;
+    const bp__gemm gemm = {.layout = BP__GEMM_NT,
+                           .epilogue = epilogue,
+                           .activation = op->activation,
+                           .c = op->out,
+                           .a = op->in,
+                           .b = op->weights,
+                           .e = op->bias};
+    return bp__launch_gemm(engine, recorder, &gemm);
+}
+
+bp_status bp__launch_dense_effect(bp__device_engine *engine, bp__recorder *recorder,
+                                  const bp__dense_effect *op)
+{
+    bool linear = op->activation == BP_ACTIVATION_LINEAR;
+    const bp__gemm gemm = {.layout = BP__GEMM_NN,
+                           .epilogue = linear ? BP__EPILOGUE_NONE : BP__EPILOGUE_SLOPE,
+                           .activation = op->activation,
+                           .c = op->delta_in,
+                           .a = op->delta,
+                           .b = op->weights,
+                           .e = linear ? (bp__view){0} : op->in};
+    return bp__launch_gemm(engine, recorder, &gemm);
+}
+
+static bp_status launch_bias_gradient(bp__device_engine *engine, bp__recorder *recorder,
+                                      const bp__dense_gradient *op)
+{
+    char options[64];
+    snprintf(options, sizeof options, "-DBP_VW=%u -DBP_ACTIVATION=0 -DHAS_BIAS=0",
+             engine->vector_width);
+    bp__matrix_args gradient = bp__matrix(&op->bias_gradient), delta = bp__matrix(&op->delta);
+    const cl_uint rows = (cl_uint)op->delta.rows, columns = (cl_uint)op->delta.columns;
+    const bp__arg args[] = {BP_VECTOR(gradient), BP_MATRIX(delta), BP_ARG(rows), BP_ARG(columns)};
+    const size_t vectors =
+        (op->delta.columns + engine->vector_width - 1) / engine->vector_width;
+    const bp__grid grid = {1, {vectors, 1, 1}, {engine->cpu_kernels ? 1 : 0, 1, 1}};
+    return bp__record_launch(recorder, "dense.cl", options, "dense_bias_gradient", args,
+                             BP_COUNT(args), &grid);
+}
+
+bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *recorder,
+                                    const bp__dense_gradient *op)
+{
+    const bp__gemm gemm = {.layout = BP__GEMM_TN,
+                           .epilogue = BP__EPILOGUE_NONE,
+                           .activation = BP_ACTIVATION_LINEAR,
+                           .c = op->weights_gradient,
+                           .a = op->delta,
+                           .b = op->in};
+    BP_TRY(bp__launch_gemm(engine, recorder, &gemm));
+    return op->bias_gradient.buffer ? launch_bias_gradient(engine, recorder, op) : BP_OK;
+}
+
+bp_status bp__launch_dense_epilogue(bp__recorder *recorder, const bp__gemm *gemm)
+{
+    if (gemm->epilogue == BP__EPILOGUE_NONE) return BP_OK;
+    bool bias = gemm->epilogue == BP__EPILOGUE_BIAS;
+    char options[64];
+    snprintf(options, sizeof options, "-DBP_VW=1 -DBP_ACTIVATION=%d -DHAS_BIAS=%d",
+             gemm->activation, bias);
+    bp__matrix_args c = bp__matrix(&gemm->c), e = bp__matrix(bias || gemm->e.buffer ? &gemm->e
+                                                                                    : &gemm->c);
+    const bp__grid grid = {2, {gemm->c.columns, gemm->c.rows, 1}, {0}};
+    if (gemm->epilogue == BP__EPILOGUE_SLOPE) {
+        const bp__arg args[] = {BP_MATRIX(c), BP_MATRIX(e)};
+        return bp__record_launch(recorder, "dense.cl", options, "dense_slope", args, BP_COUNT(args),
+                                 &grid);
+    }
+    const bp__arg args[] = {BP_MATRIX(c), BP_VECTOR(e)};
+    return bp__record_launch(recorder, "dense.cl", options, "dense_activate", args, BP_COUNT(args),
+                             &grid);
+}

@@ -1,0 +1,254 @@
+/* device_engine.c - the engine on an OpenCL device: buffers, transfers, and sequences of launches on
+ * one in-order queue. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "ops/launchers.h"
+
+struct bp__buffer {
+    cl_mem memory;
+};
+
+struct bp__sequence {
+    bp__recorder recorder;
+};
+
+static bp__device_engine *of(bp__engine *engine)
+{
+    return (bp__device_engine *)engine;
+}
+
+cl_mem bp__buffer_memory(const bp__buffer *buffer)
+{
+    return buffer->memory;
+}
+
+bp__matrix_args bp__matrix(const bp__view *view)
+{
+    return (bp__matrix_args){.memory = view->buffer->memory,
+                             .offset = view->offset,
+                             .stride = (cl_uint)view->stride};
+}
+
+static void device_buffer_free(bp__engine *engine, bp__buffer *buffer)
+{
+    (void)engine;
+    if (buffer->memory) bp__cl.clReleaseMemObject(buffer->memory);
+    free(buffer);
+}
+
+static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__type type,
+                                      size_t count)
+{
+    (void)type; /* numbers and integers are both 32-bit words, and zero is zero bits in both */
+    *out = NULL;
+    bp_device *device = of(engine)->device;
+    size_t bytes;
+    if (count == 0) count = 1;
+    if (!bp__mul_size(&bytes, count, sizeof(cl_float))) return bp__fail_memory(SIZE_MAX);
+    if (bytes > device->max_buffer_bytes || bytes > device->info.global_memory_bytes)
+        return bp__fail(BP_ERROR_DEVICE_MEMORY,
+                        "%s: a buffer of %.1f MB is needed, the device allows %.1f MB at once",
+                        device->info.name, (double)bytes / 1e6,
+                        (double)device->max_buffer_bytes / 1e6);
+    bp__buffer *buffer = NULL;
+    BP_TRY(bp__new_array(&buffer, 1, sizeof *buffer));
+    bp_status status;
+    cl_int code;
+    buffer->memory =
+        bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    if (code != CL_SUCCESS) {
+        buffer->memory = NULL;
+        status = bp__cl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
+        status = bp__fail_context(status, "%s: a buffer of %.1f MB", device->info.name,
+                                  (double)bytes / 1e6);
+        goto fail;
+    }
+    const cl_uint zero = 0;
+    BP_CL_GOTO(clEnqueueFillBuffer(device->queue, buffer->memory, &zero, sizeof zero, 0, bytes, 0,
+                                   NULL, NULL));
+    *out = buffer;
+    return BP_OK;
+fail:
+    device_buffer_free(engine, buffer);
+    return status;
+}
+
+/* A view with gaps between its rows, as the Rect calls describe it. */
+typedef struct rectangle {
+    size_t origin[3], host_origin[3], region[3], pitch;
+} rectangle;
+
+static bool contiguous(const bp__view *view)
+{
+    return view->rows == 1 || view->columns == view->stride;
+}
+
+static rectangle rectangle_of(const bp__view *view)
+{
+    const size_t word = sizeof(cl_float);
+    return (rectangle){.origin = {view->offset % view->stride * word, view->offset / view->stride, 0},
+                       .host_origin = {0, 0, 0},
+                       .region = {view->columns * word, view->rows, 1},
+                       .pitch = view->stride * word};
+}
+
+static bp_status device_write(bp__engine *engine, const bp__view *view, const void *host)
+{
+    cl_command_queue queue = of(engine)->device->queue;
+    cl_mem memory = view->buffer->memory;
+    const size_t word = sizeof(cl_float);
+    if (contiguous(view)) {
+        BP_CL(clEnqueueWriteBuffer(queue, memory, CL_TRUE, view->offset * word,
+                                   view->rows * view->columns * word, host, 0, NULL, NULL));
+        return BP_OK;
+    }
+    rectangle r = rectangle_of(view);
+    BP_CL(clEnqueueWriteBufferRect(queue, memory, CL_TRUE, r.origin, r.host_origin, r.region,
+                                   r.pitch, 0, view->columns * word, 0, host, 0, NULL, NULL));
+    return BP_OK;
+}
+
+static bp_status device_read(bp__engine *engine, const bp__view *view, void *host)
+{
+    cl_command_queue queue = of(engine)->device->queue;
+    cl_mem memory = view->buffer->memory;
+    const size_t word = sizeof(cl_float);
+    if (contiguous(view)) {
+        BP_CL(clEnqueueReadBuffer(queue, memory, CL_TRUE, view->offset * word,
+                                  view->rows * view->columns * word, host, 0, NULL, NULL));
+        return BP_OK;
+    }
+    rectangle r = rectangle_of(view);
+    BP_CL(clEnqueueReadBufferRect(queue, memory, CL_TRUE, r.origin, r.host_origin, r.region,
+                                  r.pitch, 0, view->columns * word, 0, host, 0, NULL, NULL));
+    return BP_OK;
+}
+
+/* Waits for the event of the last read_behind, if there is one, and forgets it. */
+static bp_status wait_behind(bp__device_engine *engine)
+{
+    if (!engine->behind) return BP_OK;
+    cl_event event = engine->behind;
+    engine->behind = NULL;
+    cl_int code = bp__cl.clWaitForEvents(1, &event);
+    bp__cl.clReleaseEvent(event);
+    if (code != CL_SUCCESS) return bp__cl_fail(code, "clWaitForEvents", __FILE__, __LINE__);
+    return BP_OK;
+}
+
+static bp_status device_read_behind(bp__engine *base, const bp__view *view, void *host)
+{
+    bp__device_engine *engine = of(base);
+    cl_event event = NULL;
+    BP_CL(clEnqueueReadBuffer(engine->device->queue, view->buffer->memory, CL_FALSE,
+                              view->offset * sizeof(cl_float), view->columns * sizeof(cl_float),
+                              host, 0, NULL, &event));
+    bp_status status = wait_behind(engine);
+    engine->behind = event;
+    BP_TRY(status);
+    BP_CL(clFlush(engine->device->queue));
+    return BP_OK;
+}
+
+static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, const bp__op *op)
+{
+    switch (op->kind) {
+    case BP__OP_GATHER: return bp__launch_gather(engine, recorder, &op->as.gather);
+    case BP__OP_DENSE_FORWARD:
+        return bp__launch_dense_forward(engine, recorder, &op->as.dense_forward);
+    case BP__OP_SOFTMAX: return bp__launch_softmax(engine, recorder, &op->as.softmax);
+    case BP__OP_LOSS: return bp__launch_loss(engine, recorder, &op->as.loss);
+    case BP__OP_REDUCE_LOSS: return bp__launch_reduce_loss(engine, recorder, &op->as.reduce_loss);
+    case BP__OP_DENSE_EFFECT:
+        return bp__launch_dense_effect(engine, recorder, &op->as.dense_effect);
+    case BP__OP_DENSE_GRADIENT:
+        return bp__launch_dense_gradient(engine, recorder, &op->as.dense_gradient);
+    case BP__OP_OPTIMIZER: return bp__launch_optimizer(engine, recorder, &op->as.optimizer);
+    }
+    return bp__fail(BP_ERROR_INTERNAL, "unknown operation %d", (int)op->kind);
+}
+
+static void device_sequence_free(bp__engine *engine, bp__sequence *sequence)
+{
+    (void)engine;
+    bp__recorder_clear(&sequence->recorder);
+    free(sequence);
+}
+
+static bp_status device_sequence_create(bp__engine *engine, bp__sequence **out, const bp__op *ops,
+                                        size_t count)
+{
+    *out = NULL;
+    bp__sequence *sequence = NULL;
+    BP_TRY(bp__new_array(&sequence, 1, sizeof *sequence));
+    sequence->recorder.device = of(engine)->device;
+    for (size_t i = 0; i < count; ++i) {
+        bp_status status = launch(of(engine), &sequence->recorder, &ops[i]);
+        if (status != BP_OK) {
+            device_sequence_free(engine, sequence);
+            return status;
+        }
+    }
+    *out = sequence;
+    return BP_OK;
+}
+
+static bp_status device_sequence_run(bp__engine *engine, bp__sequence *sequence, size_t times)
+{
+    (void)engine;
+    for (size_t i = 0; i < times; ++i) BP_TRY(bp__recorder_enqueue(&sequence->recorder));
+    return BP_OK;
+}
+
+static bp_status device_finish(bp__engine *engine)
+{
+    bp_status status = wait_behind(of(engine));
+    BP_CL(clFinish(of(engine)->device->queue));
+    return status;
+}
+
+static void device_free(bp__engine *engine)
+{
+    (void)wait_behind(of(engine));
+    bp__cl.clFinish(of(engine)->device->queue);
+    free(engine);
+}
+
+static const bp__engine_api device_api = {
+    .free = device_free,
+    .buffer_create = device_buffer_create,
+    .buffer_free = device_buffer_free,
+    .write = device_write,
+    .read = device_read,
+    .read_behind = device_read_behind,
+    .sequence_create = device_sequence_create,
+    .sequence_free = device_sequence_free,
+    .sequence_run = device_sequence_run,
+    .finish = device_finish,
+};
+
+/* The register width that the CPU kernels are written for: 4, 8 or 16 floats. */
+static unsigned cpu_vector_width(const bp_device *device)
+{
+    return device->vector_width >= 16 ? 16 : device->vector_width >= 8 ? 8 : 4;
+}
+
+bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t gemm)
+{
+    *out = NULL;
+    bp__device_engine *engine = NULL;
+    BP_TRY(bp__new_array(&engine, 1, sizeof *engine));
+    engine->base.api = &device_api;
+    engine->device = device;
+    engine->gemm = gemm;
+    engine->cpu_kernels = gemm == BP_GEMM_CPU ||
+                          (device->info.kind == BP_KIND_CPU && gemm != BP_GEMM_GPU);
+    engine->vector_width = engine->cpu_kernels ? cpu_vector_width(device) : 1;
+    /* GPUs read rows fastest from 16-byte boundaries. */
+    engine->base.quantum = engine->cpu_kernels ? engine->vector_width : 4;
+    *out = &engine->base;
+    return BP_OK;
+}

@@ -1,0 +1,56 @@
+/* gemm.c - chooses the GEMM backend, and records the native kernels. */
+#include "ops/gemm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/gemm_clblast.h"
+
+bp__gemm_shape bp__gemm_get_shape(const bp__gemm *gemm)
+{
+    const bp__view *a = &gemm->a;
+    return (bp__gemm_shape){.m = (cl_uint)gemm->c.rows,
+                            .n = (cl_uint)gemm->c.columns,
+                            .k = (cl_uint)(gemm->layout == BP__GEMM_TN ? a->rows : a->columns)};
+}
+
+bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
+                                 const char *kernel, const char *options, const bp__grid *grid)
+{
+    char all_options[256];
+    snprintf(all_options, sizeof all_options,
+             "-DBP_LAYOUT=%d -DBP_EPILOGUE=%d -DBP_ACTIVATION=%d %s", (int)gemm->layout,
+             (int)gemm->epilogue, gemm->activation, options);
+    bp__gemm_shape shape = bp__gemm_get_shape(gemm);
+    bp__matrix_args c = bp__matrix(&gemm->c), a = bp__matrix(&gemm->a), b = bp__matrix(&gemm->b);
+    /* Without an epilogue matrix the kernel still has the argument: any buffer will do. */
+    bp__matrix_args e = gemm->e.buffer ? bp__matrix(&gemm->e) : a;
+    const bp__arg args[] = {BP_ARG(shape.m), BP_ARG(shape.n), BP_ARG(shape.k), BP_MATRIX(c),
+                            BP_MATRIX(a),    BP_MATRIX(b),    BP_MATRIX(e)};
+    return bp__record_launch(recorder, file, all_options, kernel, args, BP_COUNT(args), grid);
+}
+
+bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
+{
+    (void)engine;
+    const bp__grid grid = {2, {gemm->c.columns, gemm->c.rows, 1}, {0}};
+    return bp__record_gemm_kernel(recorder, gemm, "gemm_naive.cl", "gemm_naive", "", &grid);
+}
+
+bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
+{
+    bp__gemm_shape shape = bp__gemm_get_shape(gemm);
+    if (shape.m == 0 || shape.n == 0) return BP_OK;
+    int32_t backend = engine->gemm;
+    if (backend == BP_GEMM_AUTO || backend == BP_GEMM_NATIVE)
+        backend = engine->cpu_kernels ? BP_GEMM_CPU
+                  : bp__gemm_gpu_fits(engine->device) ? BP_GEMM_GPU
+                                                      : BP_GEMM_NAIVE;
+    switch (backend) {
+    case BP_GEMM_NAIVE: return bp__gemm_naive(engine, recorder, gemm);
+    case BP_GEMM_GPU: return bp__gemm_gpu(engine, recorder, gemm);
+    case BP_GEMM_CPU: return bp__gemm_cpu(engine, recorder, gemm);
+    case BP_GEMM_CLBLAST: return bp__gemm_clblast(engine, recorder, gemm);
+    }
+    return bp__fail(BP_ERROR_ARGUMENT, "unknown GEMM backend %d", (int)backend);
+}

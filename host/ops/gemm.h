@@ -1,0 +1,56 @@
+/* gemm.h - matrix products with an epilogue: one interface, four backends.
+ *
+ *   naive    kernels/gemm_naive.cl       one work-item an element
+ *   gpu      kernels/gpu/gemm_gpu.cl     tiles in local memory
+ *   cpu      kernels/cpu/gemm_dot.cl and gemm_outer.cl: register tiles of explicit vectors
+ *   clblast  CLBlast's SGEMM, then the epilogue as a kernel of its own
+ */
+#ifndef BP_OPS_GEMM_H
+#define BP_OPS_GEMM_H
+
+#include "ops/launchers.h"
+
+typedef enum bp__gemm_layout {
+    BP__GEMM_NT, /* C[m][n] = sum_k A[m][k] B[n][k] */
+    BP__GEMM_NN, /* C[m][n] = sum_k A[m][k] B[k][n] */
+    BP__GEMM_TN  /* C[m][n] = sum_k A[k][m] B[k][n] */
+} bp__gemm_layout;
+
+typedef enum bp__epilogue {
+    BP__EPILOGUE_NONE,       /* C = product */
+    BP__EPILOGUE_ACTIVATION, /* C = f(product) */
+    BP__EPILOGUE_BIAS,       /* C = f(product + e), e [1][n] */
+    BP__EPILOGUE_SLOPE       /* C = product * f'(e), e [m][n] activations */
+} bp__epilogue;
+
+/* C is overwritten; it may not alias a or b. NT takes the first three epilogues, NN none and slope,
+ * TN none. */
+typedef struct bp__gemm {
+    bp__gemm_layout layout;
+    bp__epilogue epilogue;
+    int32_t activation;
+    bp__view c, a, b, e;
+} bp__gemm;
+
+/* M, N and K of a product. */
+typedef struct bp__gemm_shape {
+    cl_uint m, n, k;
+} bp__gemm_shape;
+
+bp__gemm_shape bp__gemm_get_shape(const bp__gemm *gemm);
+
+bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
+
+/* A native kernel with the common arguments of kernels/gemm.cl; options are added to those that the
+ * product itself needs. */
+bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
+                                 const char *kernel, const char *options, const bp__grid *grid);
+
+bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
+bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
+bp_status bp__gemm_cpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
+
+/* Whether the device has what the gpu kernel needs: local memory and work-group size. */
+bool bp__gemm_gpu_fits(const bp_device *device);
+
+#endif

@@ -1,0 +1,59 @@
+/* gemm_gpu.c - the tiled matrix product for GPUs: chooses a tile that the device can hold. */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "ops/gemm.h"
+
+/* One tile shape; the compiler options and the grid both come from it. */
+typedef struct tile {
+    unsigned m, n, k, item_m, item_n;
+} tile;
+
+/* Largest first. Local memory: k (m + 1 + n + 1) floats; work-items: m n / (item_m item_n). */
+static const tile tiles[] = {{64, 64, 16, 4, 4}, {32, 32, 16, 4, 4}, {16, 16, 16, 2, 2}};
+
+static bool fits(const tile *t, const bp_device *device)
+{
+    size_t items = (size_t)(t->m / t->item_m) * (t->n / t->item_n);
+    size_t bytes = (size_t)t->k * (t->m + t->n + 2) * sizeof(float);
+    return items <= device->max_work_group && bytes <= device->local_bytes;
+}
+
+static const tile *choose(const bp_device *device, const bp__gemm_shape *shape)
+{
+    const tile *best = NULL;
+    for (size_t i = 0; i < BP_COUNT(tiles); ++i) {
+        if (!fits(&tiles[i], device)) continue;
+        /* A smaller tile where the larger one would be mostly edge or leave the device idle. */
+        size_t groups = (size_t)((shape->m + tiles[i].m - 1) / tiles[i].m) *
+                        ((shape->n + tiles[i].n - 1) / tiles[i].n);
+        best = &tiles[i];
+        if (groups >= device->info.compute_units) break;
+    }
+    return best;
+}
+
+bool bp__gemm_gpu_fits(const bp_device *device)
+{
+    return fits(&tiles[BP_COUNT(tiles) - 1], device);
+}
+
+bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
+{
+    bp__gemm_shape shape = bp__gemm_get_shape(gemm);
+    const tile *t = choose(engine->device, &shape);
+    if (!t)
+        return bp__fail(BP_ERROR_UNSUPPORTED,
+                        "%s has too little local memory for the tiled GEMM: choose naive",
+                        engine->device->info.name);
+    char options[160];
+    snprintf(options, sizeof options,
+             "-DTILE_M=%u -DTILE_N=%u -DTILE_K=%u -DITEM_M=%u -DITEM_N=%u", t->m, t->n, t->k,
+             t->item_m, t->item_n);
+    const size_t items_x = t->n / t->item_n, items_y = t->m / t->item_m;
+    const bp__grid grid = {
+        2,
+        {(shape.n + t->n - 1) / t->n * items_x, (shape.m + t->m - 1) / t->m * items_y, 1},
+        {items_x, items_y, 1}};
+    return bp__record_gemm_kernel(recorder, gemm, "gpu/gemm_gpu.cl", "gemm_gpu", options, &grid);
+}

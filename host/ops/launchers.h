@@ -1,0 +1,57 @@
+/* launchers.h - each operation of operation.h as kernel launches on an OpenCL device. */
+#ifndef BP_OPS_LAUNCHERS_H
+#define BP_OPS_LAUNCHERS_H
+
+#include "base/operation.h"
+#include "opencl/launch.h"
+
+/* An engine on an OpenCL device. */
+typedef struct bp__device_engine {
+    bp__engine base;
+    bp_device *device;
+    int32_t gemm;        /* BP_GEMM_* as asked for */
+    bool cpu_kernels;    /* one work-item a group, explicit vectors of `vector_width` */
+    unsigned vector_width; /* of cpu kernels; 1 otherwise */
+    cl_event behind;     /* of the last read_behind */
+} bp__device_engine;
+
+/* Opens an engine on an OpenCL device; gemm is a BP_GEMM_* code. */
+bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t gemm);
+
+/* The memory behind a device engine's buffer. */
+cl_mem bp__buffer_memory(const bp__buffer *buffer);
+
+/* Each appends launches to the recorder; the arguments are those of the operation. */
+bp_status bp__launch_gather(bp__device_engine *engine, bp__recorder *recorder,
+                            const bp__gather *op);
+bp_status bp__launch_dense_forward(bp__device_engine *engine, bp__recorder *recorder,
+                                   const bp__dense_forward *op);
+bp_status bp__launch_softmax(bp__device_engine *engine, bp__recorder *recorder,
+                             const bp__softmax *op);
+bp_status bp__launch_loss(bp__device_engine *engine, bp__recorder *recorder, const bp__loss *op);
+bp_status bp__launch_reduce_loss(bp__device_engine *engine, bp__recorder *recorder,
+                                 const bp__reduce_loss *op);
+bp_status bp__launch_dense_effect(bp__device_engine *engine, bp__recorder *recorder,
+                                  const bp__dense_effect *op);
+bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *recorder,
+                                    const bp__dense_gradient *op);
+bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder,
+                               const bp__optimizer *op);
+
+/* A matrix as the three kernel arguments that describe it. */
+typedef struct bp__matrix_args {
+    cl_mem memory;
+    cl_ulong offset;
+    cl_uint stride;
+} bp__matrix_args;
+
+bp__matrix_args bp__matrix(const bp__view *view);
+
+/* Expands to the arguments of a bp__matrix_args: pointer, offset, row stride. */
+#define BP_MATRIX(m) BP_ARG((m).memory), BP_ARG((m).offset), BP_ARG((m).stride)
+/* The same for a vector: pointer and offset. */
+#define BP_VECTOR(m) BP_ARG((m).memory), BP_ARG((m).offset)
+
+#define BP_COUNT(array) (sizeof(array) / sizeof *(array))
+
+#endif

@@ -1,0 +1,46 @@
+/* dense.c - a dense layer forward, the effect of the layer before, the gradient. Twin of
+ * host/ops/dense.c and its kernels. */
+#include "reference/reference.h"
+
+static void fill(bp__matrix_ref out, const double *row)
+{
+    for (size_t i = 0; i < out.rows; ++i)
+        for (size_t k = 0; k < out.columns; ++k) out.data[i * out.stride + k] = row ? row[k] : 0;
+}
+
+/* out = f(in W^T + b) */
+void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matrix_ref weights,
+                                 bp__matrix_ref bias, int32_t activation)
+{
+    fill(out, bias.data);
+    bp__reference_gemm_nt(out, in, weights);
+    for (size_t i = 0; i < out.rows; ++i)
+        for (size_t k = 0; k < out.columns; ++k)
+            out.data[i * out.stride + k] =
+                bp__reference_activate(activation, out.data[i * out.stride + k]);
+}
+
+/* delta_in = (delta W) * f'(in) */
+void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
+                                bp__matrix_ref weights, bp__matrix_ref in, int32_t activation)
+{
+    fill(delta_in, NULL);
+    bp__reference_gemm_nn(delta_in, delta, weights);
+    for (size_t i = 0; i < delta_in.rows; ++i)
+        for (size_t k = 0; k < delta_in.columns; ++k)
+            delta_in.data[i * delta_in.stride + k] *=
+                bp__reference_slope(activation, in.data[i * in.stride + k]);
+}
+
+/* weights_gradient = delta^T in; bias_gradient = column sums of delta */
+void bp__reference_dense_gradient(bp__matrix_ref weights_gradient, bp__matrix_ref bias_gradient,
+                                  bp__matrix_ref delta, bp__matrix_ref in)
+{
+    fill(weights_gradient, NULL);
+    bp__reference_gemm_tn(weights_gradient, delta, in);
+    if (!bias_gradient.data) return;
+    fill(bias_gradient, NULL);
+    for (size_t i = 0; i < delta.rows; ++i)
+        for (size_t k = 0; k < delta.columns; ++k)
+            bias_gradient.data[k] += delta.data[i * delta.stride + k];
+}

@@ -1,0 +1,50 @@
+/* reference.h - every operation in plain C and double precision: what the devices are checked
+ * against, and what trains where there is no OpenCL. Nothing here knows that OpenCL exists.
+ *
+ * Written to be read and to be right, loop order aside: the inner loops run along contiguous rows.
+ * Row strides: matrices here are described by pointer, rows, columns and stride. */
+#ifndef BP_REFERENCE_REFERENCE_H
+#define BP_REFERENCE_REFERENCE_H
+
+#include "base/operation.h"
+
+/* A matrix of doubles, row i at data + i * stride. data NULL: absent. */
+typedef struct bp__matrix_ref {
+    double *data;
+    size_t rows, columns, stride;
+} bp__matrix_ref;
+
+/* f(z) of BP_ACTIVATION_* (not softmax), and f'(z) from a = f(z). */
+double bp__reference_activate(int32_t activation, double z);
+double bp__reference_slope(int32_t activation, double a);
+
+/* out[i][:] = in[order[step * period + i]][:] */
+void bp__reference_gather(bp__matrix_ref out, bp__matrix_ref in, const int32_t *order, size_t step,
+                          size_t period);
+
+/* The matrix products, each added into c, which the caller has set: to zero, or to the bias. */
+void bp__reference_gemm_nt(bp__matrix_ref c, bp__matrix_ref a, bp__matrix_ref b);
+void bp__reference_gemm_nn(bp__matrix_ref c, bp__matrix_ref a, bp__matrix_ref b);
+void bp__reference_gemm_tn(bp__matrix_ref c, bp__matrix_ref a, bp__matrix_ref b);
+
+/* The arguments are those of the operations in operation.h. */
+void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matrix_ref weights,
+                                 bp__matrix_ref bias, int32_t activation);
+void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
+                                bp__matrix_ref weights, bp__matrix_ref in, int32_t activation);
+void bp__reference_dense_gradient(bp__matrix_ref weights_gradient, bp__matrix_ref bias_gradient,
+                                  bp__matrix_ref delta, bp__matrix_ref in);
+void bp__reference_softmax(bp__matrix_ref out, bp__matrix_ref in);
+void bp__reference_loss(bp__matrix_ref delta, double *row_loss, double *row_hits,
+                        bp__matrix_ref output, const int32_t *labels, bp__matrix_ref targets,
+                        int32_t loss, int32_t activation, double scale);
+void bp__reference_reduce_loss(double *losses, double *hits, const double *row_loss,
+                               const double *row_hits, size_t rows, int32_t *step);
+void bp__reference_optimizer(double *parameters, const double *gradients, double *moment1,
+                             double *moment2, size_t count, const double *hyper, int32_t optimizer,
+                             double momentum, double beta1, double beta2, double epsilon);
+
+/* The engine that carries out operations with these functions. */
+bp_status bp__reference_engine_create(bp__engine **out);
+
+#endif

@@ -1,0 +1,227 @@
+/* reference_engine.c - carries out operations with the reference functions, one after the other.
+ * Numbers are doubles, integers int32; transfers convert to and from float. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "reference/reference.h"
+
+struct bp__buffer {
+    bp__type type;
+    double *numbers;
+    int32_t *integers;
+};
+
+struct bp__sequence {
+    bp__op *ops;
+    size_t count;
+};
+
+static void reference_buffer_free(bp__engine *engine, bp__buffer *buffer)
+{
+    (void)engine;
+    free(buffer->numbers);
+    free(buffer->integers);
+    free(buffer);
+}
+
+static bp_status reference_buffer_create(bp__engine *engine, bp__buffer **out, bp__type type,
+                                         size_t count)
+{
+    *out = NULL;
+    bp__buffer *buffer = NULL;
+    BP_TRY(bp__new_array(&buffer, 1, sizeof *buffer));
+    buffer->type = type;
+    bp_status status = type == BP__NUMBER
+                           ? bp__new_array(&buffer->numbers, count, sizeof *buffer->numbers)
+                           : bp__new_array(&buffer->integers, count, sizeof *buffer->integers);
+    if (status != BP_OK) {
+        reference_buffer_free(engine, buffer);
+        return status;
+    }
+    *out = buffer;
+    return BP_OK;
+}
+
+static bp_status reference_write(bp__engine *engine, const bp__view *view, const void *host)
+{
+    (void)engine;
+    for (size_t i = 0; i < view->rows; ++i) {
+        const size_t at = view->offset + i * view->stride;
+        if (view->buffer->type == BP__NUMBER) {
+            const float *row = (const float *)host + i * view->columns;
+            for (size_t k = 0; k < view->columns; ++k)
+                view->buffer->numbers[at + k] = (double)row[k];
+        } else {
+            memcpy(view->buffer->integers + at, (const int32_t *)host + i * view->columns,
+                   view->columns * sizeof(int32_t));
+        }
+    }
+    return BP_OK;
+}
+
+static bp_status reference_read(bp__engine *engine, const bp__view *view, void *host)
+{
+    (void)engine;
+    for (size_t i = 0; i < view->rows; ++i) {
+        const size_t at = view->offset + i * view->stride;
+        if (view->buffer->type == BP__NUMBER) {
+            float *row = (float *)host + i * view->columns;
+            for (size_t k = 0; k < view->columns; ++k)
+                row[k] = (float)view->buffer->numbers[at + k];
+        } else {
+            memcpy((int32_t *)host + i * view->columns, view->buffer->integers + at,
+                   view->columns * sizeof(int32_t));
+        }
+    }
+    return BP_OK;
+}
+
+static void reference_sequence_free(bp__engine *engine, bp__sequence *sequence)
+{
+    (void)engine;
+    free(sequence->ops);
+    free(sequence);
+}
+
+static bp_status reference_sequence_create(bp__engine *engine, bp__sequence **out,
+                                           const bp__op *ops, size_t count)
+{
+    *out = NULL;
+    bp__sequence *sequence = NULL;
+    BP_TRY(bp__new_array(&sequence, 1, sizeof *sequence));
+    bp_status status = bp__new_array(&sequence->ops, count, sizeof *ops);
+    if (status != BP_OK) {
+        reference_sequence_free(engine, sequence);
+        return status;
+    }
+    if (count) memcpy(sequence->ops, ops, count * sizeof *ops);
+    sequence->count = count;
+    *out = sequence;
+    return BP_OK;
+}
+
+static bp__matrix_ref matrix(const bp__view *view)
+{
+    bp__matrix_ref m = {.rows = view->rows, .columns = view->columns, .stride = view->stride};
+    if (view->buffer) m.data = view->buffer->numbers + view->offset;
+    return m;
+}
+
+static double *numbers(const bp__view *view)
+{
+    return view->buffer ? view->buffer->numbers + view->offset : NULL;
+}
+
+static int32_t *integers(const bp__view *view)
+{
+    return view->buffer ? view->buffer->integers + view->offset : NULL;
+}
+
+static void run_gather(const bp__gather *op)
+{
+    const size_t step = (size_t)*integers(&op->step);
+    const int32_t *order = integers(&op->order);
+    if (op->out.buffer->type == BP__NUMBER) {
+        bp__reference_gather(matrix(&op->out), matrix(&op->in), order, step, op->period);
+        return;
+    }
+    for (size_t i = 0; i < op->out.rows; ++i)
+        memcpy(integers(&op->out) + i * op->out.stride,
+               integers(&op->in) + (size_t)order[step * op->period + i] * op->in.stride,
+               op->out.columns * sizeof(int32_t));
+}
+
+static void run_loss(const bp__loss *op)
+{
+    bp__reference_loss(matrix(&op->delta), numbers(&op->row_loss), numbers(&op->row_hits),
+                       matrix(&op->output), integers(&op->labels), matrix(&op->targets), op->loss,
+                       op->activation, (double)op->scale);
+}
+
+static void run_optimizer(const bp__optimizer *op)
+{
+    const double *hyper =
+        numbers(&op->hyper) + (size_t)(*integers(&op->step) - 1) * BP__HYPER_COUNT;
+    bp__reference_optimizer(numbers(&op->parameters), numbers(&op->gradients),
+                            numbers(&op->moment1), numbers(&op->moment2), op->parameters.columns,
+                            hyper, op->optimizer, (double)op->momentum, (double)op->beta1,
+                            (double)op->beta2, (double)op->epsilon);
+}
+
+static void run(const bp__op *op)
+{
+    switch (op->kind) {
+    case BP__OP_GATHER: run_gather(&op->as.gather); break;
+    case BP__OP_DENSE_FORWARD: {
+        const bp__dense_forward *f = &op->as.dense_forward;
+        bp__reference_dense_forward(matrix(&f->out), matrix(&f->in), matrix(&f->weights),
+                                    matrix(&f->bias), f->activation);
+        break;
+    }
+    case BP__OP_SOFTMAX:
+        bp__reference_softmax(matrix(&op->as.softmax.out), matrix(&op->as.softmax.in));
+        break;
+    case BP__OP_LOSS: run_loss(&op->as.loss); break;
+    case BP__OP_REDUCE_LOSS: {
+        const bp__reduce_loss *r = &op->as.reduce_loss;
+        bp__reference_reduce_loss(numbers(&r->losses), numbers(&r->hits), numbers(&r->row_loss),
+                                  numbers(&r->row_hits), r->row_loss.columns, integers(&r->step));
+        break;
+    }
+    case BP__OP_DENSE_EFFECT: {
+        const bp__dense_effect *e = &op->as.dense_effect;
+        bp__reference_dense_effect(matrix(&e->delta_in), matrix(&e->delta), matrix(&e->weights),
+                                   matrix(&e->in), e->activation);
+        break;
+    }
+    case BP__OP_DENSE_GRADIENT: {
+        const bp__dense_gradient *g = &op->as.dense_gradient;
+        bp__reference_dense_gradient(matrix(&g->weights_gradient), matrix(&g->bias_gradient),
+                                     matrix(&g->delta), matrix(&g->in));
+        break;
+    }
+    case BP__OP_OPTIMIZER: run_optimizer(&op->as.optimizer); break;
+    }
+}
+
+static bp_status reference_sequence_run(bp__engine *engine, bp__sequence *sequence, size_t times)
+{
+    (void)engine;
+    for (size_t t = 0; t < times; ++t)
+        for (size_t i = 0; i < sequence->count; ++i) run(&sequence->ops[i]);
+    return BP_OK;
+}
+
+static bp_status reference_finish(bp__engine *engine)
+{
+    (void)engine;
+    return BP_OK;
+}
+
+static void reference_free(bp__engine *engine)
+{
+    free(engine);
+}
+
+/* Everything has happened when a call returns, so reading behind is reading. */
+static const bp__engine_api reference_api = {
+    .free = reference_free,
+    .buffer_create = reference_buffer_create,
+    .buffer_free = reference_buffer_free,
+    .write = reference_write,
+    .read = reference_read,
+    .read_behind = reference_read,
+    .sequence_create = reference_sequence_create,
+    .sequence_free = reference_sequence_free,
+    .sequence_run = reference_sequence_run,
+    .finish = reference_finish,
+};
+
+bp_status bp__reference_engine_create(bp__engine **out)
+{
+    BP_TRY(bp__new_array(out, 1, sizeof **out));
+    (*out)->api = &reference_api;
+    (*out)->quantum = 1;
+    return BP_OK;
+}

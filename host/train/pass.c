@@ -1,0 +1,107 @@
+/* pass.c - a data set on an engine, and what a pass over it needs. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "train/trainer.h"
+
+static bp__view view_of(bp__buffer *buffer, size_t rows, size_t columns, size_t stride)
+{
+    return (bp__view){.buffer = buffer, .rows = rows, .columns = columns, .stride = stride};
+}
+
+static bp_status create_matrix(bp__engine *engine, bp__buffer **buffer, bp__view *view, size_t rows,
+                               size_t columns)
+{
+    const size_t stride = bp__round_up(columns, engine->quantum);
+    size_t elements;
+    if (!bp__mul_size(&elements, rows, stride)) return bp__fail_memory(SIZE_MAX);
+    BP_TRY(bp__buffer_create(engine, buffer, BP__NUMBER, elements));
+    *view = view_of(*buffer, rows, columns, stride);
+    return BP_OK;
+}
+
+static bp_status upload(bp__pass *pass, const bp_data *data)
+{
+    bp__engine *engine = pass->engine;
+    bp_data_info info = bp_data_get_info(data);
+    BP_TRY(create_matrix(engine, &pass->x, &pass->views.x, info.rows, info.features));
+    BP_TRY(bp__view_write(engine, &pass->views.x, bp_data_features(data)));
+    if (bp_data_labels(data)) {
+        BP_TRY(bp__buffer_create(engine, &pass->labels, BP__INTEGER, info.rows));
+        pass->views.labels = view_of(pass->labels, info.rows, 1, 1);
+        return bp__view_write(engine, &pass->views.labels, bp_data_labels(data));
+    }
+    BP_TRY(create_matrix(engine, &pass->targets, &pass->views.targets, info.rows, info.outputs));
+    return bp__view_write(engine, &pass->views.targets, bp_data_targets(data));
+}
+
+static bp_status create_order(bp__pass *pass)
+{
+    int32_t *order = NULL;
+    BP_TRY(bp__buffer_create(pass->engine, &pass->order, BP__INTEGER, pass->rows));
+    pass->views.order = view_of(pass->order, 1, pass->rows, pass->rows);
+    BP_TRY(bp__new_array(&order, pass->rows, sizeof *order));
+    for (size_t i = 0; i < pass->rows; ++i) order[i] = (int32_t)i;
+    bp_status status = bp__view_write(pass->engine, &pass->views.order, order);
+    free(order);
+    return status;
+}
+
+/* data NULL: no resident data, one step a pass (bp_trainer_step). */
+bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *data, size_t batch,
+                          bool training)
+{
+    *out = NULL;
+    bp__pass *pass = NULL;
+    bp_status status;
+    BP_TRY(bp__new_array(&pass, 1, sizeof *pass));
+    pass->engine = engine;
+    pass->rows = data ? bp_data_get_info(data).rows : batch;
+    if (pass->rows > INT32_MAX) {
+        status = bp__fail(BP_ERROR_UNSUPPORTED, "more than 2^31 rows are not supported");
+        goto fail;
+    }
+    pass->batch = batch < pass->rows ? batch : pass->rows;
+    pass->steps = (pass->rows + pass->batch - 1) / pass->batch;
+    pass->views.period = pass->batch;
+    if (data) {
+        BP_TRY_GOTO(upload(pass, data));
+        BP_TRY_GOTO(create_order(pass));
+    }
+    BP_TRY_GOTO(bp__buffer_create(engine, &pass->counter, BP__INTEGER, 1));
+    pass->views.step = view_of(pass->counter, 1, 1, 1);
+    BP_TRY_GOTO(bp__buffer_create(engine, &pass->losses, BP__NUMBER, 2 * pass->steps));
+    pass->views.losses = view_of(pass->losses, 1, pass->steps, pass->steps);
+    pass->views.hits = pass->views.losses;
+    pass->views.hits.offset = pass->steps;
+    if (training) {
+        BP_TRY_GOTO(bp__buffer_create(engine, &pass->hyper, BP__NUMBER,
+                                      pass->steps * BP__HYPER_COUNT));
+        pass->views.hyper = view_of(pass->hyper, pass->steps, BP__HYPER_COUNT, BP__HYPER_COUNT);
+    }
+    *out = pass;
+    return BP_OK;
+fail:
+    bp__pass_free(pass);
+    return status;
+}
+
+void bp__pass_free(bp__pass *pass)
+{
+    if (!pass) return;
+    bp__buffer *const buffers[] = {pass->x,      pass->order, pass->counter, pass->losses,
+                                   pass->labels, pass->hyper, pass->targets};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
+        bp__buffer_free(pass->engine, buffers[i]);
+    free(pass);
+}
+
+bp_status bp__pass_seek(bp__pass *pass, int32_t step)
+{
+    return bp__view_write(pass->engine, &pass->views.step, &step);
+}
+
+size_t bp__pass_last_rows(const bp__pass *pass)
+{
+    return pass->rows - (pass->steps - 1) * pass->batch;
+}

@@ -1,0 +1,188 @@
+/* train.c - bp_train: epochs, validation, progress, and what becomes of the model when it ends. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "train/trainer.h"
+
+static const double progress_seconds = 0.1; /* between two calls of the progress callback */
+
+/* A training under way. */
+typedef struct run {
+    bp_trainer *trainer;
+    bp_train_result *result;
+    bp_progress progress;
+    double epoch_start, last_call;
+} run;
+
+/* Parameters in host memory: the state to fall back to. */
+typedef struct snapshot {
+    float **weights, **biases;
+} snapshot;
+
+static void report(run *r, size_t steps_done, double mean_loss)
+{
+    bp_progress *p = &r->progress;
+    const double now = bp__seconds();
+    const double rows = (double)(p->epoch - 1) * (double)r->trainer->pass->rows +
+                        (double)(steps_done == (size_t)p->steps
+                                     ? r->trainer->pass->rows
+                                     : steps_done * r->trainer->pass->batch);
+    p->step = (int64_t)steps_done;
+    p->train_loss = mean_loss;
+    p->seconds = r->result->seconds + (p->epoch_done ? 0 : now - r->epoch_start);
+    p->samples_per_second = p->seconds > 0 ? rows / p->seconds : 0;
+    r->last_call = now;
+}
+
+static int on_chunk(size_t steps_done, double loss_sum, size_t rows_done, void *user)
+{
+    run *r = user;
+    const bp_train_options *options = &r->trainer->options;
+    if (!options->progress || bp__seconds() - r->last_call < progress_seconds) return 0;
+    report(r, steps_done, rows_done ? loss_sum / (double)rows_done : (double)NAN);
+    return options->progress(&r->progress, options->user);
+}
+
+static void snapshot_free(snapshot *kept, size_t layers)
+{
+    for (size_t l = 0; l < layers; ++l) {
+        if (kept->weights) free(kept->weights[l]);
+        if (kept->biases) free(kept->biases[l]);
+    }
+    free(kept->weights);
+    free(kept->biases);
+}
+
+static bp_status snapshot_create(snapshot *kept, bp_model *model, size_t layers)
+{
+    BP_TRY(bp__new_array(&kept->weights, layers, sizeof *kept->weights));
+    BP_TRY(bp__new_array(&kept->biases, layers, sizeof *kept->biases));
+    for (size_t l = 0; l < layers; ++l) {
+        bp_layer layer = bp_model_get_layer(model, l);
+        BP_TRY(bp__new_array(&kept->weights[l], layer.inputs * layer.outputs, sizeof(float)));
+        BP_TRY(bp__new_array(&kept->biases[l], layer.outputs, sizeof(float)));
+    }
+    return BP_OK;
+}
+
+/* Copies between the model and the snapshot; to_model false takes, true puts back. */
+static void snapshot_copy(snapshot *kept, bp_model *model, bool to_model)
+{
+    for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
+        bp_layer layer = bp_model_get_layer(model, l);
+        float *const pairs[2][2] = {{kept->weights[l], bp_model_weights(model, l)},
+                                    {kept->biases[l], bp_model_biases(model, l)}};
+        const size_t bytes[2] = {layer.inputs * layer.outputs * sizeof(float),
+                                 layer.outputs * sizeof(float)};
+        for (int i = 0; i < 2; ++i)
+            if (pairs[i][1])
+                memcpy(to_model ? pairs[i][1] : pairs[i][0], to_model ? pairs[i][0] : pairs[i][1],
+                       bytes[i]);
+    }
+}
+
+static bool is_finite(bp_model *model)
+{
+    for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
+        bp_layer layer = bp_model_get_layer(model, l);
+        const float *weights = bp_model_weights(model, l), *biases = bp_model_biases(model, l);
+        for (size_t i = 0; i < layer.inputs * layer.outputs; ++i)
+            if (!isfinite(weights[i])) return false;
+        for (size_t i = 0; biases && i < layer.outputs; ++i)
+            if (!isfinite(biases[i])) return false;
+    }
+    return true;
+}
+
+/* One epoch with its validation and its calls back. */
+static bp_status run_epoch(run *r, bp__evaluator *validation)
+{
+    bp_train_result *result = r->result;
+    bp_progress *p = &r->progress;
+    double loss = NAN;
+    const int64_t steps_before = r->trainer->step;
+    ++p->epoch;
+    p->epoch_done = 0;
+    p->validation_loss = p->validation_accuracy = NAN;
+    r->epoch_start = bp__seconds();
+    bp_status status = bp__trainer_run_epoch(r->trainer, &loss, on_chunk, r);
+    result->seconds += bp__seconds() - r->epoch_start;
+    result->steps += r->trainer->step - steps_before;
+    if (status == BP_OK || status == BP_ERROR_CANCELLED) result->train_loss = loss;
+    BP_TRY(status);
+    if (validation)
+        BP_TRY(bp__evaluator_run(validation, &p->validation_loss, &p->validation_accuracy, NULL));
+    ++result->epochs;
+    result->validation_loss = p->validation_loss;
+    result->validation_accuracy = p->validation_accuracy;
+    const bp_train_options *options = &r->trainer->options;
+    p->epoch_done = 1;
+    report(r, (size_t)p->steps, loss);
+    if (options->progress && options->progress(p, options->user) != 0)
+        return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
+    return BP_OK;
+}
+
+static bp_status run_all(run *r, bp_model *model, snapshot *kept, bp__evaluator *validation)
+{
+    const bp_train_options *options = &r->trainer->options;
+    r->progress.epochs = options->epochs;
+    r->progress.steps = (int64_t)r->trainer->pass->steps;
+    r->progress.learning_rate = (double)bp__learning_rate(options);
+    bp_status status = BP_OK;
+    for (int64_t e = 0; e < options->epochs && status == BP_OK; ++e) {
+        status = run_epoch(r, validation);
+        if (status != BP_OK && status != BP_ERROR_CANCELLED) break;
+        BP_TRY(bp_trainer_get_model(r->trainer, model));
+        if (is_finite(model))
+            snapshot_copy(kept, model, false);
+        else
+            status = bp__fail(BP_ERROR_DIVERGED,
+                              "training diverged: a parameter is not finite after epoch %lld; try a "
+                              "learning rate below %g",
+                              (long long)e + 1, r->progress.learning_rate);
+    }
+    return status;
+}
+
+bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
+                   const bp_data *validation, const bp_train_options *options,
+                   bp_train_result *result)
+{
+    bp_train_result unwanted;
+    if (!result) result = &unwanted;
+    *result = (bp_train_result){
+        .train_loss = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
+    if (!model || !device || !data)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_train: model, device and data are needed");
+    BP_TRY(bp__check_fit(model, data));
+    if (validation) BP_TRY(bp__check_fit(model, validation));
+
+    const double start = bp__seconds();
+    const size_t layers = bp_model_get_info(model).layers;
+    run r = {.result = result};
+    bp__evaluator *evaluator = NULL;
+    snapshot kept = {0};
+    bp_status status;
+    BP_TRY_GOTO(snapshot_create(&kept, model, layers));
+    snapshot_copy(&kept, model, false);
+    BP_TRY_GOTO(bp_trainer_create(&r.trainer, model, device, options));
+    BP_TRY_GOTO(bp_trainer_set_data(r.trainer, data));
+    if (validation)
+        BP_TRY_GOTO(bp__evaluator_create(&evaluator, r.trainer->network, validation));
+    result->setup_seconds = bp__seconds() - start;
+    status = run_all(&r, model, &kept, evaluator);
+    if (status != BP_OK && status != BP_ERROR_CANCELLED) snapshot_copy(&kept, model, true);
+    if (result->seconds > 0)
+        result->samples_per_second =
+            (double)result->steps / (double)r.trainer->pass->steps * (double)r.trainer->pass->rows /
+            result->seconds;
+fail:
+    bp__evaluator_free(evaluator);
+    bp_trainer_free(r.trainer);
+    snapshot_free(&kept, layers);
+    return status;
+}

@@ -1,0 +1,409 @@
+/* trainer.c - epochs and steps on an engine. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "ops/engine.h"
+
+/* Work between two looks at the device: long enough that the queue never runs dry, short enough for
+ * a lively progress bar and a prompt stop. */
+static const double chunk_seconds = 0.05;
+
+bp_train_options bp_train_options_default(void)
+{
+    return (bp_train_options){.size = sizeof(bp_train_options),
+                              .epochs = 10,
+                              .batch = 64,
+                              .optimizer = BP_OPTIMIZER_ADAM,
+                              .shuffle = 1,
+                              .gemm = BP_GEMM_AUTO,
+                              .learning_rate = 0,
+                              .momentum = 0.9f,
+                              .beta1 = 0.9f,
+                              .beta2 = 0.999f,
+                              .epsilon = 1e-8f,
+                              .seed = 1};
+}
+
+float bp_optimizer_default_learning_rate(int32_t optimizer)
+{
+    switch (optimizer) {
+    case BP_OPTIMIZER_SGD: return 0.1f;
+    case BP_OPTIMIZER_MOMENTUM: return 0.02f;
+    default: return 0.001f;
+    }
+}
+
+float bp__learning_rate(const bp_train_options *options)
+{
+    return options->learning_rate > 0 ? options->learning_rate
+                                      : bp_optimizer_default_learning_rate(options->optimizer);
+}
+
+static bp_status check_options(const bp_train_options *options)
+{
+    if (options->size != sizeof *options)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_train_options: size is %zu, %zu was expected; start from "
+                        "bp_train_options_default()",
+                        options->size, sizeof *options);
+    if (options->epochs < 1)
+        return bp__fail(BP_ERROR_ARGUMENT, "epochs is %lld, at least 1 is needed",
+                        (long long)options->epochs);
+    if (options->batch < 1 || options->batch > INT32_MAX)
+        return bp__fail(BP_ERROR_ARGUMENT, "batch is %lld, 1 to 2^31 - 1 is possible",
+                        (long long)options->batch);
+    if (!bp_optimizer_name(options->optimizer))
+        return bp__fail(BP_ERROR_ARGUMENT, "unknown optimizer %d", (int)options->optimizer);
+    if (!(options->learning_rate >= 0) || !isfinite(options->learning_rate))
+        return bp__fail(BP_ERROR_ARGUMENT, "learning_rate is %g, 0 (default) or more is needed",
+                        (double)options->learning_rate);
+    if (!(options->momentum >= 0 && options->momentum < 1))
+        return bp__fail(BP_ERROR_ARGUMENT, "momentum is %g, 0 <= momentum < 1 is needed",
+                        (double)options->momentum);
+    if (!(options->beta1 >= 0 && options->beta1 < 1) || !(options->beta2 >= 0 && options->beta2 < 1))
+        return bp__fail(BP_ERROR_ARGUMENT, "beta1 and beta2 must be in [0, 1)");
+    if (!(options->epsilon > 0))
+        return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
+    return BP_OK;
+}
+
+bp_status bp__check_fit(const bp_model *model, const bp_data *data)
+{
+    bp_model_info shape = bp_model_get_info(model);
+    bp_data_info info = bp_data_get_info(data);
+    if (!info.encoded)
+        return bp__fail(BP_ERROR_DATA, "the data is raw: encode it with bp_schema_apply first");
+    if (info.features != shape.inputs)
+        return bp__fail(BP_ERROR_MODEL, "the model has %zu inputs, the data %zu features",
+                        shape.inputs, info.features);
+    if (!bp_data_labels(data) && !bp_data_targets(data))
+        return bp__fail(BP_ERROR_DATA, "the data has no targets");
+    if (info.outputs != shape.outputs)
+        return bp__fail(BP_ERROR_MODEL, "the model has %zu outputs, the data %zu %s", shape.outputs,
+                        info.outputs, bp_data_labels(data) ? "classes" : "targets");
+    return BP_OK;
+}
+
+bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *device,
+                            const bp_train_options *options)
+{
+    if (!out || !model || !device)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_create: out, model and device are needed");
+    *out = NULL;
+    const bp_train_options defaults = bp_train_options_default();
+    if (!options) options = &defaults;
+    BP_TRY(check_options(options));
+    bp_trainer *trainer = NULL;
+    bp_status status;
+    BP_TRY(bp__new_array(&trainer, 1, sizeof *trainer));
+    trainer->options = *options;
+    trainer->batch = (size_t)options->batch;
+    BP_TRY_GOTO(bp__engine_create(&trainer->engine, device, options->gemm));
+    BP_TRY_GOTO(bp__network_create(&trainer->network, trainer->engine, model, true,
+                                   options->optimizer));
+    BP_TRY_GOTO(bp__network_upload(trainer->network, model));
+    *out = trainer;
+    return BP_OK;
+fail:
+    bp_trainer_free(trainer);
+    return status;
+}
+
+static void forget_data(bp_trainer *trainer)
+{
+    bp__plan_free(trainer->full);
+    bp__plan_free(trainer->last);
+    bp__pass_free(trainer->pass);
+    free(trainer->losses);
+    free(trainer->order);
+    trainer->full = trainer->last = NULL;
+    trainer->pass = NULL;
+    trainer->losses = NULL;
+    trainer->order = NULL;
+}
+
+void bp_trainer_free(bp_trainer *trainer)
+{
+    if (!trainer) return;
+    if (trainer->engine) (void)bp__engine_finish(trainer->engine);
+    forget_data(trainer);
+    bp__plan_free(trainer->single);
+    bp__pass_free(trainer->single_pass);
+    bp__network_free(trainer->network);
+    bp__engine_free(trainer->engine);
+    free(trainer);
+}
+
+static bp_status make_plan(bp_trainer *trainer, bp__plan **plan, const bp__pass *pass, size_t rows,
+                           bool labels)
+{
+    const bp_train_options *options = &trainer->options;
+    const bp__plan_optimizer optimizer = {.optimizer = options->optimizer,
+                                          .momentum = options->momentum,
+                                          .beta1 = options->beta1,
+                                          .beta2 = options->beta2,
+                                          .epsilon = options->epsilon};
+    BP_TRY(bp__plan_create(plan, trainer->network, rows, labels, true));
+    return bp__plan_make_train(*plan, &pass->views, &optimizer);
+}
+
+/* Learning rate and bias corrections of `count` steps from now on. */
+static bp_status write_hyper(bp_trainer *trainer, bp__pass *pass)
+{
+    const bp_train_options *options = &trainer->options;
+    float *table = NULL;
+    BP_TRY(bp__new_array(&table, pass->steps * BP__HYPER_COUNT, sizeof *table));
+    for (size_t s = 0; s < pass->steps; ++s) {
+        const double t = (double)trainer->step + (double)s + 1;
+        float *row = table + s * BP__HYPER_COUNT;
+        row[BP__HYPER_RATE] = bp__learning_rate(options);
+        row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow((double)options->beta1, t)));
+        row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow((double)options->beta2, t)));
+    }
+    bp_status status = bp__view_write(trainer->engine, &pass->views.hyper, table);
+    free(table);
+    return status;
+}
+
+/* A driver may compile a kernel when it is first launched, so that is done here and not on the
+ * training's clock: one step of each plan while the hyper table is still zero, learning rate
+ * included. What such a step may leave behind, moments first of all, is put back afterwards. */
+static bp_status warm_up(bp_trainer *trainer)
+{
+    BP_TRY(bp__pass_seek(trainer->pass, 0));
+    BP_TRY(bp__sequence_run(trainer->engine, trainer->full->train, 1));
+    if (trainer->last) {
+        BP_TRY(bp__pass_seek(trainer->pass, 0));
+        BP_TRY(bp__sequence_run(trainer->engine, trainer->last->train, 1));
+    }
+    return bp__engine_finish(trainer->engine);
+}
+
+static bp_status zero_arena(bp_trainer *trainer, bp__buffer *buffer)
+{
+    if (!buffer) return BP_OK;
+    bp__view arena = bp__network_arena(trainer->network, buffer);
+    float *zeros = NULL;
+    BP_TRY(bp__new_array(&zeros, arena.columns, sizeof *zeros));
+    bp_status status = bp__view_write(trainer->engine, &arena, zeros);
+    free(zeros);
+    return status;
+}
+
+static bp_status warm_up_and_restore(bp_trainer *trainer)
+{
+    bp__view arena = bp__network_arena(trainer->network, trainer->network->parameters);
+    float *parameters = NULL;
+    BP_TRY(bp__new_array(&parameters, arena.columns, sizeof *parameters));
+    bp_status status = bp__view_read(trainer->engine, &arena, parameters);
+    if (status == BP_OK) status = warm_up(trainer);
+    if (status == BP_OK) status = bp__view_write(trainer->engine, &arena, parameters);
+    if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment1);
+    if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment2);
+    free(parameters);
+    return status;
+}
+
+bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
+{
+    if (!trainer || !data)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_set_data: trainer and data are needed");
+    const bp__network *network = trainer->network;
+    bp_data_info info = bp_data_get_info(data);
+    if (info.features != network->layers[0].inputs ||
+        info.outputs != network->layers[network->layer_count - 1].outputs)
+        return bp__fail(BP_ERROR_MODEL,
+                        "the network has %zu inputs and %zu outputs, the data %zu and %zu",
+                        network->layers[0].inputs,
+                        network->layers[network->layer_count - 1].outputs, info.features,
+                        info.outputs);
+    forget_data(trainer);
+    const bool labels = bp_data_labels(data) != NULL;
+    bp_status status;
+    BP_TRY_GOTO(bp__pass_create(&trainer->pass, trainer->engine, data, trainer->batch, true));
+    bp__pass *pass = trainer->pass;
+    BP_TRY_GOTO(bp__new_array(&trainer->losses, pass->steps, sizeof *trainer->losses));
+    BP_TRY_GOTO(bp__new_array(&trainer->order, pass->rows, sizeof *trainer->order));
+    BP_TRY_GOTO(make_plan(trainer, &trainer->full, pass, pass->batch, labels));
+    if (bp__pass_last_rows(pass) != pass->batch)
+        BP_TRY_GOTO(make_plan(trainer, &trainer->last, pass, bp__pass_last_rows(pass), labels));
+    if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
+    return BP_OK;
+fail:
+    forget_data(trainer);
+    return status;
+}
+
+/* Enqueues steps [from, to) of the epoch. */
+static bp_status run_steps(bp_trainer *trainer, size_t from, size_t to)
+{
+    const bp__pass *pass = trainer->pass;
+    size_t full_steps = trainer->last ? pass->steps - 1 : pass->steps;
+    if (from < full_steps)
+        BP_TRY(bp__sequence_run(trainer->engine, trainer->full->train,
+                                (to < full_steps ? to : full_steps) - from));
+    return to > full_steps ? bp__sequence_run(trainer->engine, trainer->last->train, 1) : BP_OK;
+}
+
+static size_t rows_of_steps(const bp__pass *pass, size_t steps)
+{
+    return steps == pass->steps ? pass->rows : steps * pass->batch;
+}
+
+static double sum_losses(const bp_trainer *trainer, size_t steps)
+{
+    double sum = 0;
+    for (size_t s = 0; s < steps; ++s) sum += (double)trainer->losses[s];
+    return sum;
+}
+
+/* A view of the losses of steps [from, to). */
+static bp__view losses_view(const bp_trainer *trainer, size_t from, size_t to)
+{
+    bp__view view = trainer->pass->views.losses;
+    view.offset += from;
+    view.columns = to - from;
+    return view;
+}
+
+static bp_status begin_epoch(bp_trainer *trainer)
+{
+    bp__pass *pass = trainer->pass;
+    if (trainer->options.shuffle) {
+        bp__random_permutation(trainer->order, pass->rows, trainer->options.seed,
+                               BP__PURPOSE_SHUFFLE, (uint32_t)trainer->epoch);
+        BP_TRY(bp__view_write(trainer->engine, &pass->views.order, trainer->order));
+    }
+    BP_TRY(write_hyper(trainer, pass));
+    return bp__pass_seek(pass, 0);
+}
+
+/* Steps are enqueued in chunks; while a chunk runs, the next is enqueued behind it, so the device
+ * never waits for the host. Losses come back one chunk late. */
+bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn chunk, void *user)
+{
+    bp__pass *pass = trainer->pass;
+    if (!pass)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_epoch: give the trainer data first "
+                                           "(bp_trainer_set_data)");
+    BP_TRY(begin_epoch(trainer));
+    size_t enqueued = 0, known = 0, chunk_steps = 1;
+    bool stop = false;
+    double last_look = bp__seconds();
+    while (enqueued < pass->steps && !stop) {
+        size_t next = enqueued + chunk_steps < pass->steps ? enqueued + chunk_steps : pass->steps;
+        BP_TRY(run_steps(trainer, enqueued, next));
+        bp__view view = losses_view(trainer, enqueued, next);
+        BP_TRY(bp__view_read_behind(trainer->engine, &view, trainer->losses + enqueued));
+        known = enqueued; /* all chunks before this one have arrived */
+        enqueued = next;
+        const double now = bp__seconds(), took = now - last_look;
+        last_look = now;
+        if (took < chunk_seconds / 2 && chunk_steps < pass->steps) chunk_steps *= 2;
+        if (took > chunk_seconds * 2 && chunk_steps > 1) chunk_steps /= 2;
+        const double sum = sum_losses(trainer, known);
+        stop = !isfinite(sum) ||
+               (chunk && chunk(known, sum, rows_of_steps(pass, known), user) != 0);
+    }
+    BP_TRY(bp__engine_finish(trainer->engine));
+    trainer->step += (int64_t)enqueued;
+    const double mean = sum_losses(trainer, enqueued) / (double)rows_of_steps(pass, enqueued);
+    if (loss) *loss = mean;
+    if (!isfinite(mean))
+        return bp__fail(BP_ERROR_DIVERGED,
+                        "training diverged: the loss is %g in epoch %lld; try a learning rate below "
+                        "%g",
+                        mean, (long long)trainer->epoch + 1,
+                        (double)bp__learning_rate(&trainer->options));
+    if (enqueued < pass->steps) return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
+    ++trainer->epoch;
+    return BP_OK;
+}
+
+bp_status bp_trainer_epoch(bp_trainer *trainer, double *loss)
+{
+    if (!trainer) return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_epoch: trainer is NULL");
+    return bp__trainer_run_epoch(trainer, loss, NULL, NULL);
+}
+
+/* A plan for `rows` rows that the caller brings himself; kept for the next step of as many. */
+static bp_status prepare_single(bp_trainer *trainer, size_t rows, bool labels)
+{
+    if (!trainer->single_pass)
+        BP_TRY(bp__pass_create(&trainer->single_pass, trainer->engine, NULL, 1, true));
+    bp__plan *plan = trainer->single;
+    if (plan && plan->rows == rows && (plan->labels.buffer != NULL) == labels) return BP_OK;
+    bp__plan_free(plan);
+    trainer->single = NULL;
+    return make_plan(trainer, &trainer->single, trainer->single_pass, rows, labels);
+}
+
+bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targets,
+                          const int32_t *labels, size_t rows, double *loss)
+{
+    if (!trainer || !x || !targets == !labels)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_trainer_step: x and exactly one of targets and labels are needed");
+    if (rows < 1 || rows > trainer->batch)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_step: %zu rows, 1 to %zu (batch) are allowed",
+                        rows, trainer->batch);
+    const size_t outputs = trainer->network->layers[trainer->network->layer_count - 1].outputs;
+    for (size_t i = 0; labels && i < rows; ++i)
+        if (labels[i] < 0 || (size_t)labels[i] >= outputs)
+            return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_step: label %d of row %zu is not in 0..%zu",
+                            (int)labels[i], i, outputs - 1);
+    BP_TRY(prepare_single(trainer, rows, labels != NULL));
+    bp__plan *plan = trainer->single;
+    bp__pass *pass = trainer->single_pass;
+    BP_TRY(bp__view_write(trainer->engine, &plan->input, x));
+    if (labels)
+        BP_TRY(bp__view_write(trainer->engine, &plan->labels, labels));
+    else
+        BP_TRY(bp__view_write(trainer->engine, &plan->targets, targets));
+    BP_TRY(write_hyper(trainer, pass));
+    BP_TRY(bp__pass_seek(pass, 0));
+    BP_TRY(bp__sequence_run(trainer->engine, plan->train, 1));
+    ++trainer->step;
+    if (!loss) return BP_OK;
+    float sum = 0;
+    BP_TRY(bp__view_read(trainer->engine, &pass->views.losses, &sum));
+    *loss = (double)sum / (double)rows;
+    if (!isfinite(*loss))
+        return bp__fail(BP_ERROR_DIVERGED, "the loss of step %lld is %g", (long long)trainer->step,
+                        *loss);
+    return BP_OK;
+}
+
+bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model)
+{
+    if (!trainer || !model)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_model: trainer and model are needed");
+    const bp__network *network = trainer->network;
+    bp_model_info info = bp_model_get_info(model);
+    bool same = info.layers == network->layer_count;
+    for (size_t l = 0; same && l < info.layers; ++l) {
+        bp_layer theirs = bp_model_get_layer(model, l), ours = network->layers[l];
+        same = theirs.inputs == ours.inputs && theirs.outputs == ours.outputs &&
+               theirs.bias == ours.bias;
+    }
+    if (!same)
+        return bp__fail(BP_ERROR_MODEL, "the model's layers are not those that are being trained");
+    return bp__network_download(trainer->network, model);
+}
+
+bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *weights, float *biases)
+{
+    if (!trainer || layer >= trainer->network->layer_count)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: no layer %zu", layer);
+    const bp__layer_views *views = &trainer->network->slopes[layer];
+    if (weights) BP_TRY(bp__view_read(trainer->engine, &views->weights, weights));
+    if (biases && !views->bias.buffer)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: layer %zu has no biases", layer);
+    return biases ? bp__view_read(trainer->engine, &views->bias, biases) : BP_OK;
+}

@@ -1,0 +1,62 @@
+/* trainer.h - a training in progress, as bp_train and the step-by-step calls share it. */
+#ifndef BP_TRAIN_TRAINER_H
+#define BP_TRAIN_TRAINER_H
+
+#include "net/plan.h"
+
+/* A data set on an engine, with what the steps of one pass over it need. */
+typedef struct bp__pass {
+    bp__engine *engine;
+    bp__buffer *x, *order, *counter, *losses, *hyper; /* losses [2][steps]: losses, hits */
+    bp__buffer *labels, *targets;                     /* one of them */
+    bp__epoch_views views;
+    size_t rows, batch, steps; /* steps = ceil(rows / batch) */
+} bp__pass;
+
+/* Copies encoded data to the engine and sets the order to 0, 1, 2… training adds the hyper table. */
+bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *data, size_t batch,
+                          bool training);
+void bp__pass_free(bp__pass *pass);
+/* Sets the step counter. */
+bp_status bp__pass_seek(bp__pass *pass, int32_t step);
+/* Rows of the last batch: batch, or fewer. */
+size_t bp__pass_last_rows(const bp__pass *pass);
+
+struct bp_trainer {
+    bp__engine *engine;
+    bp__network *network;
+    bp_train_options options;
+    size_t batch;
+    int64_t epoch;       /* finished epochs: the counter of the shuffle */
+    int64_t step;        /* finished steps: t of the bias corrections */
+    bp__pass *pass;      /* of set_data, or NULL */
+    bp__plan *full, *last; /* for batches of the pass; last is NULL where the batch divides the rows */
+    float *losses;       /* [steps] of the epoch, read back behind the device */
+    uint32_t *order;     /* [rows] */
+    bp__plan *single;    /* of bp_trainer_step, for its last number of rows */
+    bp__pass *single_pass;
+};
+
+/* Called between chunks of steps with the steps finished and the loss sum over the rows that are
+ * known to be finished. Nonzero stops. */
+typedef int (*bp__chunk_fn)(size_t steps_done, double loss_sum, size_t rows_done, void *user);
+
+/* One epoch; *loss is the mean over the rows that were trained on. BP_ERROR_CANCELLED where chunk
+ * stopped it, BP_ERROR_DIVERGED where the loss is not finite. */
+bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn chunk, void *user);
+
+/* The learning rate that the options mean. */
+float bp__learning_rate(const bp_train_options *options);
+
+/* Whether the model fits the data; the text says what differs. */
+bp_status bp__check_fit(const bp_model *model, const bp_data *data);
+
+/* Mean loss and accuracy of a network over a data set that lies on its engine. */
+typedef struct bp__evaluator bp__evaluator;
+bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const bp_data *data);
+void bp__evaluator_free(bp__evaluator *evaluator);
+/* accuracy is NAN without labels. outputs [rows][outputs] (may be NULL) receives the activations. */
+bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accuracy,
+                            float *outputs);
+
+#endif

@@ -1,0 +1,99 @@
+/* loss.cl - error, its derivative with respect to the net inputs, and hits, row by row; softmax.
+ *
+ *   LOSS 0 half squared     E = 1/2 sum_k (t_k - a_k)^2      delta_k = (a_k - t_k) f'(a_k)
+ *   LOSS 1 cross-entropy    E = -sum_k t_k log softmax(z)_k  delta_k = softmax(z)_k sum(t) - t_k
+ *
+ * Cross-entropy is taken from the net inputs: log softmax(z)_k = z_k - m - log sum_j e^(z_j - m),
+ * m the row's maximum, so that nothing overflows and no probability is rounded to 0 first.
+ * A hit: the first largest output is the label's. With targets there are no hits.
+ * FP_CONTRACT is off (activation.cl): the same expression gives the same bits everywhere it stands. */
+#define BP_VW 1
+#include "activation.cl"
+
+/* delta[i][k] = scale * dE_i/dz_k where HAS_DELTA; row_loss[i] = E_i; row_hits[i] = 0 or 1.
+ * HAS_LABELS 1: T are labels [rows] (int); 0: targets [rows][N]. One work-item a row; delta may be
+ * output. */
+__kernel void loss(const uint N, const float scale, __global float *delta, const ulong delta_offset,
+                   const uint ldd, __global float *row_loss, const ulong row_loss_offset,
+                   __global float *row_hits, const ulong row_hits_offset,
+                   __global const float *output, const ulong output_offset, const uint ldo,
+#if HAS_LABELS
+                   __global const int *T, const ulong t_offset, const uint ldt)
+#define TARGET(k) ((k) == label ? 1.0f : 0.0f)
+#else
+                   __global const float *T, const ulong t_offset, const uint ldt)
+#define TARGET(k) T[t_offset + (ulong)i * ldt + (k)]
+#endif
+{
+    const uint i = get_global_id(0);
+    __global const float *o = output + output_offset + (ulong)i * ldo;
+#if HAS_DELTA
+    __global float *d = delta + delta_offset + (ulong)i * ldd;
+#endif
+#if HAS_LABELS
+    const uint label = (uint)T[t_offset + i];
+#endif
+    float largest = o[0];
+    uint first_largest = 0;
+    for (uint k = 1; k < N; ++k)
+        if (o[k] > largest) {
+            largest = o[k];
+            first_largest = k;
+        }
+    float error = 0.0f;
+#if LOSS == 0
+    for (uint k = 0; k < N; ++k) {
+        const float a = o[k];
+        const float difference = a - TARGET(k);
+        error += 0.5f * difference * difference;
+#if HAS_DELTA
+        d[k] = scale * difference * slope(a);
+#endif
+    }
+#elif LOSS == 1
+    float sum = 0.0f;
+    for (uint k = 0; k < N; ++k) sum += exp(o[k] - largest);
+    const float log_sum = log(sum);
+#if HAS_LABELS
+    const float target_sum = 1.0f;
+#else
+    float target_sum = 0.0f;
+    for (uint k = 0; k < N; ++k) target_sum += TARGET(k);
+#endif
+    for (uint k = 0; k < N; ++k) {
+        const float t = TARGET(k);
+        const float z = o[k] - largest;
+        if (t != 0.0f) error += t * (log_sum - z);
+#if HAS_DELTA
+        d[k] = scale * (exp(z) / sum * target_sum - t);
+#endif
+    }
+    /* A net input that is NaN or infinite leaves no error above, if it is not the target's. */
+    if (!isfinite(sum)) error = NAN;
+#else
+#error "LOSS must be 0 or 1"
+#endif
+    row_loss[row_loss_offset + i] = error;
+#if HAS_LABELS
+    row_hits[row_hits_offset + i] = first_largest == label ? 1.0f : 0.0f;
+#else
+    row_hits[row_hits_offset + i] = 0.0f;
+#endif
+}
+
+/* out[i][:] = softmax(in[i][:]); one work-item a row; out may be in. */
+__kernel void softmax(const uint N, __global float *out, const ulong out_offset, const uint ldo,
+                      __global const float *in, const ulong in_offset, const uint ldi)
+{
+    const uint i = get_global_id(0);
+    __global const float *z = in + in_offset + (ulong)i * ldi;
+    __global float *p = out + out_offset + (ulong)i * ldo;
+    float largest = z[0];
+    for (uint k = 1; k < N; ++k) largest = fmax(largest, z[k]);
+    float sum = 0.0f;
+    for (uint k = 0; k < N; ++k) {
+        p[k] = exp(z[k] - largest);
+        sum += p[k];
+    }
+    for (uint k = 0; k < N; ++k) p[k] /= sum;
+}

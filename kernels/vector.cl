@@ -1,0 +1,19 @@
+/* vector.cl - floats BP_VW at a time. BP_VW is 1 where the device's compiler makes vectors of
+ * work-items by itself (GPUs), and the width of the vector registers where kernels are written for
+ * one work-item a group (CPUs). */
+#ifndef BP_VW
+#error "BP_VW, the vector width, must be defined"
+#endif
+
+#define BP_PASTE2(a, b) a##b
+#define BP_PASTE(a, b) BP_PASTE2(a, b)
+
+#if BP_VW == 1
+typedef float vec;
+#define VLOAD(i, p) ((p)[i])
+#define VSTORE(v, i, p) ((p)[i] = (v))
+#else
+typedef BP_PASTE(float, BP_VW) vec;
+#define VLOAD(i, p) BP_PASTE(vload, BP_VW)(i, p)
+#define VSTORE(v, i, p) BP_PASTE(vstore, BP_VW)(v, i, p)
+#endif

@@ -1,0 +1,664 @@
+/* test_cli.c - the command's contract: what scripts rely on. Names, JSON keys, outputs, help; what
+ * happens when things go wrong is in test_cli_faults.c. */
+#define _XOPEN_SOURCE 700
+#include "cli/run.h"
+
+TestSuite(cli, .init = make_folder, .fini = remove_folder, .timeout = 300);
+
+static const char *const command_names[] = {"train", "eval", "predict", "info", "devices"};
+enum { COMMANDS = sizeof command_names / sizeof *command_names };
+
+/* ---- help, version, usage --------------------------------------------------------------------- */
+
+Test(cli, help_and_version_are_quick_and_open_no_opencl)
+{
+    const char *const lines[] = {"--help",          "--version",     "help train",  "train --help",
+                                 "eval -h",         "predict -qh",   "info --help", "devices --help",
+                                 "train --version", "train x --epochs 3 --help"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
+        double best = 1e9;
+        for (int attempt = 0; attempt < 3; ++attempt) {
+            result r = shell("exec env LD_DEBUG=libs " CLI " %s", lines[i]);
+            assert_code(r, 0);
+            cr_assert(*r.out, "%s prints nothing", lines[i]);
+            assert_has_not(r.err, "libOpenCL");
+            if (r.seconds < best) best = r.seconds;
+            free_result(&r);
+        }
+        cr_assert_lt(best, 0.2, "%s takes %g s", lines[i], best);
+    }
+    result r = shell(CLI " --version");
+    assert_has(r.out, "backprop 0.1.0");
+    free_result(&r);
+}
+
+/* Copies the options ("--name") in text, each once, into set; returns how many. */
+static size_t options_in(char set[100][40], const char *text, size_t length)
+{
+    size_t count = 0;
+    const char *end = text + length;
+    while ((text = strstr(text, "--")) != NULL && text < end) {
+        size_t size = 2 + strspn(text + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");
+        bool word = size > 3 && size < 40 && text[2] != '-', known = false;
+        for (size_t i = 0; word && i < count; ++i)
+            known = known || (strlen(set[i]) == size && strncmp(set[i], text, size) == 0);
+        if (word && !known && count < 100) {
+            memcpy(set[count], text, size);
+            set[count++][size] = '\0';
+        }
+        text += size;
+    }
+    return count;
+}
+
+static void want_subset(char a[100][40], size_t a_count, char b[100][40], size_t b_count,
+                        const char *what)
+{
+    for (size_t i = 0; i < a_count; ++i) {
+        bool found = false;
+        for (size_t k = 0; k < b_count; ++k) found = found || strcmp(a[i], b[k]) == 0;
+        cr_assert(found, "%s: %s", what, a[i]);
+    }
+}
+
+Test(cli, help_and_reference_page_agree)
+{
+    result page = shell("cat '" BACKPROP_SOURCE_DIR "/docs/cli.md'");
+    assert_code(page, 0);
+    for (size_t c = 0; c < COMMANDS; ++c) {
+        result help = shell(CLI " %s --help", command_names[c]);
+        char title[64], in_help[100][40], in_page[100][40];
+        snprintf(title, sizeof title, "\n## backprop %s\n", command_names[c]);
+        const char *from = strstr(page.out, title);
+        cr_assert_not_null(from, "no section on %s", command_names[c]);
+        const char *to = strstr(from + 4, "\n## ");
+        size_t length = to ? (size_t)(to - from) : strlen(from);
+        size_t help_count = options_in(in_help, help.out, strlen(help.out));
+        size_t page_count = options_in(in_page, from, length);
+        cr_assert_gt(help_count, 3);
+        /* The common options have a section of their own. */
+        const char *common = strstr(page.out, "\n## Common options\n");
+        cr_assert_not_null(common);
+        char in_common[100][40];
+        size_t common_count =
+            options_in(in_common, common, (size_t)(strstr(common + 4, "\n## ") - common));
+        want_subset(in_page, page_count, in_help, help_count, "in docs/cli.md but not in --help");
+        for (size_t i = 0; i < common_count && page_count < 100; ++i)
+            strcpy(in_page[page_count++], in_common[i]);
+        want_subset(in_help, help_count, in_page, page_count, "in --help but not in docs/cli.md");
+        free_result(&help);
+    }
+    free_result(&page);
+}
+
+Test(cli, wrong_usage_exits_2_and_names_the_remedy)
+{
+    write_flowers("d.csv", 30, 1, true);
+    const struct {
+        const char *line, *says;
+    } cases[] = {
+        {"trian", "did you mean 'train'"},
+        {"frobnicate", "--help"},
+        {"--json devices", "--json"},
+        {"train", "DATA is missing"},
+        {"predict m", "DATA"},
+        {"info", "MODEL is missing"},
+        {"train $D extra", "extra"},
+        {"train $D --epohcs 3", "did you mean '--epochs'"},
+        {"train $D -epochs 3", "did you mean '--epochs'"},
+        {"train $D -z", "-z"},
+        {"train $D --epochs", "--epochs needs a value"},
+        {"train $D -o", "--output needs a value"},
+        {"train $D --json=1", "--json takes no value"},
+        {"train $D --epochs 0", "--epochs"},
+        {"train $D --epochs -3", "--epochs"},
+        {"train $D --epochs 3x", "--epochs: '3x' is not a whole number"},
+        {"train $D --epochs ' 3'", "--epochs"},
+        {"train $D --epochs 1e3", "--epochs"},
+        {"train $D --epochs ''", "--epochs"},
+        {"train $D --epochs 99999999999999999999", "--epochs"},
+        {"train $D --batch 0", "--batch"},
+        {"train $D --batch=-1", "--batch"},
+        {"train $D --lr nan", "--lr: 'nan' is not a number"},
+        {"train $D --lr inf", "--lr"},
+        {"train $D --lr 0", "more than 0"},
+        {"train $D --lr -1", "--lr"},
+        {"train $D --lr 1e-60", "--lr"},
+        {"train $D --lr 0.1.2", "--lr"},
+        {"train $D --lr 0,1", "--lr"},
+        {"train $D --momentum 1", "less than 1"},
+        {"train $D --beta2 1", "--beta2"},
+        {"train $D --seed -1", "--seed"},
+        {"train $D --seed 18446744073709551616", "--seed"},
+        {"train $D --validation-split 1", "--validation-split"},
+        {"train $D --validation-split -0.1", "--validation-split"},
+        {"train $D --optimizer adm", "did you mean 'adam'"},
+        {"train $D --optimizer lbfgs", "sgd, momentum, adam"},
+        {"train $D --activation softmax", "--activation"},
+        {"train $D --activation rleu", "did you mean 'relu'"},
+        {"train $D --loss mse", "half_squared"},
+        {"train $D --task clasify", "did you mean 'classify'"},
+        {"train $D --gemm fast", "native"},
+        {"train $D --format npz", "csv"},
+        {"train $D --delimiter ab", "--delimiter"},
+        {"train $D --header --no-header", "--no-header"},
+        {"train $D --hidden 8,x", "x"},
+        {"train $D --hidden 8:rleu", "relu"},
+        {"train $D --hidden 0", "0"},
+        {"train $D --validation $D --validation-split 0.2", "exclude"},
+        {"train $D --test-labels l", "--test"},
+        {"train $D --validation-labels l", "--validation"},
+        {"train - --validation - < $D", "once"},
+        {"train $D -o -", "-o"},
+        {"train $D -o $D", "overwrite"},
+        {"train $D -o $F/../$B/d.csv", "overwrite"},
+        {"train $D --log $D", "overwrite"},
+        {"train $D --test $D.t --log $D.t", "overwrite"},
+        {"train $D -o $F/m --log $F/m", "same file"},
+        {"predict $D $D -o $D", "overwrite"},
+        {"predict $D $D --show 1 --json", "--show"},
+        {"predict $D $D --show -1", "--show"},
+        {"predict $D $D --json -o -", "-o -"},
+        {"eval $D $D --part tset", "did you mean 'test'"},
+        {"devices 0:0", "0:0"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        result r = shell("D=%s F=%s B=${F##*/}; touch $D.t; exec " CLI " %s", path_of("d.csv"), folder,
+                         cases[i].line);
+        cr_assert_eq(r.code, 2, "%s: exit code %d, stderr: %s", cases[i].line, r.code, r.err);
+        cr_assert(strstr(r.err, cases[i].says), "%s does not say \"%s\": %s", cases[i].line,
+                  cases[i].says, r.err);
+        cr_assert(!*r.out, "%s prints on stdout: %s", cases[i].line, r.out);
+        cr_assert(strncmp(r.err, "backprop: error: ", 17) == 0, "%s: %s", cases[i].line, r.err);
+        cr_assert_eq(strchr(r.err, '\n')[1], '\0', "%s: more than a line: %s", cases[i].line, r.err);
+        free_result(&r);
+    }
+    result r = shell("exec " CLI);
+    assert_code(r, 2);
+    assert_has(r.err, "Commands:");
+    free_result(&r);
+    r = shell("cd %s; exec " CLI " train --epochs=1 --hidden=4 --device reference -qo m --json -- d.csv",
+              folder);
+    assert_code(r, 0);
+    cr_assert(exists("m"));
+    free_result(&r);
+}
+
+/* ---- train ------------------------------------------------------------------------------------ */
+
+static void want_train_keys(const json_t *json)
+{
+    want_key(json, "device", "s");
+    want_key(json, "samples", "i");
+    want_key(json, "parameters", "i");
+    want_key(json, "epochs", "i");
+    want_key(json, "train_loss", "n");
+    want_key(json, "validation_loss", "n0");
+    want_key(json, "validation_accuracy", "n0");
+    want_key(json, "test_loss", "n0");
+    want_key(json, "test_accuracy", "n0");
+    want_key(json, "seconds", "n");
+    want_key(json, "samples_per_second", "n");
+    want_key(json, "setup_seconds", "n");
+    want_key(json, "model", "s0");
+}
+
+Test(cli, train_classes_from_csv)
+{
+    write_flowers("d.csv", 90, 1, true);
+    write_flowers("t.csv", 30, 2, true);
+    result r = shell("exec " CLI " train %s --json --device reference --hidden 8:tanh --epochs 30 "
+                     "--validation-split 0.2 --test %s -o %s",
+                     path_of("d.csv"), path_of("t.csv"), path_of("m.safetensors"));
+    assert_code(r, 0);
+    json_t *json = json_of(&r);
+    want_train_keys(json);
+    cr_assert_eq(want_number(json, "samples"), 72);
+    cr_assert_eq(want_number(json, "parameters"), (4 + 1) * 8 + (8 + 1) * 3);
+    cr_assert_eq(want_number(json, "epochs"), 30);
+    cr_assert_gt(want_number(json, "validation_accuracy"), 0.9);
+    cr_assert_gt(want_number(json, "test_accuracy"), 0.9);
+    cr_assert_str_eq(json_string_value(want_key(json, "model", "s")), path_of("m.safetensors"));
+    want_key(json, "stopped", "0");
+    double loss = want_number(json, "test_loss"), right = want_number(json, "test_accuracy");
+    json_decref(json);
+    free_result(&r);
+
+    /* What eval finds is what train found. */
+    r = shell("exec " CLI " eval %s %s --json --device reference", path_of("m.safetensors"),
+              path_of("t.csv"));
+    assert_code(r, 0);
+    json = json_of(&r);
+    cr_assert_float_eq(want_number(json, "loss"), loss, 1e-6 * (1 + loss));
+    cr_assert_float_eq(want_number(json, "accuracy"), right, 1e-9);
+    cr_assert_eq(want_number(json, "samples"), 30);
+    json_decref(json);
+    free_result(&r);
+}
+
+Test(cli, train_without_extras_has_nulls)
+{
+    write_flowers("d.csv", 30, 1, true);
+    result r = shell("exec " CLI " train %s -q --json --device reference --hidden none --epochs 1",
+                     path_of("d.csv"));
+    assert_code(r, 0);
+    cr_assert(!*r.err, "-q, but: %s", r.err);
+    json_t *json = json_of(&r);
+    want_train_keys(json);
+    const char *const nulls[] = {"validation_loss", "validation_accuracy", "test_loss",
+                                 "test_accuracy", "model"};
+    for (size_t i = 0; i < sizeof nulls / sizeof *nulls; ++i) want_key(json, nulls[i], "0");
+    cr_assert_eq(want_number(json, "parameters"), (4 + 1) * 3);
+    json_decref(json);
+    free_result(&r);
+}
+
+Test(cli, train_values_and_predict_them_in_their_own_units)
+{
+    write_prices("d.csv", 200, 1);
+    write_prices("t.csv", 40, 2);
+    result r = shell("exec " CLI " train %s --device reference --hidden 8:tanh --epochs 60 --lr 0.01 "
+                     "--validation %s --test %s -o %s",
+                     path_of("d.csv"), path_of("t.csv"), path_of("t.csv"), path_of("m"));
+    assert_code(r, 0);
+    const char *const lines[] = {"device ", "samples ", "parameters ", "epochs ", "training ",
+                                 "validation ", "test ", "rmse ", "speed ", "model "};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) assert_has(r.out, lines[i]);
+    assert_has_not(r.out, "accuracy");
+    free_result(&r);
+
+    r = shell("exec " CLI " eval %s %s --json --device reference", path_of("m"), path_of("t.csv"));
+    assert_code(r, 0);
+    json_t *json = json_of(&r);
+    want_key(json, "samples", "i");
+    want_key(json, "loss", "n");
+    want_key(json, "accuracy", "0");
+    want_key(json, "seconds", "n");
+    double rmse = want_number(json, "rmse");
+    want_key(json, "mae", "n");
+    cr_assert_gt(want_number(json, "r2"), 0.98);
+    json_decref(json);
+    free_result(&r);
+
+    r = shell("exec " CLI " predict %s %s --device reference", path_of("m"), path_of("t.csv"));
+    assert_code(r, 0);
+    FILE *file = fopen(path_of("t.csv"), "r");
+    char line[256];
+    char *at = r.out;
+    cr_assert_not_null(fgets(line, sizeof line, file));
+    double squares = 0;
+    for (int i = 0; i < 40; ++i) {
+        double area, age, price;
+        cr_assert_not_null(fgets(line, sizeof line, file));
+        cr_assert_eq(sscanf(line, "%lf,%lf,%lf", &area, &age, &price), 3);
+        double said = strtod(at, &at);
+        squares += (said - price) * (said - price);
+    }
+    fclose(file);
+    cr_assert_str_eq(at, "\n");
+    cr_assert_float_eq(sqrt(squares / 40), rmse, 1e-3 * rmse + 1e-4);
+    free_result(&r);
+}
+
+Test(cli, train_pictures_of_a_folder_and_of_files)
+{
+    write_picture_folder("p");
+    result r = shell("exec " CLI " train %s/ --json --device reference --hidden 4 --epochs 5 -o %s",
+                     path_of("p"), path_of("m"));
+    assert_code(r, 0);
+    json_t *json = json_of(&r);
+    want_train_keys(json);
+    cr_assert_eq(want_number(json, "samples"), 80);
+    cr_assert_gt(want_number(json, "test_accuracy"), 0.9, "the folder's test part is by itself");
+    json_decref(json);
+    free_result(&r);
+
+    r = shell("cd %s/p; exec " CLI " train train-images-idx3-ubyte --labels train-labels-idx1-ubyte "
+              "--test t10k-images-idx3-ubyte --test-labels t10k-labels-idx1-ubyte "
+              "--validation t10k-images-idx3-ubyte --validation-labels t10k-labels-idx1-ubyte "
+              "--json --device reference --hidden 4 --epochs 5", folder);
+    assert_code(r, 0);
+    json = json_of(&r);
+    cr_assert_gt(want_number(json, "test_accuracy"), 0.9);
+    cr_assert_gt(want_number(json, "validation_accuracy"), 0.9);
+    json_decref(json);
+    free_result(&r);
+
+    const struct {
+        const char *line;
+        int samples;
+    } parts[] = {{"", 20}, {"--part test", 20}, {"--part train", 80}};
+    for (int i = 0; i < 3; ++i) {
+        r = shell("exec " CLI " eval %s %s --json --device reference %s", path_of("m"), path_of("p"),
+                  parts[i].line);
+        assert_code(r, 0);
+        json = json_of(&r);
+        cr_assert_eq(want_number(json, "samples"), parts[i].samples);
+        json_decref(json);
+        free_result(&r);
+    }
+
+    r = shell("exec " CLI " predict %s %s --show 3 --names top,bottom --device reference", path_of("m"),
+              path_of("p"));
+    assert_code(r, 0);
+    assert_has(r.out, "predicted: top (");
+    assert_has(r.out, "true: bottom");
+    assert_has(r.out, "%"); /* a shade */
+    assert_has_not(r.out, "\033");
+    free_result(&r);
+    r = on_terminal("exec env -u NO_COLOR TERM=xterm COLORTERM=truecolor LC_ALL=C.UTF-8 " CLI
+                    " predict %s %s --show 4 -q --device reference", path_of("m"), path_of("p"));
+    assert_code(r, 0);
+    assert_has(r.err, "\033[38;2;");
+    assert_has(r.err, "▀");
+    free_result(&r);
+}
+
+Test(cli, train_is_deterministic_and_leaves_records)
+{
+    write_flowers("d.csv", 60, 1, true);
+    for (int i = 0; i < 2; ++i) {
+        result r = shell("cd %s && " CLI " train d.csv -q --device reference --hidden 8 --epochs 3 "
+                         "--seed 7 --validation-split 0.25 -o m && cp m m%d", folder, i);
+        assert_code(r, 0);
+        free_result(&r);
+    }
+    result r = shell("cmp %s %s", path_of("m0"), path_of("m1"));
+    assert_code(r, 0);
+    free_result(&r);
+    r = shell("cd %s; exec " CLI " info m --json", folder);
+    json_t *json = json_of(&r);
+    const json_t *records = want_key(json, "records", "o");
+    cr_assert_str_eq(json_string_value(want_key(records, "command", "s")),
+                     "backprop train d.csv -q --device reference --hidden 8 --epochs 3 --seed 7 "
+                     "--validation-split 0.25 -o m");
+    cr_assert_str_eq(json_string_value(want_key(records, "seed", "s")), "7");
+    cr_assert_str_eq(json_string_value(want_key(records, "epochs", "s")), "3");
+    const char *const keys[] = {"device", "version", "data", "train_loss", "validation_loss",
+                                "validation_accuracy"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i) want_key(records, keys[i], "s");
+    json_decref(json);
+    free_result(&r);
+}
+
+Test(cli, every_option_of_training_is_taken)
+{
+    write_flowers("d.csv", 30, 1, true);
+    const char *const lines[] = {
+        "--activation sigmoid --output-activation softmax --loss cross_entropy",
+        "--hidden 4,4 --loss half_squared --output-activation sigmoid",
+        "--hidden '' --no-bias --init uniform --init-range 0.1",
+        "--init glorot_uniform --optimizer sgd --lr 0.01",
+        "--optimizer momentum --momentum 0.5 --lr 0.01",
+        "--optimizer adam --beta1 0.8 --beta2 0.9 --epsilon 1e-6",
+        "--batch 1000 --no-shuffle --seed 18446744073709551615",
+        "--gemm naive --task classify --target kind --format csv --header --delimiter ,",
+        "--target -1 --gemm native",
+        "--target 4 --quiet",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
+        result r = shell("exec " CLI " train %s --json --device reference --epochs 1 %s",
+                         path_of("d.csv"), lines[i]);
+        cr_assert_eq(r.code, 0, "%s: %s", lines[i], r.err);
+        assert_has_not(r.err, "warning");
+        free_result(&r);
+    }
+    result r = shell("exec " CLI " train %s --device reference --epochs 1 --momentum 0.5",
+                     path_of("d.csv"));
+    assert_has(r.err, "--momentum has no effect");
+    free_result(&r);
+    r = shell("exec " CLI " train - --device reference --epochs 1 -q < %s", path_of("d.csv"));
+    assert_code(r, 0);
+    free_result(&r);
+}
+
+Test(cli, log_has_a_line_an_epoch)
+{
+    write_flowers("d.csv", 60, 1, true);
+    result r = shell("cd %s; exec " CLI " train d.csv -q --device reference --hidden 4 --epochs 3 "
+                     "--batch 10 --validation-split 0.5 --log l.jsonl --lr 0.5 --optimizer sgd", folder);
+    assert_code(r, 0);
+    free_result(&r);
+    r = shell("cat %s", path_of("l.jsonl"));
+    char *line = strtok(r.out, "\n");
+    for (int epoch = 1; epoch <= 3; ++epoch, line = strtok(NULL, "\n")) {
+        cr_assert_not_null(line);
+        json_t *json = json_loads(line, 0, NULL);
+        cr_assert_not_null(json, "%s", line);
+        cr_assert_eq(json_integer_value(want_key(json, "epoch", "i")), epoch);
+        cr_assert_eq(json_integer_value(want_key(json, "step", "i")), 3 * epoch);
+        const char *const keys[] = {"train_loss", "validation_loss", "validation_accuracy", "seconds",
+                                    "samples_per_second"};
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i) want_key(json, keys[i], "n");
+        cr_assert_float_eq(want_number(json, "lr"), 0.5, 1e-6);
+        json_decref(json);
+    }
+    cr_assert_null(line);
+    free_result(&r);
+}
+
+/* ---- progress --------------------------------------------------------------------------------- */
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, part)) != NULL; text += strlen(part)) ++count;
+    return count;
+}
+
+Test(cli, progress_suits_what_shows_it)
+{
+    write_flowers("d.csv", 3000, 1, true);
+    const char *rest = "train %s/d.csv --device reference --hidden 64 --epochs 3 --batch 1 "
+                       "--validation-split 0.1";
+    char line[512];
+    snprintf(line, sizeof line, rest, folder);
+
+    result r = shell("exec env LC_ALL=C.UTF-8 TERM=xterm " CLI " %s", line);
+    assert_code(r, 0);
+    cr_assert_eq(count_of(r.err, "epoch "), 3, "%s", r.err);
+    assert_has(r.err, "epoch 3/3  loss ");
+    assert_has(r.err, "validation loss ");
+    assert_has(r.err, "accuracy ");
+    assert_has_not(r.err, "\r");
+    assert_has_not(r.err, "\033");
+    free_result(&r);
+
+    r = on_terminal("exec env -u NO_COLOR LC_ALL=C.UTF-8 TERM=xterm " CLI " %s", line);
+    assert_code(r, 0);
+    assert_has(r.err, "\r");
+    assert_has(r.err, "\033[32m");
+    assert_has(r.err, "█");
+    assert_has(r.err, " left");
+    assert_has(r.err, "epoch 3/3  loss ");
+    free_result(&r);
+
+    r = on_terminal("exec env NO_COLOR=1 LC_ALL=C TERM=xterm " CLI " %s", line);
+    assert_code(r, 0);
+    assert_has_not(r.err, "\033");
+    assert_has(r.err, "[#");
+    for (const char *c = r.err; *c; ++c) cr_assert_lt((unsigned char)*c, 0x80, "not ASCII: %s", r.err);
+    free_result(&r);
+
+    r = on_terminal("exec env LC_ALL=C TERM=dumb " CLI " %s", line);
+    assert_code(r, 0);
+    assert_has_not(r.err, " left");
+    cr_assert_eq(count_of(r.err, "epoch "), 3, "%s", r.err);
+    free_result(&r);
+
+    r = on_terminal("exec env TERM=xterm " CLI " %s -q", line);
+    assert_code(r, 0);
+    assert_has_not(r.err, "epoch ");
+    free_result(&r);
+}
+
+/* ---- predict, info, devices ------------------------------------------------------------------- */
+
+Test(cli, predict_gives_a_line_a_row)
+{
+    train_flowers("m");
+    write_flowers("new.csv", 6, 3, false);
+    const char *expected = "rose\ntulip\ndaisy\nrose\ntulip\ndaisy\n";
+    const char *const ways[] = {"predict m new.csv", "predict m - < new.csv", "predict m flowers6.csv",
+                                "predict m new.csv -o o && cat o", "predict m new.csv -o -"};
+    write_flowers("flowers6.csv", 6, 3, true);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; ++i) {
+        result r = shell("cd %s; BACKPROP_DEVICE=reference " CLI " %s", folder, ways[i]);
+        assert_code(r, 0);
+        cr_assert_str_eq(r.out, expected, "%s: %s", ways[i], r.out);
+        free_result(&r);
+    }
+
+    result r = shell("cd %s; exec " CLI " predict m new.csv --proba --device reference", folder);
+    assert_code(r, 0);
+    cr_assert(strncmp(r.out, "daisy,rose,tulip\n", 17) == 0 || strncmp(r.out, "rose,tulip,daisy\n", 17) == 0,
+              "%s", r.out);
+    char *at = strchr(r.out, '\n') + 1;
+    for (int row = 0; row < 6; ++row) {
+        double sum = 0;
+        for (int k = 0; k < 3; ++k) {
+            sum += strtod(at, &at);
+            cr_assert_eq(*at++, k < 2 ? ',' : '\n');
+        }
+        cr_assert_float_eq(sum, 1, 1e-5);
+    }
+    cr_assert_eq(*at, '\0');
+    free_result(&r);
+
+    r = shell("cd %s; exec " CLI " predict m flowers6.csv --json --proba --device reference", folder);
+    assert_code(r, 0);
+    json_t *json = json_of(&r);
+    cr_assert_eq(want_number(json, "samples"), 6);
+    cr_assert_eq(want_number(json, "accuracy"), 1);
+    cr_assert_eq(json_array_size(want_key(json, "classes", "a")), 3);
+    cr_assert_eq(json_array_size(want_key(json, "probabilities", "a")), 6);
+    cr_assert_str_eq(json_string_value(json_array_get(want_key(json, "predictions", "a"), 1)), "tulip");
+    json_decref(json);
+    free_result(&r);
+
+    r = shell("cd %s; exec " CLI " predict m new.csv --names a,b --device reference", folder);
+    assert_code(r, 2);
+    free_result(&r);
+    r = shell("cd %s; exec " CLI " predict m new.csv --show 2 --device reference", folder);
+    assert_code(r, 3);
+    assert_has(r.err, "pictures");
+    free_result(&r);
+}
+
+Test(cli, info_has_its_keys)
+{
+    train_flowers("m");
+    result r = shell("exec " CLI " info %s --json", path_of("m"));
+    assert_code(r, 0);
+    json_t *json = json_of(&r);
+    const json_t *layers = want_key(json, "layers", "a");
+    cr_assert_eq(json_array_size(layers), 2);
+    const json_t *first = json_array_get(layers, 0);
+    cr_assert_eq(json_integer_value(want_key(first, "inputs", "i")), 4);
+    cr_assert_eq(json_integer_value(want_key(first, "outputs", "i")), 8);
+    cr_assert_str_eq(json_string_value(want_key(first, "activation", "s")), "relu");
+    cr_assert(json_is_true(json_object_get(first, "bias")));
+    cr_assert_eq(json_integer_value(want_key(json, "parameters", "i")), 5 * 8 + 9 * 3);
+    cr_assert_str_eq(json_string_value(want_key(json, "loss", "s")), "cross_entropy");
+    cr_assert_eq(json_integer_value(want_key(json, "classes", "i")), 3);
+    cr_assert_eq(json_integer_value(want_key(json, "features", "i")), 4);
+    cr_assert_eq(json_array_size(want_key(json, "class_names", "a")), 3);
+    want_key(json, "schema", "o");
+    json_decref(json);
+    free_result(&r);
+
+    r = shell("exec " CLI " info %s", path_of("m"));
+    assert_code(r, 0);
+    const char *const words[] = {"4 -> 8 relu -> 3 softmax", "67", "cross_entropy", "daisy", "length",
+                                 "(x - ", "red, white", "command: backprop train"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; ++i) assert_has(r.out, words[i]);
+    free_result(&r);
+
+    write_state_dict("torch");
+    r = shell("exec " CLI " info %s --json", path_of("torch"));
+    assert_code(r, 0);
+    json = json_of(&r);
+    want_key(json, "classes", "0");
+    want_key(json, "schema", "0");
+    cr_assert_eq(json_integer_value(want_key(json, "features", "i")), 2);
+    json_decref(json);
+    free_result(&r);
+}
+
+Test(cli, devices_prints_what_device_accepts)
+{
+    write_flowers("d.csv", 30, 1, true);
+    result r = shell("exec " CLI " devices --json");
+    assert_code(r, 0);
+    json_t *list = json_of(&r);
+    cr_assert(json_is_array(list));
+    size_t count = json_array_size(list);
+    cr_assert_geq(count, 1);
+    for (size_t i = 0; i < count; ++i) {
+        const json_t *device = json_array_get(list, i);
+        const char *const texts[] = {"name", "kind", "vendor", "driver", "opencl"};
+        for (size_t k = 0; k < sizeof texts / sizeof *texts; ++k) want_key(device, texts[k], "s");
+        want_key(device, "compute_units", "i");
+        want_key(device, "global_memory_bytes", "i");
+        const char *spec = json_string_value(want_key(device, "spec", "s"));
+        result t = shell("exec " CLI " train %s --json --hidden 8 --epochs 1 -q --device '%s' -o %s",
+                         path_of("d.csv"), spec, path_of("m"));
+        assert_code(t, 0);
+        json_t *json = json_of(&t);
+        cr_assert_str_eq(json_string_value(want_key(json, "device_spec", "s")), spec);
+        json_decref(json);
+        free_result(&t);
+        t = shell("exec " CLI " eval %s %s --json --device '%s'", path_of("m"), path_of("d.csv"), spec);
+        assert_code(t, 0);
+        free_result(&t);
+        t = shell("exec " CLI " predict %s %s --device '%s'", path_of("m"), path_of("d.csv"), spec);
+        assert_code(t, 0);
+        free_result(&t);
+    }
+    const json_t *last = json_array_get(list, count - 1);
+    cr_assert_str_eq(json_string_value(json_object_get(last, "spec")), "reference");
+    json_decref(list);
+    free_result(&r);
+    r = shell("exec " CLI " devices");
+    assert_code(r, 0);
+    assert_has(r.out, "reference");
+    free_result(&r);
+}
+
+/* A model of another program takes numbers as they stand. */
+Test(cli, model_without_schema_takes_plain_numbers)
+{
+    write_state_dict("torch");
+    write_text("x.csv", "a,b\n1,2\n3,4\n");
+    result r = shell("exec " CLI " predict %s %s --device reference", path_of("torch"),
+                     path_of("x.csv"));
+    assert_code(r, 0);
+    cr_assert_str_eq(r.out, "11,4\n13,8\n");
+    free_result(&r);
+    write_text("y.csv", "a,b,class\n1,2,0\n3,9,1\n9,4,1\n");
+    r = shell("exec " CLI " predict %s %s --task classify --device reference", path_of("torch"),
+              path_of("y.csv"));
+    assert_code(r, 0);
+    cr_assert_str_eq(r.out, "0\n1\n0\n");
+    free_result(&r);
+    r = shell("exec " CLI " eval %s %s --json --device reference", path_of("torch"),
+              path_of("y.csv"));
+    assert_code(r, 0);
+    json_t *json = json_of(&r);
+    cr_assert_float_eq(want_number(json, "accuracy"), 2.0 / 3, 1e-9);
+    json_decref(json);
+    free_result(&r);
+    write_text("v.csv", "a,b,p,q\n1,2,11,4\n3,9,13,18\n");
+    r = shell("exec " CLI " eval %s %s --target p,q --json --device reference", path_of("torch"),
+              path_of("v.csv"));
+    assert_code(r, 0);
+    json = json_of(&r);
+    cr_assert_float_eq(want_number(json, "rmse"), 0, 1e-6);
+    json_decref(json);
+    free_result(&r);
+    write_text("z.csv", "a,b,c,class\n1,2,3,0\n3,4,5,1\n");
+    r = shell("exec " CLI " predict %s %s --device reference", path_of("torch"), path_of("z.csv"));
+    assert_code(r, 3);
+    assert_has(r.err, "the model takes 2");
+    free_result(&r);
+}
