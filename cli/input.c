@@ -24,8 +24,7 @@ static const char *part_name(int32_t code)
     return code >= 0 && code <= 1 ? names[code] : NULL;
 }
 
-/* Hidden layers have every activation but softmax. */
-static const char *hidden_activation_name(int32_t code)
+const char *cli_hidden_activation_name(int32_t code)
 {
     return code == BP_ACTIVATION_SOFTMAX ? "" : bp_activation_name(code);
 }
@@ -71,7 +70,8 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], b
 cli_option cli_activation_option(int32_t *activation)
 {
     return (cli_option){.name = "activation", .kind = CLI_CHOICE, .to.code = activation,
-                        .value = "NAME", .choice = hidden_activation_name, .first = BP_ACTIVATION_AUTO,
+                        .value = "NAME", .choice = cli_hidden_activation_name,
+                        .first = BP_ACTIVATION_AUTO,
                         .help = "of hidden layers, where the model file names none (PyTorch's)"};
 }
 
@@ -130,7 +130,7 @@ int cli_load_for_model(bp_data **out, const cli_command *command, const char *pa
 {
     *out = NULL;
     bp_load_options options = cli_input_load_options(input);
-    options.test_part = input->part;
+    options.test_part = bp_data_is_folder(path) ? input->part : 0;
     options.schema = bp_model_get_schema(model);
     options.need_target = need_target;
     bp_data *raw;

@@ -21,6 +21,9 @@ cli_input cli_input_default(void);
  * rather than train, the folder's part and the missing activations are options too. */
 size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], bool with_model);
 
+/* The name of an activation that hidden layers can have: "" for softmax, NULL past the last. */
+const char *cli_hidden_activation_name(int32_t code);
+
 /* The --activation and --device options, which several commands have. */
 cli_option cli_activation_option(int32_t *activation);
 cli_option cli_device_option(const char **device);

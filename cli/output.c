@@ -76,6 +76,8 @@ int cli_fail(bp_status status, const char *remedy)
 {
     const char *text = bp_last_error();
     if (!*text) text = bp_status_text(status);
+    if (!remedy && status == BP_ERROR_DEVICE_MEMORY)
+        remedy = "try a smaller network or batch, or --device reference";
     if (remedy) return cli_error(exit_code(status), "%s (%s)", text, remedy);
     return cli_error(exit_code(status), "%s", text);
 }
@@ -183,7 +185,9 @@ const char *cli_duration(char text[CLI_NUMBER], double seconds)
         return text;
     }
     long whole = lround(seconds);
-    if (seconds < 9.95)
+    if (seconds < 0.0995)
+        snprintf(text, CLI_NUMBER, "%.0f ms", 1000 * seconds);
+    else if (seconds < 9.95)
         snprintf(text, CLI_NUMBER, "%.1f s", seconds);
     else if (whole < 60)
         snprintf(text, CLI_NUMBER, "%ld s", whole);

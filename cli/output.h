@@ -25,8 +25,8 @@ enum {
  * are not passed on to the terminal. */
 int cli_error(int code, const char *format, ...) CLI_PRINTF(2, 3);
 
-/* Reports the library's last error and returns the exit code of status. remedy (may be NULL) is
- * appended in brackets. */
+/* Reports the library's last error and returns the exit code of status. remedy (NULL: one that
+ * suits the status, if any) is appended in brackets. */
 int cli_fail(bp_status status, const char *remedy);
 
 /* The same while input is read: a file that cannot be read is bad input, not a failure. */

@@ -45,7 +45,8 @@ static double seconds_left(const bp_progress *now)
 {
     double done = ((double)(now->epoch - 1) + (double)now->step / (double)now->steps) /
                   (double)now->epochs;
-    return done > 0 ? now->seconds * (1 - done) / done : NAN;
+    double left = done > 0 ? now->seconds * (1 - done) / done : NAN;
+    return left < 0.1 ? 0.1 : left; /* milliseconds would only flicker */
 }
 
 static void draw_bar(cli_progress *progress, const bp_progress *now)
@@ -54,10 +55,12 @@ static void draw_bar(cli_progress *progress, const bp_progress *now)
     int columns = cli_terminal_columns(stderr) - 1;
     int head = snprintf(before, sizeof before, "epoch %lld/%lld ", (long long)now->epoch,
                         (long long)now->epochs);
-    int tail = snprintf(after, sizeof after, " %lld/%lld  loss %.4g  %s/s  %s left",
-                        (long long)now->step, (long long)now->steps, now->train_loss,
-                        cli_human(rate, now->samples_per_second),
-                        cli_duration(left, seconds_left(now)));
+    int tail = snprintf(after, sizeof after, " %lld/%lld", (long long)now->step,
+                        (long long)now->steps);
+    if (now->step > 0)
+        tail += snprintf(after + tail, sizeof after - (size_t)tail, "  loss %.4g  %s/s  %s left",
+                         now->train_loss, cli_human(rate, now->samples_per_second),
+                         cli_duration(left, seconds_left(now)));
     int width = columns - head - tail - 2;
     if (width > BAR_MOST) width = BAR_MOST;
     char line[LINE] = "";

@@ -297,11 +297,6 @@ static char *quoted_command(int argc, char **argv)
     return text;
 }
 
-static const char *hidden_activation(int32_t code)
-{
-    return code == BP_ACTIVATION_SOFTMAX ? "" : bp_activation_name(code);
-}
-
 /* "sgd 0.1, adam 0.001": every optimizer has a learning rate of its own. */
 static void list_rates(char *text, size_t size)
 {
@@ -339,7 +334,7 @@ int cli_train(int argc, char **argv)
          .help = "widths of hidden layers, each with an activation or not: \"128,64\", "
                  "\"128:relu,64:tanh\"; \"none\" for a single layer"},
         {.name = "activation", .kind = CLI_CHOICE, .to.code = &s.model.activation, .value = "NAME",
-         .choice = hidden_activation, .help = "of hidden layers"},
+         .choice = cli_hidden_activation_name, .help = "of hidden layers"},
         {.name = "output-activation", .kind = CLI_CHOICE, .to.code = &s.model.output_activation,
          .value = "NAME", .choice = bp_activation_name, .first = BP_ACTIVATION_AUTO,
          .help = "auto: by task and loss"},

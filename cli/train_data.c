@@ -16,11 +16,11 @@ void cli_train_free(train_sets *sets)
 /* Another file, read and encoded as the schema knows it. */
 static int load_other(bp_data **out, const cli_command *command, const train_settings *s,
                       const bp_schema *schema, const char *path, const char *labels,
-                      int32_t test_part)
+                      bool test_part)
 {
     bp_load_options options = cli_input_load_options(&s->input);
     options.labels = labels;
-    options.test_part = test_part;
+    options.test_part = test_part && bp_data_is_folder(path);
     options.schema = schema;
     options.need_target = 1;
     bp_data *raw;
@@ -57,6 +57,11 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
     bp_status status = bp_data_load(&raw, s->data, &options);
     if (status != BP_OK) return cli_fail_input(status);
     if (!command->quiet) cli_warn(bp_data_warnings(raw));
+    if (bp_data_get_info(raw).task == BP_TASK_AUTO) {
+        bp_data_free(raw);
+        return cli_error(CLI_INPUT, "%s: has no target to learn from (the labels of an IDX file are "
+                         "given with --labels)", s->data);
+    }
     if (s->split > 0) {
         bp_data *all = raw;
         status = bp_data_split(&raw, &rest, all, s->split, s->seed);
@@ -68,11 +73,11 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
     int code = learn_and_encode(sets, &schema, command, raw, rest);
     if (code < 0 && s->validation)
         code = load_other(&sets->validation, command, s, schema, s->validation,
-                          s->validation_labels, 0);
+                          s->validation_labels, false);
     if (code < 0 && s->test)
-        code = load_other(&sets->test, command, s, schema, s->test, s->test_labels, 1);
+        code = load_other(&sets->test, command, s, schema, s->test, s->test_labels, true);
     else if (code < 0 && bp_data_is_folder(s->data))
-        code = load_other(&sets->test, command, s, schema, s->data, NULL, 1);
+        code = load_other(&sets->test, command, s, schema, s->data, NULL, true);
     bp_schema_free(schema);
     if (code >= 0) cli_train_free(sets);
     return code;

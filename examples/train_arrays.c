@@ -22,7 +22,8 @@ static double noise(uint64_t *state)
     return (double)(*state * UINT64_C(2685821657736338717) >> 11) * 0x1p-53 - 0.5;
 }
 
-/* x [ROWS][2], labels[ROWS]: point i lies on spiral i % 2, one and a half turns, a little blurred. */
+/* x [ROWS][2], labels[ROWS]: point i lies on spiral i % 2, one and a half turns, a little blurred.
+ */
 static void make_spirals(float *x, int32_t *labels)
 {
     const double pi = 3.14159265358979323846;
@@ -56,16 +57,15 @@ static bp_status train_and_evaluate(bp_device *device, bp_metrics *metrics)
 
     bp_data *all = NULL, *train = NULL, *rest = NULL;
     bp_model *model = NULL;
-    int64_t print_every = 25;
+    int64_t print_every = 10;
 
     bp_model_options shape = bp_model_options_default();
     shape.hidden = "32,32";
-    shape.activation = BP_ACTIVATION_TANH;
 
     bp_train_options how = bp_train_options_default();
     how.optimizer = BP_OPTIMIZER_ADAM;
     how.learning_rate = 0.01f;
-    how.epochs = 150;
+    how.epochs = 60;
     how.batch = 40;
     how.progress = show_progress;
     how.user = &print_every;

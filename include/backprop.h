@@ -187,7 +187,8 @@ BP_API bp_load_options bp_load_options_default(void);
 
 /* Reads a CSV file, an IDX file (plain or gzip), or a folder that holds the four MNIST-style files.
  * path "-" reads CSV from standard input. options may be NULL.
- * Errors: BP_ERROR_IO, BP_ERROR_DATA (the text names file and line or byte), BP_ERROR_MEMORY. */
+ * Errors: BP_ERROR_IO, BP_ERROR_DATA (the text names file and line or byte), BP_ERROR_MEMORY,
+ * BP_ERROR_ARGUMENT (options that do not go together). */
 BP_API bp_status bp_data_load(bp_data **out, const char *path, const bp_load_options *options);
 
 /* 1 if path is a folder that holds the four MNIST-style files, so that its test part can be loaded. */
@@ -255,11 +256,12 @@ typedef struct bp_schema_info {
 BP_API bp_schema_info bp_schema_get_info(const bp_schema *schema);
 /* Name of class k, or of target k for regression; NULL out of range. */
 BP_API const char *bp_schema_output_name(const bp_schema *schema, size_t k);
-/* Name of raw column k; NULL out of range. */
+/* Name of raw column k; NULL out of range, and for pictures, whose columns have no names. */
 BP_API const char *bp_schema_column_name(const bp_schema *schema, size_t k);
 /* Regression: raw target = scaled * scale + mean. For classification mean 0, scale 1. */
 BP_API void bp_schema_target_scale(const bp_schema *schema, size_t k, double *mean, double *scale);
-/* The schema as JSON, as it is stored in a model, and back. The text is the caller's: free(). */
+/* The schema as JSON, as it is stored in a model, and back. The text is the caller's: free().
+ * Errors: BP_ERROR_MODEL (not a schema; the text says where), BP_ERROR_MEMORY. */
 BP_API bp_status bp_schema_to_json(char **out, const bp_schema *schema);
 BP_API bp_status bp_schema_from_json(bp_schema **out, const char *json);
 

@@ -207,7 +207,7 @@ Test(cli, train_classes_from_csv)
 {
     write_flowers("d.csv", 90, 1, true);
     write_flowers("t.csv", 30, 2, true);
-    result r = shell("exec " CLI " train %s --json --device reference --hidden 8:tanh --epochs 30 "
+    result r = shell("exec " CLI " train %s --json --device reference --hidden 8:tanh --batch 9 --lr 0.02 --epochs 30 "
                      "--validation-split 0.2 --test %s -o %s",
                      path_of("d.csv"), path_of("t.csv"), path_of("m.safetensors"));
     assert_code(r, 0);
@@ -303,7 +303,7 @@ Test(cli, train_values_and_predict_them_in_their_own_units)
 Test(cli, train_pictures_of_a_folder_and_of_files)
 {
     write_picture_folder("p");
-    result r = shell("exec " CLI " train %s/ --json --device reference --hidden 4 --epochs 5 -o %s",
+    result r = shell("exec " CLI " train %s/ --json --device reference --hidden 4 --batch 8 --epochs 30 -o %s",
                      path_of("p"), path_of("m"));
     assert_code(r, 0);
     json_t *json = json_of(&r);
@@ -316,7 +316,7 @@ Test(cli, train_pictures_of_a_folder_and_of_files)
     r = shell("cd %s/p; exec " CLI " train train-images-idx3-ubyte --labels train-labels-idx1-ubyte "
               "--test t10k-images-idx3-ubyte --test-labels t10k-labels-idx1-ubyte "
               "--validation t10k-images-idx3-ubyte --validation-labels t10k-labels-idx1-ubyte "
-              "--json --device reference --hidden 4 --epochs 5", folder);
+              "--json --device reference --hidden 4 --batch 8 --epochs 30", folder);
     assert_code(r, 0);
     json = json_of(&r);
     cr_assert_gt(want_number(json, "test_accuracy"), 0.9);
@@ -392,8 +392,8 @@ Test(cli, every_option_of_training_is_taken)
         "--optimizer momentum --momentum 0.5 --lr 0.01",
         "--optimizer adam --beta1 0.8 --beta2 0.9 --epsilon 1e-6",
         "--batch 1000 --no-shuffle --seed 18446744073709551615",
-        "--gemm naive --task classify --target kind --format csv --header --delimiter ,",
-        "--target -1 --gemm native",
+        "--gemm auto --task classify --target kind --format csv --header --delimiter ,",
+        "--target -1",
         "--target 4 --quiet",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
@@ -449,7 +449,7 @@ static size_t count_of(const char *text, const char *part)
 Test(cli, progress_suits_what_shows_it)
 {
     write_flowers("d.csv", 3000, 1, true);
-    const char *rest = "train %s/d.csv --device reference --hidden 64 --epochs 3 --batch 1 "
+    const char *rest = "train %s/d.csv --device reference --hidden 128,128 --epochs 3 --batch 1 "
                        "--validation-split 0.1";
     char line[512];
     snprintf(line, sizeof line, rest, folder);

@@ -209,6 +209,27 @@ Test(safetensors, schema_travels_with_the_model)
     bp_data_free(raw);
 }
 
+/* Whatever the length of the texts, the header is padded with spaces to a multiple of 8. */
+Test(safetensors, data_is_aligned)
+{
+    bp_model *model = small_model();
+    for (size_t length = 0; length < 8; ++length) {
+        const char text[] = "0123456";
+        cr_assert_eq(bp_model_set_record(model, "seed", text + 7 - length), BP_OK);
+        cr_assert_eq(bp_model_save(model, path), BP_OK);
+        size_t size;
+        char *bytes = file_bytes(&size);
+        const size_t header = size - 8 - 4 * bp_model_get_info(model).parameters;
+        cr_assert_eq(header % 8, 0);
+        cr_assert_eq((unsigned char)bytes[0] | (size_t)(unsigned char)bytes[1] << 8, header);
+        free(bytes);
+        bp_model *copy = loaded();
+        expect_same_bits(model, copy);
+        bp_model_free(copy);
+    }
+    bp_model_free(model);
+}
+
 /* ---- What goes wrong while writing ---- */
 
 Test(safetensors, save_that_fails_keeps_the_old_file)
@@ -311,7 +332,8 @@ Test(safetensors, state_dicts_of_other_shapes)
          "{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[0,8]}}      ",
          16, 2},
         {"{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},\"1.weight\":"
-         "{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[8,16]},\"1.bias\":{\"dtype\":\"F32\","
+         "{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[8,16]},\"1.bias\":{\"dtype\":"
+         "\"F32\","
          "\"shape\":[2],\"data_offsets\":[16,24]}}",
          24, 2},
     };
@@ -362,7 +384,8 @@ Test(safetensors, other_floating_point_types)
         for (size_t b = 0; b < 8; ++b) data[b] = (char)(cases[i].bits >> 8 * b);
         put_parts(header, strlen(header), data, cases[i].bytes);
         if (isnan(cases[i].value)) {
-            expect_refused(cases[i].dtype, "tensor \"0.weight\": element 0 is not a finite float32");
+            expect_refused(cases[i].dtype,
+                           "tensor \"0.weight\": element 0 is not a finite float32");
             continue;
         }
         bp_model *model = loaded();
@@ -375,7 +398,8 @@ Test(safetensors, other_floating_point_types)
 Test(safetensors, the_element_that_is_not_finite_is_named)
 {
     const float values[] = {1, 2, INFINITY, 4};
-    const char header[] = "{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}";
+    const char header[] =
+        "{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}";
     put_parts(header, sizeof header - 1, values, sizeof values);
     char place[32];
     snprintf(place, sizeof place, "byte %zu:", 8 + sizeof header - 1 + 8);
@@ -456,7 +480,8 @@ Test(safetensors, tensor_entries_that_are_wrong)
         {"{'dtype':'F32','shape':[-2,-2],'data_offsets':[0,16]}", "integers >= 0"},
         {"{'dtype':'F32','shape':[2.0,2],'data_offsets':[0,16]}", "integers >= 0"},
         {"{'dtype':'F32','shape':['2',2],'data_offsets':[0,16]}", "integers >= 0"},
-        {"{'dtype':'F32','shape':[18446744073709551616,2],'data_offsets':[0,16]}", "not sound JSON"},
+        {"{'dtype':'F32','shape':[18446744073709551616,2],'data_offsets':[0,16]}",
+         "not sound JSON"},
         {"{'dtype':'F32','shape':[4294967296,4294967296],'data_offsets':[0,0]}", "product"},
         {"{'dtype':'F32','shape':[4611686018427387905,4],'data_offsets':[0,16]}", "product"},
         {"{'dtype':'F32','shape':[4611686018427387904,1],'data_offsets':[0,0]}", "product"},
@@ -476,13 +501,15 @@ Test(safetensors, tensor_entries_that_are_wrong)
         {"{'dtype':'F32','shape':[2,2],'data_offsets':[16,0]}", "begin at 16 and end before"},
         {"{'dtype':'F32','shape':[2,2],'data_offsets':[0,12]}", "span 12 bytes"},
         {"{'dtype':'F64','shape':[2,2],'data_offsets':[0,16]}", "takes 32"},
-        {"{'dtype':'F32','shape':[1,3],'data_offsets':[4,16]}", "leaving a hole after 0, where the"},
+        {"{'dtype':'F32','shape':[1,3],'data_offsets':[4,16]}",
+         "leaving a hole after 0, where the"},
         {"{'dtype':'F32','shape':[1,3],'data_offsets':[0,12]}", "4 bytes that belong to no tensor"},
         {"{'dtype':'F32','shape':[1,5],'data_offsets':[0,20]}", "ends at 20 of the data, but the "
                                                                 "file holds only 16"},
         {"{'dtype':'F32','shape':[65536,16777216],'data_offsets':[0,4398046511104]}", "holds only"},
-        {"{'dtype':'F32','shape':[4],'data_offsets':[0,16]}", "is [4]: the weight of a Linear layer "
-                                                              "has two dimensions"},
+        {"{'dtype':'F32','shape':[4],'data_offsets':[0,16]}",
+         "is [4]: the weight of a Linear layer "
+         "has two dimensions"},
         {"{'dtype':'F32','shape':[1,1,4],'data_offsets':[0,16]}", "is [1, 1, ...]: the weight"},
         {"{'dtype':'I32','shape':[2,2],'data_offsets':[0,16]}", "is I32: F32, F64, F16 and BF16"},
         {"{'dtype':'F8_E4M3','shape':[4,4],'data_offsets':[0,16]}", "is F8_E4M3"},
@@ -525,12 +552,15 @@ Test(safetensors, headers_that_are_wrong)
          "\"2.weight\" takes 3 inputs, but \"0.weight\" before it gives 2"},
         {"{" TENSOR("0.weight", "2,0", "0", "0") "}", 0, "layer 0 has 0 inputs"},
         {"{" TENSOR("0.weight", "0,2", "0", "0") "}", 0, "0 outputs"},
-        {"{" TENSOR("fc1.weight", "2,2", "0", "16") "}", 16, "tensor \"fc1.weight\": only the Linear"},
+        {"{" TENSOR("fc1.weight", "2,2", "0", "16") "}", 16,
+         "tensor \"fc1.weight\": only the Linear"},
         {"{" TENSOR("weight", "2,2", "0", "16") "}", 16, "tensor \"weight\": only the Linear"},
         {"{" TENSOR(".weight", "2,2", "0", "16") "}", 16, "tensor \".weight\": only the Linear"},
-        {"{" TENSOR("00.weight", "2,2", "0", "16") "}", 16, "tensor \"00.weight\": only the Linear"},
+        {"{" TENSOR("00.weight", "2,2", "0", "16") "}", 16,
+         "tensor \"00.weight\": only the Linear"},
         {"{" TENSOR("9999999999.weight", "2,2", "0", "16") "}", 16, "only the Linear"},
-        {"{" TENSOR("0.weights", "2,2", "0", "16") "}", 16, "tensor \"0.weights\": only the Linear"},
+        {"{" TENSOR("0.weights", "2,2", "0", "16") "}", 16,
+         "tensor \"0.weights\": only the Linear"},
         {"{" TENSOR("0.running_mean", "4", "0", "16") "}", 16, "tensor \"0.running_mean\""},
         {"{" TENSOR("", "2,2", "0", "16") "}", 16, "tensor \"\": only the Linear"},
         {"{" TENSOR("a.0.weight", "2,2", "0", "16") "," TENSOR("b.1.weight", "2,2", "16", "32") "}",
@@ -579,7 +609,8 @@ Test(safetensors, architectures_that_are_wrong)
         {NETWORK(LAYER("2", "2", "'gelu'", "true"), "'half_squared'"), "activation \"gelu\""},
         {NETWORK(LAYER("2", "2", "'auto'", "true"), "'half_squared'"), "activation \"auto\""},
         {NETWORK(LAYER("2", "2", "7", "true"), "'half_squared'"), "unknown activation \"\""},
-        {NETWORK(LAYER("2", "2", "'tanh'", "1"), "'half_squared'"), "\"bias\" is not true or false"},
+        {NETWORK(LAYER("2", "2", "'tanh'", "1"), "'half_squared'"),
+         "\"bias\" is not true or false"},
         {NETWORK(LAYER("2", "2", "'tanh'", "true"), "'cross_entropy'"), "choose softmax"},
         {NETWORK(LAYER("2", "2", "'softmax'", "true"), "'half_squared'"), "choose cross_entropy"},
         {NETWORK(LAYER("2", "3", "'tanh'", "true") "," LAYER("4", "2", "'tanh'", "true"),

@@ -76,8 +76,8 @@ typedef struct bp__reduce_loss {
 } bp__reduce_loss;
 
 /* delta_in = (delta W) * f'(in) element by element: delta_in [B][m], delta [B][n], weights [n][m],
- * in [B][m] are the activations of the layer before, `activation` its function. The product delta W
- * is the effect of that layer's units on the error. */
+ * in [B][m] are the activations of the layer before, `activation` its function; where that is linear,
+ * in may be absent. The product delta W is the effect of that layer's units on the error. */
 typedef struct bp__dense_effect {
     bp__view delta_in, delta, weights, in;
     int32_t activation;

@@ -98,21 +98,28 @@ bp_status bp__data_classes(uint32_t **out, size_t *classes, const bp_data *data)
     return status;
 }
 
+static bool is_missing(const bp__column *column, size_t row)
+{
+    return column->number ? isnan(column->number[row]) : column->text[row] == BP__NO_WORD;
+}
+
+size_t bp__column_missing(const bp__column *column, size_t rows)
+{
+    size_t missing = 0;
+    for (size_t r = 0; r < rows; ++r) missing += is_missing(column, r);
+    return missing;
+}
+
+/* Most columns vary within a few rows, where the search ends. */
 bp__variety bp__column_variety(const bp__column *column, size_t rows)
 {
-    bp__variety v = {.empty = true, .constant = true};
     size_t first = 0;
-    for (size_t r = 0; r < rows; ++r) {
-        if (column->number ? isnan(column->number[r]) : column->text[r] == BP__NO_WORD) {
-            ++v.missing;
-            continue;
-        }
-        if (v.empty) first = r;
-        v.empty = false;
-        if (column->number ? column->number[r] != column->number[first]
-                           : column->text[r] != column->text[first])
-            v.constant = false;
-    }
+    while (first < rows && is_missing(column, first)) ++first;
+    bp__variety v = {.empty = first == rows, .constant = true};
+    for (size_t r = first; r < rows && v.constant; ++r)
+        v.constant =
+            is_missing(column, r) || (column->number ? column->number[r] == column->number[first]
+                                                     : column->text[r] == column->text[first]);
     return v;
 }
 
@@ -154,9 +161,9 @@ bp_status bp__report_constant(bp_data *data)
     bp_status first = bp__name_list_warn(&constant, &data->warnings, source,
                                          "has the same value in every row and tells nothing",
                                          "have the same value in every row and tell nothing");
-    bp_status second = bp__name_list_warn(&empty, &data->warnings, source,
-                                          "has no values, all cells are missing",
-                                          "have no values, all cells are missing");
+    bp_status second =
+        bp__name_list_warn(&empty, &data->warnings, source, "has no values, all cells are missing",
+                           "have no values, all cells are missing");
     return status != BP_OK ? status : first != BP_OK ? first : second;
 }
 
@@ -166,10 +173,11 @@ bp_status bp__report_missing(bp_data *data)
     bp_status status = BP_OK;
     if (data->missing == 0) return BP_OK;
     for (size_t k = 0; k < data->column_count && status == BP_OK; ++k)
-        if (bp__column_variety(&data->columns[k], data->rows).missing > 0)
+        if (bp__column_missing(&data->columns[k], data->rows) > 0)
             status = bp__name_list_add(&list, data->columns[k].name);
     if (status == BP_OK)
-        status = bp__append(&data->warnings, "%s: %zu missing cell%s in %s%s; a missing number "
+        status = bp__append(&data->warnings,
+                            "%s: %zu missing cell%s in %s%s; a missing number "
                             "counts as the mean, a missing text as no category\n",
                             bp__data_source(data), data->missing, data->missing == 1 ? "" : "s",
                             list.text ? list.text : "", list.count > LISTED_NAMES ? ", …" : "");

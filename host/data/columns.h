@@ -20,9 +20,9 @@ bp_status bp__data_classes(uint32_t **out, size_t *classes, const bp_data *data)
 /* Whether the column's cells are all missing, and whether those that are not are all the same. */
 typedef struct bp__variety {
     bool empty, constant;
-    size_t missing;
 } bp__variety;
 bp__variety bp__column_variety(const bp__column *column, size_t rows);
+size_t bp__column_missing(const bp__column *column, size_t rows);
 
 /* Adds names to a list that a message will show: "a, b, c"; after a few only counts them. */
 typedef struct bp__name_list {

@@ -1,6 +1,6 @@
 /* csv.c - cuts a CSV file into cells, in place: one pass over the bytes, one offset for each cell,
  * no allocation for any single cell. RFC 4180, with what files in the wild also have: a byte order
- * mark, LF or CR or CRLF, spaces around cells, blank lines at the end, no newline after the last. */
+ * mark, LF or CR or CRLF, spaces around cells, blank lines at the end, no last newline. */
 #include "data/csv.h"
 
 #include <stdlib.h>
@@ -14,6 +14,7 @@ typedef struct cutter {
     size_t cells, cell_capacity, line_capacity;
     uint32_t line;       /* of next, from 1 */
     uint32_t blank_line; /* the first blank line that nothing has followed yet, or 0 */
+    bool stops[256];     /* bytes that end a cell without quotes */
 } cutter;
 
 static bool is_space(const cutter *c, char byte)
@@ -23,7 +24,8 @@ static bool is_space(const cutter *c, char byte)
 
 static bp_status fail_nul(const cutter *c)
 {
-    return bp__fail(BP_ERROR_DATA, "%s, line %u: a NUL byte at byte offset %zu; a text file was "
+    return bp__fail(BP_ERROR_DATA,
+                    "%s, line %u: a NUL byte at byte offset %zu; a text file was "
                     "expected (a spreadsheet or UTF-16 file must be saved as CSV in UTF-8)",
                     c->csv->source, c->line, (size_t)(c->next - c->csv->bytes));
 }
@@ -68,18 +70,20 @@ static bp_status cut_quoted(cutter *c, char **stop)
     *stop = out;
     while (is_space(c, *c->next)) ++c->next;
     char byte = *c->next;
-    if (byte == c->csv->delimiter || byte == '\n' || byte == '\r' || c->next == c->end) return BP_OK;
+    if (byte == c->csv->delimiter || byte == '\n' || byte == '\r' || c->next == c->end)
+        return BP_OK;
     if (byte == '\0') return fail_nul(c);
-    return bp__fail(BP_ERROR_DATA, "%s, line %u: \"%c\" after a closing quote; a quote inside quotes "
-                    "is written twice", c->csv->source, c->line, byte);
+    return bp__fail(BP_ERROR_DATA,
+                    "%s, line %u: \"%c\" after a closing quote; a quote inside quotes "
+                    "is written twice",
+                    c->csv->source, c->line, byte);
 }
 
 /* To the delimiter or newline that ends the cell. */
 static bp_status cut_plain(cutter *c, char **stop)
 {
-    const char delimiter = c->csv->delimiter;
     char *start = c->next, *s = start;
-    while (*s != delimiter && *s != '\n' && *s != '\r' && *s != '\0') ++s;
+    while (!c->stops[(unsigned char)*s]) ++s;
     c->next = s;
     if (*s == '\0' && s < c->end) return fail_nul(c);
     while (s > start && is_space(c, s[-1])) --s;
@@ -130,16 +134,22 @@ static bp_status check_record(const cutter *c, size_t found)
     const bp__csv *csv = c->csv;
     uint32_t line = csv->line[csv->records];
     if (c->blank_line)
-        return bp__fail(BP_ERROR_DATA, "%s, line %u: a blank line in the middle of the data; remove "
-                        "it", csv->source, c->blank_line);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s, line %u: a blank line in the middle of the data; remove "
+                        "it",
+                        csv->source, c->blank_line);
     if (csv->records == 0 && found > BP__CSV_COLUMNS_LIMIT)
-        return bp__fail(BP_ERROR_DATA, "%s, line %u: %zu columns, at most %zu can be read; is the "
-                        "table transposed?", csv->source, line, found, BP__CSV_COLUMNS_LIMIT);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s, line %u: %zu columns, at most %zu can be read; is the "
+                        "table transposed?",
+                        csv->source, line, found, BP__CSV_COLUMNS_LIMIT);
     if (csv->records > 0 && found != csv->columns) {
         char name[8] = {'"', csv->delimiter, '"', 0};
-        return bp__fail(BP_ERROR_DATA, "%s, line %u: %zu cells found, %zu expected as on line %u "
-                        "(the delimiter is %s)", csv->source, line, found, csv->columns,
-                        csv->line[0], csv->delimiter == '\t' ? "tab" : name);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s, line %u: %zu cells found, %zu expected as on line %u "
+                        "(the delimiter is %s)",
+                        csv->source, line, found, csv->columns, csv->line[0],
+                        csv->delimiter == '\t' ? "tab" : name);
     }
     return BP_OK;
 }
@@ -165,7 +175,7 @@ static bp_status cut_all(cutter *c)
 
 enum { SAMPLE_RECORDS = 50, CANDIDATES = 3 };
 
-/* Counts of the candidates in one record, quoted parts left out; returns where the next one starts. */
+/* Counts of the candidates in one record, quoted parts left out; returns where the next starts. */
 static const char *count_candidates(size_t counts[CANDIDATES], const char *s, const char *end,
                                     const char *candidates)
 {
@@ -185,8 +195,8 @@ static const char *count_candidates(size_t counts[CANDIDATES], const char *s, co
 }
 
 /* The candidate that occurs equally often in each of the first records. A comma comes last: in a
- * file with ; it may be a decimal comma or part of a text. Where none is regular, the file is ragged
- * and the most frequent in the first record is what the error should be about. */
+ * file with ; it may be a decimal comma or part of a text. Where none is regular, the file is
+ * ragged and the most frequent in the first record is what the error should be about. */
 static char find_delimiter(const char *s, const char *end)
 {
     static const char candidates[CANDIDATES] = {'\t', ';', ','};
@@ -210,8 +220,8 @@ bp_status bp__csv_cut(bp__csv *csv, char *bytes, size_t size, const char *source
 {
     memset(csv, 0, sizeof *csv);
     if (size > BP__CSV_LIMIT)
-        return bp__fail(BP_ERROR_DATA, "%s: %zu bytes, at most %zu can be read as CSV", source, size,
-                        BP__CSV_LIMIT);
+        return bp__fail(BP_ERROR_DATA, "%s: %zu bytes, at most %zu can be read as CSV", source,
+                        size, BP__CSV_LIMIT);
     if (size >= 2 && (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0))
         return bp__fail(BP_ERROR_DATA, "%s: is UTF-16; save it as UTF-8", source);
     csv->bytes = bytes;
@@ -219,6 +229,8 @@ bp_status bp__csv_cut(bp__csv *csv, char *bytes, size_t size, const char *source
     cutter c = {.csv = csv, .next = bytes, .end = bytes + size, .line = 1};
     if (size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) c.next += 3;
     csv->delimiter = delimiter ? delimiter : find_delimiter(c.next, c.end);
+    c.stops['\n'] = c.stops['\r'] = c.stops['\0'] = true;
+    c.stops[(unsigned char)csv->delimiter] = true;
     bp_status status = cut_all(&c);
     if (status != BP_OK) bp__csv_free(csv);
     return status;

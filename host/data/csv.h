@@ -1,9 +1,9 @@
 /* csv.h - a CSV file cut into cells, and tables made from the cells.
  *
  * Three steps, each in a file of its own: csv.c cuts the bytes into cells in place; csv_header.c
- * decides whether the first record is a header and names the columns; csv_table.c reads the cells of
- * chosen columns as numbers or texts. Who chooses: csv_target.c for a file that stands for itself,
- * csv_match.c for a file that is read as a schema knows it. */
+ * decides whether the first record is a header and names the columns; csv_table.c reads the cells
+ * of chosen columns as numbers or texts. Who chooses: csv_target.c for a file that stands for
+ * itself, csv_match.c for a file that is read as a schema knows it. */
 #ifndef BP_DATA_CSV_H
 #define BP_DATA_CSV_H
 
@@ -12,13 +12,13 @@
 /* Cells are found by 32-bit offsets. */
 #define BP__CSV_LIMIT ((size_t)UINT32_MAX - 64)
 /* A transposed or damaged file, not a table: each column costs memory beyond its cells. */
-#define BP__CSV_COLUMNS_LIMIT ((size_t)1 << 20)
+#define BP__CSV_COLUMNS_LIMIT ((size_t)1 << 18)
 
 typedef struct bp__csv {
-    char *bytes;     /* the file; each cell ends with '\0'. Borrowed. */
+    char *bytes; /* the file; each cell ends with '\0'. Borrowed. */
     const char *source;
     char delimiter;
-    uint32_t *cell;  /* [records][columns], offsets into bytes */
+    uint32_t *cell; /* [records][columns], offsets into bytes */
     size_t records, columns;
     uint32_t *line;  /* [records], the line on which each starts, from 1 */
     bool header;     /* record 0 names the columns */
@@ -31,8 +31,8 @@ typedef struct bp__csv {
 bp_status bp__csv_cut(bp__csv *csv, char *bytes, size_t size, const char *source, char delimiter);
 void bp__csv_free(bp__csv *csv);
 
-/* Sets header and names. header as in bp_load_options; known, which may be NULL, is the schema whose
- * column names are looked for. */
+/* Sets header and names. header as in bp_load_options; known, which may be NULL, is the schema
+ * whose column names are looked for. */
 bp_status bp__csv_header(bp__csv *csv, int32_t header, const bp_schema *known);
 
 static inline const char *bp__csv_cell(const bp__csv *csv, size_t record, size_t column)
@@ -43,7 +43,7 @@ static inline const char *bp__csv_cell(const bp__csv *csv, size_t record, size_t
 /* A column that is wanted in the table. */
 typedef enum bp__want { BP__WANT_ANY, BP__WANT_NUMBER, BP__WANT_TEXT } bp__want;
 typedef struct bp__pick {
-    size_t column;    /* of the file, from 0 */
+    size_t column; /* of the file, from 0 */
     bp__want want;
     size_t position;  /* what the table notes as its place */
     const char *name; /* what the table calls it; borrowed */

@@ -13,7 +13,7 @@ static bool is_number(const char *text)
 {
     double value;
     bp__cell cell = bp__cell_read(text, &value);
-    return cell == BP__CELL_NUMBER || cell == BP__CELL_INFINITE;
+    return cell == BP__CELL_NUMBER || cell == BP__CELL_INFINITE || bp__is_comma_number(text);
 }
 
 /* A header has no numbers and no question marks, and it is not all empty. */
@@ -50,25 +50,28 @@ static bool recurs_below(const bp__csv *csv, size_t column)
 }
 
 /* Whether the first record holds at least half of the names that the schema knows. */
-static bool names_known_columns(const bp__csv *csv, const bp_schema *known)
+static bp_status names_known_columns(bool *out, const bp__csv *csv, const bp_schema *known)
 {
     size_t found = 0;
     bp__words cells = {0};
-    for (size_t k = 0; k < csv->columns; ++k) {
+    bp_status status = BP_OK;
+    for (size_t k = 0; k < csv->columns && status == BP_OK; ++k) {
         uint32_t index;
-        if (bp__words_add(&cells, bp__csv_cell(csv, 0, k), &index) != BP_OK) break;
+        status = bp__words_add(&cells, bp__csv_cell(csv, 0, k), &index);
     }
     for (size_t k = 0; k < known->column_count; ++k)
         found += bp__words_find(&cells, known->columns[k].name) != BP__NO_WORD;
     bp__words_free(&cells);
-    return found > 0 && found * 2 >= known->column_count;
+    *out = found > 0 && found * 2 >= known->column_count;
+    return status;
 }
 
 /* Texts above numbers are a header. Where all columns are texts nothing tells a header from a row
  * for certain: a header's words do not come back in their columns. Then a warning says so. */
 static bp_status find_header(bp__csv *csv, const bp_schema *known)
 {
-    csv->header = known && names_known_columns(csv, known);
+    csv->header = false;
+    if (known) BP_TRY(names_known_columns(&csv->header, csv, known));
     if (csv->header || !can_be_header(csv)) return BP_OK;
     for (size_t k = 0; k < csv->columns; ++k)
         if (is_numeric_below(csv, k)) csv->header = true;
@@ -89,9 +92,10 @@ static bp_status add_name(bp__csv *csv, size_t column, const char *given)
     uint32_t index;
     if (given && *given) {
         if (!bp__is_utf8(given))
-            return bp__fail(BP_ERROR_DATA, "%s, line %u, column %zu: the name \"%s\" is not UTF-8; "
-                            "convert the file (iconv -f latin1 -t utf-8)", csv->source,
-                            csv->line[0], column + 1, bp__shown(shown, given));
+            return bp__fail(BP_ERROR_DATA,
+                            "%s, line %u, column %zu: the name \"%s\" is not UTF-8; "
+                            "convert the file (iconv -f latin1 -t utf-8)",
+                            csv->source, csv->line[0], column + 1, bp__shown(shown, given));
         if (bp__words_find(&csv->names, given) == BP__NO_WORD)
             return bp__words_add(&csv->names, given, &index);
     }
@@ -101,9 +105,10 @@ static bp_status add_name(bp__csv *csv, size_t column, const char *given)
         status = bp__append(&name, "_");
     if (status == BP_OK) status = bp__words_add(&csv->names, name, &index);
     if (status == BP_OK && given && *given)
-        status = bp__append(&csv->warnings, "%s, line %u: column %zu has the name \"%s\" of another "
-                            "column and is called %s here\n", csv->source, csv->line[0], column + 1,
-                            bp__shown(shown, given), name);
+        status = bp__append(&csv->warnings,
+                            "%s, line %u: column %zu has the name \"%s\" of another "
+                            "column and is called %s here\n",
+                            csv->source, csv->line[0], column + 1, bp__shown(shown, given), name);
     free(name);
     return status;
 }

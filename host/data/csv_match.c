@@ -14,9 +14,9 @@
 typedef struct match {
     const bp__csv *csv;
     const bp_schema *schema;
-    size_t *column;     /* [features + targets], of the file, NOT_FOUND where it is not there */
+    size_t *column; /* [features + targets], of the file, NOT_FOUND where it is not there */
     size_t features, targets;
-    bool *taken;        /* [columns of the file] */
+    bool *taken; /* [columns of the file] */
     char *warnings;
 } match;
 
@@ -43,14 +43,15 @@ static bp_status fail_missing(const match *m, size_t begin, size_t end, const ch
     for (size_t k = begin; k < end && status == BP_OK; ++k) {
         if (m->column[k] != NOT_FOUND || ++count > 10) continue;
         const char *near = bp_nearest(known_name(m, k), pointers, m->csv->columns);
-        status = bp__append(&list, "%s\"%s\"", list ? ", " : "", bp__shown(shown, known_name(m, k)));
+        status =
+            bp__append(&list, "%s\"%s\"", list ? ", " : "", bp__shown(shown, known_name(m, k)));
         if (near && status == BP_OK)
             status = bp__append(&list, " (did you mean \"%s\"?)", bp__shown(shown_near, near));
     }
     if (status == BP_OK)
-        status = bp__fail(BP_ERROR_DATA, "%s: the model's %s %s%s not there; the columns are: %s",
-                          m->csv->source, what, list ? list : "", count > 1 ? " … are" : " is",
-                          names);
+        status =
+            bp__fail(BP_ERROR_DATA, "%s: the model's %s %s%s not there; the columns are: %s",
+                     m->csv->source, what, list ? list : "", count > 1 ? " … are" : " is", names);
     free(pointers);
     free(names);
     free(list);
@@ -92,8 +93,10 @@ static bp_status match_by_name(match *m, const bp_load_options *options)
             continue;
         }
         if (m->taken[found])
-            return bp__fail(BP_ERROR_DATA, "%s: column \"%s\" is a feature of the model, it cannot "
-                            "be the target", m->csv->source, bp__words_get(&m->csv->names, found));
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: column \"%s\" is a feature of the model, it cannot "
+                            "be the target",
+                            m->csv->source, bp__words_get(&m->csv->names, found));
         m->column[k] = found;
         m->taken[found] = true;
     }
@@ -130,9 +133,10 @@ static bp_status match_without_names(match *m, const bp_load_options *options)
     } else if (columns == all || columns == m->features) {
         return match_by_position(m, columns);
     }
-    return bp__fail(BP_ERROR_DATA, "%s: %zu columns found; the model has %zu features and %zu "
-                    "target%s (without a header columns are matched by position)", m->csv->source,
-                    columns, m->features, m->targets, m->targets == 1 ? "" : "s");
+    return bp__fail(BP_ERROR_DATA,
+                    "%s: %zu columns found; the model has %zu features and %zu "
+                    "target%s (without a header columns are matched by position)",
+                    m->csv->source, columns, m->features, m->targets, m->targets == 1 ? "" : "s");
 }
 
 static bp_status warn_extra(match *m)
@@ -212,9 +216,10 @@ static bp_status keep_usable_targets(bp_data *data, const bp_schema *schema)
         char shown[64];
         bp_status status = BP_OK;
         if (bad < data->rows)
-            status = bp__append(&data->warnings, "%s: column %s is missing or unknown in %zu of %zu "
-                                "rows and is ignored\n", data->source,
-                                bp__shown(shown, target->name), bad, data->rows);
+            status = bp__append(&data->warnings,
+                                "%s: column %s is missing or unknown in %zu of %zu "
+                                "rows and is ignored\n",
+                                data->source, bp__shown(shown, target->name), bad, data->rows);
         drop_targets(data);
         return status;
     }

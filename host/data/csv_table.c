@@ -103,9 +103,10 @@ static bp_status fail_stray(const reader *in, size_t k)
 {
     const tally *t = &in->tallies[k];
     char why[160];
-    snprintf(why, sizeof why, "is not a number, but %zu of the column's %zu values are; write it as "
-             "empty or ? if it is missing", t->numbers + t->infinite,
-             t->numbers + t->infinite + t->texts);
+    snprintf(why, sizeof why,
+             "is not a number, but %zu of the column's %zu values are; write it as "
+             "empty or ? if it is missing",
+             t->numbers + t->infinite, t->numbers + t->infinite + t->texts);
     return fail_cell(in, k, t->first_text, why);
 }
 
@@ -129,16 +130,17 @@ static bp_status decide_kind(reader *in, size_t k)
     if (pick->quiet) return BP_OK;
     if (t->texts > 0) {
         if (is_comma_column(in, k))
-            return fail_cell(in, k, t->first_text, "has a decimal comma; write numbers with a point");
+            return fail_cell(in, k, t->first_text,
+                             "has a decimal comma; write numbers with a point");
         if (pick->want == BP__WANT_NUMBER)
-            return fail_cell(in, k, t->first_text, "is not a number, which the model has in this "
+            return fail_cell(in, k, t->first_text,
+                             "is not a number, which the model has in this "
                              "column; write it as empty or ? if it is missing");
         if (filled >= PLAIN_CELLS && numeric * 10 >= filled * PLAIN_TENTHS)
             return fail_stray(in, k);
         return read_texts(in, k);
     }
-    if (t->infinite > 0)
-        return fail_cell(in, k, t->first_infinite, "is not a finite number");
+    if (t->infinite > 0) return fail_cell(in, k, t->first_infinite, "is not a finite number");
     return BP_OK;
 }
 
@@ -177,8 +179,8 @@ bp_status bp__csv_table(bp_data *data, const bp__csv *csv, const bp__pick *picks
 {
     data->rows = csv->records - csv->header;
     if (data->rows == 0)
-        return bp__fail(BP_ERROR_DATA, "%s: there are no rows, only a header on line %u", csv->source,
-                        csv->line[0]);
+        return bp__fail(BP_ERROR_DATA, "%s: there are no rows, only a header on line %u",
+                        csv->source, csv->line[0]);
     data->column_count = count - target_count;
     data->target_count = target_count;
     reader in = {.data = data, .csv = csv, .picks = picks, .count = count};

@@ -17,8 +17,8 @@ bp_status bp__csv_list_names(char **out, const bp__csv *csv)
     char shown[64];
     *out = NULL;
     for (size_t k = 0; k < csv->columns && k < SHOWN_NAMES && status == BP_OK; ++k)
-        status = bp__append(out, "%s%s", k ? ", " : "",
-                            bp__shown(shown, bp__words_get(&csv->names, k)));
+        status =
+            bp__append(out, "%s%s", k ? ", " : "", bp__shown(shown, bp__words_get(&csv->names, k)));
     if (status == BP_OK && csv->columns > SHOWN_NAMES)
         status = bp__append(out, " and %zu more", csv->columns - SHOWN_NAMES);
     if (status != BP_OK) {
@@ -59,8 +59,10 @@ static bp_status resolve_one(size_t *column, const bp__csv *csv, const char *tex
     if (rest == text || *rest) return fail_no_column(csv, text);
     long columns = (long)csv->columns;
     if (errno || number == 0 || number > columns || number < -columns)
-        return bp__fail(BP_ERROR_DATA, "%s: there is no column %s: they are numbered from 1 to %ld, "
-                        "or from -1 backwards", csv->source, text, columns);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: there is no column %s: they are numbered from 1 to %ld, "
+                        "or from -1 backwards",
+                        csv->source, text, columns);
     *column = (size_t)(number > 0 ? number - 1 : columns + number);
     return BP_OK;
 }
@@ -143,9 +145,10 @@ bp_status bp__check_targets(const bp_data *data)
         char place[160], shown[64];
         for (size_t r = 0; r < data->rows; ++r)
             if (target->number ? isnan(target->number[r]) : target->text[r] == BP__NO_WORD)
-                return bp__fail(BP_ERROR_DATA, "%s: the target (column \"%s\") is missing; remove "
-                                "the row or name another target", bp__data_place(place, data, r),
-                                bp__shown(shown, target->name));
+                return bp__fail(BP_ERROR_DATA,
+                                "%s: the target (column \"%s\") is missing; remove "
+                                "the row or name another target",
+                                bp__data_place(place, data, r), bp__shown(shown, target->name));
     }
     return BP_OK;
 }
@@ -176,8 +179,10 @@ static bp_status decide_task(bp_data *data, int32_t wanted)
         text = text || target->kind == BP__COLUMN_TEXT;
         bool alone = data->target_count == 1 && wanted != BP_TASK_REGRESS;
         if (target->kind == BP__COLUMN_TEXT && !alone)
-            return bp__fail(BP_ERROR_DATA, "%s: the target (column \"%s\") holds texts, numbers are "
-                            "needed for regression%s", data->source, bp__shown(shown, target->name),
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: the target (column \"%s\") holds texts, numbers are "
+                            "needed for regression%s",
+                            data->source, bp__shown(shown, target->name),
                             data->target_count > 1 ? " with several targets" : "");
     }
     if (data->target_count > 1 && wanted == BP_TASK_CLASSIFY)
@@ -199,10 +204,12 @@ bp_status bp__csv_free_table(bp_data *data, const bp__csv *csv, const bp_load_op
     BP_TRY(bp__csv_resolve(&targets, &count, csv, options->target ? options->target : "-1"));
     bp_status status = BP_OK;
     if (count >= csv->columns)
-        status = bp__fail(BP_ERROR_DATA, "%s: %s; a feature column and a target are needed at least "
-                          "(is the delimiter one of comma, semicolon and tab?)", csv->source,
-                          csv->columns == 1 ? "there is only one column"
-                                            : "all columns are targets");
+        status =
+            bp__fail(BP_ERROR_DATA,
+                     "%s: %s; a feature column and a target are needed at least "
+                     "(is the delimiter one of comma, semicolon and tab?)",
+                     csv->source,
+                     csv->columns == 1 ? "there is only one column" : "all columns are targets");
     if (status == BP_OK) status = pick_all(&picks, csv, targets, count);
     if (status == BP_OK) status = bp__csv_table(data, csv, picks, csv->columns, count);
     if (status == BP_OK) status = bp__check_targets(data);

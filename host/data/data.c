@@ -63,8 +63,10 @@ static bp_status copy_matrix(float **out, const float *values, size_t rows, size
     if (!bp__mul_size(&count, rows, columns)) return bp__fail_memory(SIZE_MAX);
     size_t bad = find_not_finite(values, count);
     if (bad < count)
-        return bp__fail(BP_ERROR_DATA, "%s: row %zu, column %zu (from 0) is %g; finite numbers were "
-                        "expected", what, bad / columns, bad % columns, (double)values[bad]);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: row %zu, column %zu (from 0) is %g; finite numbers were "
+                        "expected",
+                        what, bad / columns, bad % columns, (double)values[bad]);
     BP_TRY(bp__new_array(out, count, sizeof **out));
     memcpy(*out, values, count * sizeof **out);
     return BP_OK;
@@ -76,9 +78,11 @@ static bp_status new_from_arrays(bp_data **out, const float *x, size_t rows, siz
 {
     if (!x || !targets || rows == 0 || features == 0 || outputs == 0)
         return bp__fail(BP_ERROR_ARGUMENT, "%s: %s", call,
-                        !x ? "x is NULL" : !targets ? "the targets are NULL"
-                        : rows == 0 ? "there are no rows" : features == 0 ? "there are no features"
-                        : "there are no outputs");
+                        !x              ? "x is NULL"
+                        : !targets      ? "the targets are NULL"
+                        : rows == 0     ? "there are no rows"
+                        : features == 0 ? "there are no features"
+                                        : "there are no outputs");
     if (rows > UINT32_MAX)
         return bp__fail(BP_ERROR_ARGUMENT, "%s: %zu rows, at most %u", call, rows, UINT32_MAX);
     BP_TRY(bp__data_new(out, NULL));
@@ -143,8 +147,9 @@ bp_data_info bp_data_get_info(const bp_data *data)
     bp_data_info info = {0};
     if (!data) return info;
     info.rows = data->rows;
-    info.columns = data->encoded ? data->features
-                                 : data->pixel_count ? data->pixel_count : data->column_count;
+    info.columns = data->encoded       ? data->features
+                   : data->pixel_count ? data->pixel_count
+                                       : data->column_count;
     info.features = data->features;
     info.outputs = data->outputs;
     info.task = data->task;

@@ -14,11 +14,11 @@ typedef enum bp__column_kind { BP__COLUMN_NUMBER, BP__COLUMN_TEXT } bp__column_k
 typedef struct bp__column {
     char *name;
     bp__column_kind kind;
-    size_t position;   /* in the file, from 0: what a file without a header is matched by */
-    bool reported;     /* loading has already warned that it is constant or empty */
-    double *number;    /* [rows]; NAN where missing, otherwise finite */
-    uint32_t *text;    /* [rows]; index into words, BP__NO_WORD where missing */
-    bp__words words;   /* distinct texts, in order of appearance */
+    size_t position; /* in the file, from 0: what a file without a header is matched by */
+    bool reported;   /* loading has already warned that it is constant or empty */
+    double *number;  /* [rows]; NAN where missing, otherwise finite */
+    uint32_t *text;  /* [rows]; index into words, BP__NO_WORD where missing */
+    bp__words words; /* distinct texts, in order of appearance */
 } bp__column;
 
 /* A data set is in one of three forms; encoded data has x, raw data pixels, values or columns.
@@ -28,24 +28,24 @@ typedef struct bp__column {
 struct bp_data {
     size_t rows;
     int32_t task;
-    char *source;           /* file name for messages; NULL for arrays */
+    char *source; /* file name for messages; NULL for arrays */
     char *warnings;
     size_t missing;
 
-    bp__column *columns;    /* table */
+    bp__column *columns; /* table */
     size_t column_count, target_count;
-    uint32_t *line;         /* table: the file's line of each row, for messages; may be NULL */
+    uint32_t *line; /* table: the file's line of each row, for messages; may be NULL */
 
-    uint8_t *pixels;        /* IDX of type u8 */
-    float *values;          /* IDX of another type */
+    uint8_t *pixels; /* IDX of type u8 */
+    float *values;   /* IDX of another type */
     size_t pixel_count, image_height, image_width;
 
-    float *x;               /* encoded, [rows][features] */
-    float *t;               /* encoded regression, [rows][outputs] */
+    float *x; /* encoded, [rows][features] */
+    float *t; /* encoded regression, [rows][outputs] */
     size_t features, outputs;
-    int32_t *labels;        /* IDX and encoded classification, [rows] */
+    int32_t *labels; /* IDX and encoded classification, [rows] */
     bool encoded;
-    bp_schema *schema;      /* encoded: what it was encoded with, or NULL; a copy, owned */
+    bp_schema *schema; /* encoded: what it was encoded with, or NULL; a copy, owned */
 };
 
 /* The schema that encoded this data, or NULL; belongs to the data. */

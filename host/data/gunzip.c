@@ -17,19 +17,21 @@ bool bp__is_gzip(const char *bytes, size_t size)
     return size >= 2 && memcmp(bytes, "\x1f\x8b", 2) == 0;
 }
 
-size_t bp__gunzip_start(char *out, size_t wanted, const char *bytes, size_t size)
+bp_status bp__gunzip_start(char *out, size_t wanted, size_t *got, const char *bytes, size_t size)
 {
     z_stream z = {0};
-    if (inflateInit2(&z, WINDOW) != Z_OK) return 0;
+    *got = 0;
+    if (inflateInit2(&z, WINDOW) != Z_OK) return bp__fail_memory(CHUNK);
     /* zlib's interface lacks a const. */
     z.next_in = (Bytef *)(uintptr_t)bytes;
     z.avail_in = size > UINT_MAX ? UINT_MAX : (uInt)size;
     z.next_out = (Bytef *)out;
     z.avail_out = (uInt)wanted;
     int code = inflate(&z, Z_SYNC_FLUSH);
-    size_t got = wanted - z.avail_out;
     inflateEnd(&z);
-    return code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR ? got : 0;
+    if (code == Z_MEM_ERROR) return bp__fail_memory(CHUNK);
+    if (code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR) *got = wanted - z.avail_out;
+    return BP_OK;
 }
 
 typedef struct output {
@@ -68,8 +70,10 @@ static bp_status inflate_all(z_stream *z, output *out, const char *bytes, size_t
             return bp__fail(BP_ERROR_DATA, "%s: holds more than the %zu bytes that were expected",
                             source, out->limit);
         if (out->used > out->bound)
-            return bp__fail(BP_ERROR_DATA, "%s: expands to more than %zu bytes, from %zu; if that is "
-                            "right, gunzip it first", source, out->bound, size);
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: expands to more than %zu bytes, from %zu; if that is "
+                            "right, gunzip it first",
+                            source, out->bound, size);
         BP_TRY(bp__grow(&out->bytes, &out->capacity, out->used + CHUNK + 1, 1));
         feed(z, bytes, size);
         z->next_out = (Bytef *)out->bytes + out->used;
@@ -80,12 +84,14 @@ static bp_status inflate_all(z_stream *z, output *out, const char *bytes, size_t
             int more = next_member(z, bytes, size);
             if (more == 0) return BP_OK;
             if (more < 0)
-                return bp__fail(BP_ERROR_DATA, "%s, byte %zu: something follows the gzip data", source,
-                                eaten(z, bytes));
-        } else if (code == Z_BUF_ERROR || (code == Z_OK && eaten(z, bytes) == size &&
-                                           z->avail_out > 0)) {
-            return bp__fail(BP_ERROR_DATA, "%s: the gzip data ends too early, after %zu bytes; the "
-                            "file is cut off", source, size);
+                return bp__fail(BP_ERROR_DATA, "%s, byte %zu: something follows the gzip data",
+                                source, eaten(z, bytes));
+        } else if (code == Z_BUF_ERROR ||
+                   (code == Z_OK && eaten(z, bytes) == size && z->avail_out > 0)) {
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: the gzip data ends too early, after %zu bytes; the "
+                            "file is cut off",
+                            source, size);
         } else if (code == Z_MEM_ERROR) {
             return bp__fail_memory(CHUNK);
         } else if (code != Z_OK) {

@@ -19,7 +19,8 @@ bool bp__is_gzip(const char *bytes, size_t size);
 bp_status bp__gunzip(char **out, size_t *out_size, const char *bytes, size_t size, size_t limit,
                      const char *source);
 
-/* The first bytes of the content, at most `wanted`; how many there are. 0 where it is damaged. */
-size_t bp__gunzip_start(char *out, size_t wanted, const char *bytes, size_t size);
+/* The first bytes of the content, at most `wanted`, into out; *got of them, 0 where the file is
+ * damaged. */
+bp_status bp__gunzip_start(char *out, size_t wanted, size_t *got, const char *bytes, size_t size);
 
 #endif

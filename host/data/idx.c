@@ -16,9 +16,11 @@ enum { MOST_DIMENSIONS = 8, LONGEST_HEADER = 4 + 4 * MOST_DIMENSIONS };
 static size_t type_size(unsigned type)
 {
     switch (type) {
-    case 0x08: case 0x09: return 1;
+    case 0x08:
+    case 0x09: return 1;
     case 0x0B: return 2;
-    case 0x0C: case 0x0D: return 4;
+    case 0x0C:
+    case 0x0D: return 4;
     case 0x0E: return 8;
     default: return 0;
     }
@@ -72,8 +74,10 @@ static bp_status parse_header(bp__idx *idx, size_t *header, size_t *expected,
         return bp__fail(BP_ERROR_DATA, "%s, byte 0: %02x %02x found, an IDX file starts with 00 00",
                         idx->source, b[0], b[1]);
     if (type_size(b[2]) == 0)
-        return bp__fail(BP_ERROR_DATA, "%s, byte 2: type %02x is unknown; IDX has 08, 09, 0b, 0c, 0d "
-                        "and 0e", idx->source, b[2]);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s, byte 2: type %02x is unknown; IDX has 08, 09, 0b, 0c, 0d "
+                        "and 0e",
+                        idx->source, b[2]);
     if (b[3] < 1 || b[3] > MOST_DIMENSIONS)
         return bp__fail(BP_ERROR_DATA, "%s, byte 3: %u dimensions, 1 to %d were expected",
                         idx->source, b[3], MOST_DIMENSIONS);
@@ -81,8 +85,9 @@ static bp_status parse_header(bp__idx *idx, size_t *header, size_t *expected,
     idx->dimensions = b[3];
     *header = 4 + 4 * (size_t)idx->dimensions;
     if (got < *header)
-        return bp__fail(BP_ERROR_DATA, "%s: the file ends after %zu bytes, inside its header of %zu",
-                        idx->source, got, *header);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: the file ends after %zu bytes, inside its header of %zu", idx->source,
+                        got, *header);
     size_t count = 1;
     bool fits = true;
     for (unsigned d = 0; d < idx->dimensions; ++d) {
@@ -95,8 +100,10 @@ static bp_status parse_header(bp__idx *idx, size_t *header, size_t *expected,
     idx->count = count;
     if (!fits || !bp__mul_size(expected, count, type_size(idx->type)) ||
         !bp__add_size(expected, *expected, *header))
-        return bp__fail(BP_ERROR_DATA, "%s, byte 4: the sizes in the header multiply to more than a "
-                        "file can hold", idx->source);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s, byte 4: the sizes in the header multiply to more than a "
+                        "file can hold",
+                        idx->source);
     return BP_OK;
 }
 
@@ -113,11 +120,14 @@ enum { DEFLATE_LIMIT = 1032 };
 static bp_status unpack(char **bytes, size_t *size, bp__idx *idx)
 {
     char start[LONGEST_HEADER], *content;
-    size_t got = bp__gunzip_start(start, sizeof start, *bytes, *size), header, expected, content_size;
+    size_t got, header, expected, content_size;
+    BP_TRY(bp__gunzip_start(start, sizeof start, &got, *bytes, *size));
     BP_TRY(parse_header(idx, &header, &expected, (unsigned char *)start, got));
     if (expected / DEFLATE_LIMIT > *size + 1)
-        return bp__fail(BP_ERROR_DATA, "%s: the header promises %zu bytes, %zu bytes of gzip cannot "
-                        "hold them", idx->source, expected, *size);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: the header promises %zu bytes, %zu bytes of gzip cannot "
+                        "hold them",
+                        idx->source, expected, *size);
     /* One byte more would be too long already. */
     bp_status status = bp__gunzip(&content, &content_size, *bytes, *size, expected, idx->source);
     if (status != BP_OK) return status;
@@ -170,9 +180,10 @@ static bp_status widen(bp_data *data, const bp__idx *images)
         double value = value_at(images, i);
         data->values[i] = (float)value;
         if (!isfinite(data->values[i]))
-            return bp__fail(BP_ERROR_DATA, "%s: row %zu, value %zu (from 0) is %g; a finite float32 "
-                            "was expected", images->source, i / data->pixel_count,
-                            i % data->pixel_count, value);
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: row %zu, value %zu (from 0) is %g; a finite float32 "
+                            "was expected",
+                            images->source, i / data->pixel_count, i % data->pixel_count, value);
     }
     return BP_OK;
 }
@@ -180,8 +191,10 @@ static bp_status widen(bp_data *data, const bp__idx *images)
 bp_status bp__idx_images(bp_data *data, bp__idx *images)
 {
     if (images->dimensions < 2)
-        return bp__fail(BP_ERROR_DATA, "%s: has one dimension, as files of labels have; pictures were "
-                        "expected here (are the two files swapped?)", images->source);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: has one dimension, as files of labels have; pictures were "
+                        "expected here (are the two files swapped?)",
+                        images->source);
     data->rows = images->size[0];
     data->pixel_count = images->count / images->size[0];
     if (images->dimensions == 3) {
@@ -197,15 +210,18 @@ bp_status bp__idx_images(bp_data *data, bp__idx *images)
 static bp_status check_labels(const bp_data *data, const bp__idx *labels)
 {
     if (labels->dimensions != 1)
-        return bp__fail(BP_ERROR_DATA, "%s: has %u dimensions, as files of pictures have; labels were "
-                        "expected here (are the two files swapped?)", labels->source,
-                        labels->dimensions);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: has %u dimensions, as files of pictures have; labels were "
+                        "expected here (are the two files swapped?)",
+                        labels->source, labels->dimensions);
     if (labels->type == 0x0D || labels->type == 0x0E)
         return bp__fail(BP_ERROR_DATA, "%s, byte 2: labels of type %02x; integers were expected",
                         labels->source, labels->type);
     if (labels->count != data->rows)
-        return bp__fail(BP_ERROR_DATA, "%s has %zu labels, but %s has %zu rows; they do not belong "
-                        "together", labels->source, labels->count, data->source, data->rows);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s has %zu labels, but %s has %zu rows; they do not belong "
+                        "together",
+                        labels->source, labels->count, data->source, data->rows);
     return BP_OK;
 }
 

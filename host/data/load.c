@@ -27,8 +27,10 @@ static bp_status check_options(const char *path, const bp_load_options *o)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: header is %d; -1, 0 or 1 was expected",
                         (int)o->header);
     if (o->delimiter && !strchr(",;\t", o->delimiter))
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: the delimiter is 0x%02x; comma, semicolon "
-                        "or tab was expected", (unsigned char)o->delimiter);
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_data_load: the delimiter is 0x%02x; comma, semicolon "
+                        "or tab was expected",
+                        (unsigned char)o->delimiter);
     return BP_OK;
 }
 
@@ -38,8 +40,10 @@ static bp_status complete_options(bp_load_options *out, const bp_load_options *g
     *out = bp_load_options_default();
     if (!given) return BP_OK;
     if (given->size == 0 || given->size > sizeof *out)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: options of %zu bytes, at most %zu are known; "
-                        "start from bp_load_options_default()", given->size, sizeof *out);
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_data_load: options of %zu bytes, at most %zu are known; "
+                        "start from bp_load_options_default()",
+                        given->size, sizeof *out);
     memcpy(out, given, given->size);
     return BP_OK;
 }
@@ -69,8 +73,10 @@ static bp_status match_pictures(bp_data *data, const bp_load_options *o)
         free(data->labels);
         data->labels = NULL;
         data->task = BP_TASK_AUTO;
-        return bp__append(&data->warnings, "%s: has labels that the model does not know, labels are "
-                          "ignored\n", data->source);
+        return bp__append(&data->warnings,
+                          "%s: has labels that the model does not know, labels are "
+                          "ignored\n",
+                          data->source);
     }
     return BP_OK;
 }
@@ -92,6 +98,11 @@ static bp_status load_idx(bp_data *data, char **bytes, size_t size, const char *
     if (o->task == BP_TASK_REGRESS)
         return bp__fail(BP_ERROR_DATA, "%s: IDX labels are classes, regression is not possible",
                         data->source);
+    if (o->target)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "%s: is IDX, which has no columns; a target (%s) cannot be "
+                        "chosen, labels are a file",
+                        data->source, o->target);
     BP_TRY(bp__idx_parse(&images, bytes, size, data->source));
     bp_status status = bp__idx_images(data, &images);
     bp__idx_free(&images);
@@ -117,10 +128,14 @@ static bp_status load_csv(bp_data *data, char **bytes, size_t size, const bp_loa
 {
     bp__csv csv;
     if (o->labels)
-        return bp__fail(BP_ERROR_ARGUMENT, "%s: is CSV, where the labels are a column; a file of labels "
-                        "belongs to IDX", data->source);
+        return bp__fail(
+            o->format == BP_FORMAT_CSV ? BP_ERROR_ARGUMENT : BP_ERROR_DATA,
+            "%s: is not IDX, which starts with 00 00; a file of labels belongs to IDX, in "
+            "CSV they are a column",
+            data->source);
     if (o->schema && o->schema->pixel_count)
-        return bp__fail(BP_ERROR_DATA, "%s: is CSV, the model expects pictures (IDX)", data->source);
+        return bp__fail(BP_ERROR_DATA, "%s: is CSV, the model expects pictures (IDX)",
+                        data->source);
     if (bp__is_gzip(*bytes, size)) {
         char *content;
         BP_TRY(bp__gunzip(&content, &size, *bytes, size, BP__CSV_LIMIT, data->source));
@@ -154,7 +169,7 @@ static bp_status find_format(int32_t *format, const char *bytes, size_t size, co
     char start[8];
     size_t got = size < sizeof start ? size : sizeof start;
     memcpy(start, bytes, got);
-    if (bp__is_gzip(bytes, size)) got = bp__gunzip_start(start, sizeof start, bytes, size);
+    if (bp__is_gzip(bytes, size)) BP_TRY(bp__gunzip_start(start, sizeof start, &got, bytes, size));
     for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
         if (got >= others[i].length && memcmp(start, others[i].start, others[i].length) == 0)
             return bp__fail(BP_ERROR_DATA, "%s: is %s", source, others[i].what);
@@ -186,12 +201,14 @@ static bp_status find_files(char **file, char **labels, const char *path, const 
     *labels = NULL;
     if (strcmp(path, "-") != 0 && bp__is_directory(path)) {
         if (o->labels)
-            return bp__fail(BP_ERROR_ARGUMENT, "%s: is a folder, which has its own labels; %s was given",
-                            path, o->labels);
+            return bp__fail(BP_ERROR_ARGUMENT,
+                            "%s: is a folder, which has its own labels; %s was given", path,
+                            o->labels);
         return bp__mnist_folder(file, labels, path, o->test_part != 0);
     }
     if (o->test_part)
-        return bp__fail(BP_ERROR_ARGUMENT, "%s: only a folder of four IDX files has a test part", path);
+        return bp__fail(BP_ERROR_ARGUMENT, "%s: only a folder of four IDX files has a test part",
+                        path);
     BP_TRY(bp__copy_text(file, path));
     bp_status status = bp__copy_text(labels, o->labels);
     if (status != BP_OK) {

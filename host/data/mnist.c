@@ -11,7 +11,10 @@
 /* As distributed, as some unpack them, and both once more compressed. */
 static const char *const spellings[] = {"-idx", ".idx"};
 static const char *const endings[] = {"", ".gz"};
-enum { SPELLINGS = sizeof spellings / sizeof *spellings, ENDINGS = sizeof endings / sizeof *endings };
+enum {
+    SPELLINGS = sizeof spellings / sizeof *spellings,
+    ENDINGS = sizeof endings / sizeof *endings
+};
 
 bool bp__is_directory(const char *path)
 {
@@ -51,8 +54,8 @@ static bp_status find_in_folder(char **out, const char *folder, const char *part
     BP_TRY(bp__append(&start, "%s/%s-%s", folder, part, what));
     bp_status status = find(out, start, end);
     if (status == BP_OK && !*out)
-        status = bp__fail(BP_ERROR_IO, "%s: there is no %s-%s-idx%s (or .gz) in this folder", folder,
-                          part, what, end);
+        status = bp__fail(BP_ERROR_IO, "%s: there is no %s-%s-idx%s (or .gz) in this folder",
+                          folder, part, what, end);
     free(start);
     return status;
 }

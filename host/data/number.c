@@ -94,15 +94,27 @@ static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+/* Files of pictures and counts are full of short integers: these skip everything else. */
+static bool read_short_integer(const char *text, double *value)
+{
+    enum { SHORT = 9 };
+    uint32_t number = 0;
+    const char *s = text;
+    for (; is_digit(*s) && s - text < SHORT; ++s) number = number * 10 + (uint32_t)(*s - '0');
+    *value = number;
+    return *s == '\0' && s > text;
+}
+
 bp__cell bp__cell_read(const char *text, double *value)
 {
     decimal d;
+    if (read_short_integer(text, value)) return BP__CELL_NUMBER;
     if (!read_decimal(&d, text, '.')) {
         *value = NAN;
         return read_word(text);
     }
-    /* Clinger 1990: both factors are exact doubles, so the one rounding is the correct one. It needs
-     * arithmetic without extra precision. */
+    /* Clinger 1990: both factors are exact doubles, so the one rounding is the correct one. It
+     * needs arithmetic without extra precision. */
     if (FLT_EVAL_METHOD == 0 && d.exact && d.mantissa <= (uint64_t)1 << 53 && d.exponent >= -22 &&
         d.exponent <= 22) {
         double m = (double)d.mantissa;

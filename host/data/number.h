@@ -14,8 +14,8 @@ typedef enum bp__cell {
     BP__CELL_TEXT
 } bp__cell;
 
-/* Reads text, which ends with '\0'. *value is set for numbers, and NAN otherwise. Decimal points are
- * points: call it between bp__point_begin and bp__point_end. Hexadecimal numbers are texts. */
+/* Reads text, which ends with '\0'. *value is set for numbers, and NAN otherwise. Decimal points
+ * are points: call it between bp__point_begin and bp__point_end. Hexadecimal numbers are texts. */
 bp__cell bp__cell_read(const char *text, double *value);
 
 /* Whether text would be a number if its one comma were a point. */

@@ -57,8 +57,7 @@ static bp_status copy_classes(bp_schema *to, const bp_schema *from)
     BP_TRY(bp__words_copy(&to->classes, &from->classes));
     if (!from->class_values) return BP_OK;
     BP_TRY(bp__new_array(&to->class_values, from->classes.count, sizeof *to->class_values));
-    memcpy(to->class_values, from->class_values,
-           from->classes.count * sizeof *to->class_values);
+    memcpy(to->class_values, from->class_values, from->classes.count * sizeof *to->class_values);
     return BP_OK;
 }
 
@@ -98,10 +97,11 @@ bp_status bp__schema_count(bp_schema *schema)
             return bp__fail(BP_ERROR_DATA, "more than %d features", INT32_MAX);
     }
     if (features == 0)
-        return bp__fail(BP_ERROR_DATA, "there is nothing to learn from: no feature column holds a value");
+        return bp__fail(BP_ERROR_DATA,
+                        "there is nothing to learn from: no feature column holds a value");
     schema->features = features;
-    schema->outputs = schema->task == BP_TASK_CLASSIFY ? schema->classes.count
-                                                       : schema->target_count;
+    schema->outputs =
+        schema->task == BP_TASK_CLASSIFY ? schema->classes.count : schema->target_count;
     return BP_OK;
 }
 

@@ -12,8 +12,8 @@ typedef struct encoder {
     const bp_schema *schema;
     const bp_data *raw;
     bp_data *out;
-    size_t unseen;             /* cells with a category that the schema does not know */
-    bp__name_list unseen_in;   /* and their columns */
+    size_t unseen;           /* cells with a category that the schema does not know */
+    bp__name_list unseen_in; /* and their columns */
 } encoder;
 
 static bp_status fail_column(const encoder *e, const char *name, const char *why)
@@ -24,14 +24,15 @@ static bp_status fail_column(const encoder *e, const char *name, const char *why
 }
 
 /* (value - mean) / scale as float32; what does not fit is an error and not an infinity. */
-static bp_status scale_value(float *out, const encoder *e, size_t row, const char *name, double value,
-                             double mean, double scale)
+static bp_status scale_value(float *out, const encoder *e, size_t row, const char *name,
+                             double value, double mean, double scale)
 {
     double scaled = (value - mean) / scale;
     *out = (float)scaled;
     if (isfinite(*out)) return BP_OK;
     char place[160], shown[64];
-    return bp__fail(BP_ERROR_DATA, "%s, column \"%s\": %g is too large: scaled it is %g, beyond float32",
+    return bp__fail(BP_ERROR_DATA,
+                    "%s, column \"%s\": %g is too large: scaled it is %g, beyond float32",
                     bp__data_place(place, e->raw, row), bp__shown(shown, name), value, scaled);
 }
 
@@ -79,10 +80,11 @@ static bp_status encode_column(encoder *e, const bp__schema_column *column, cons
         return column->kind == BP__COLUMN_TEXT ? encode_texts(e, column, from, feature)
                                                : encode_numbers(e, column, from, feature);
     if (is_empty(e, from)) return BP_OK; /* of no kind */
-    return fail_column(e, column->name,
-                       column->kind == BP__COLUMN_TEXT
-                           ? "holds numbers, the schema has texts there; load the file with the schema"
-                           : "holds texts, the schema has numbers there");
+    return fail_column(
+        e, column->name,
+        column->kind == BP__COLUMN_TEXT
+            ? "holds numbers, the schema has texts there; load the file with the schema"
+            : "holds texts, the schema has numbers there");
 }
 
 /* The raw feature column of that name; k is where it usually is. */
@@ -99,7 +101,8 @@ static bp_status encode_table(encoder *e)
     const bp_schema *schema = e->schema;
     size_t feature = 0;
     if (!e->raw->columns)
-        return bp__fail(BP_ERROR_DATA, "%s: holds pictures, the schema is of a table with %zu columns",
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: holds pictures, the schema is of a table with %zu columns",
                         bp__data_source(e->raw), schema->column_count);
     for (size_t k = 0; k < schema->column_count; ++k) {
         const bp__schema_column *column = &schema->columns[k];
@@ -117,7 +120,8 @@ static bp_status encode_pixels(encoder *e)
     const bp_data *raw = e->raw;
     if (raw->pixel_count != schema->pixel_count)
         return bp__fail(BP_ERROR_DATA, "%s: %zu values in each row, the schema has pictures of %zu",
-                        bp__data_source(raw), raw->pixel_count ? raw->pixel_count : raw->column_count,
+                        bp__data_source(raw),
+                        raw->pixel_count ? raw->pixel_count : raw->column_count,
                         schema->pixel_count);
     if (schema->pixel_bytes != (raw->pixels != NULL))
         return bp__fail(BP_ERROR_DATA, "%s: holds values of %s, the schema was learned from %s",
@@ -130,9 +134,11 @@ static bp_status encode_pixels(encoder *e)
         double value = raw->pixels ? raw->pixels[i] : (double)raw->values[i];
         e->out->x[i] = (float)((value - schema->pixel_mean) / schema->pixel_scale);
         if (!isfinite(e->out->x[i]))
-            return bp__fail(BP_ERROR_DATA, "%s: row %zu, value %zu (from 0): %g is too large to be "
-                            "scaled", bp__data_source(raw), i / raw->pixel_count,
-                            i % raw->pixel_count, value);
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: row %zu, value %zu (from 0): %g is too large to be "
+                            "scaled",
+                            bp__data_source(raw), i / raw->pixel_count, i % raw->pixel_count,
+                            value);
     }
     return BP_OK;
 }
@@ -196,7 +202,8 @@ static bp_status encode_targets(encoder *e)
         const bp__column *from = bp__data_target(e->raw, k);
         const bp__schema_target *target = &schema->targets[k];
         if (from->kind != BP__COLUMN_NUMBER)
-            return fail_column(e, from->name, "holds texts, the schema has a target of numbers there");
+            return fail_column(e, from->name,
+                               "holds texts, the schema has a target of numbers there");
         for (size_t r = 0; r < out->rows; ++r)
             BP_TRY(scale_value(&out->t[r * out->outputs + k], e, r, from->name, from->number[r],
                                target->mean, target->scale));
@@ -222,9 +229,11 @@ static bp_status encode(encoder *e)
         BP_TRY(schema->task == BP_TASK_CLASSIFY ? encode_labels(e) : encode_targets(e));
     }
     if (e->unseen > 0)
-        BP_TRY(bp__append(&out->warnings, "%s: %zu cell%s with a category that was not in the training "
-                          "part, in %s: no category\n", bp__data_source(e->raw), e->unseen,
-                          e->unseen == 1 ? "" : "s", e->unseen_in.text));
+        BP_TRY(bp__append(&out->warnings,
+                          "%s: %zu cell%s with a category that was not in the training "
+                          "part, in %s: no category\n",
+                          bp__data_source(e->raw), e->unseen, e->unseen == 1 ? "" : "s",
+                          e->unseen_in.text));
     return bp_schema_copy(&out->schema, schema);
 }
 
@@ -233,7 +242,8 @@ bp_status bp_schema_apply(bp_data **out, const bp_schema *schema, const bp_data 
     if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_apply: out is NULL");
     *out = NULL;
     if (!schema || !raw)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_apply: the %s is NULL", schema ? "data" : "schema");
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_apply: the %s is NULL",
+                        schema ? "data" : "schema");
     if (raw->encoded)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_apply: the data is encoded already");
     encoder e = {.schema = schema, .raw = raw};

@@ -6,10 +6,10 @@
  *    "targets": [{"name": "kind", "position": 2}],
  *    "classes": ["a", "b"]}
  *
- * Pictures have "pixels": {"count", "height", "width", "bytes", "mean", "scale"} in place of columns
- * and targets. Classes that are numbers are written as numbers. Regression has no classes; its
- * targets have a mean and a scale. Model files come from anywhere: every field is checked, unknown
- * ones are refused. */
+ * Pictures have "pixels": {"count", "height", "width", "bytes", "mean", "scale"} in place of
+ * columns and targets. Classes that are numbers are written as numbers. Regression has no classes;
+ * its targets have a mean and a scale. Model files come from anywhere: every field is checked,
+ * unknown ones are refused. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -112,10 +112,11 @@ bp_status bp_schema_to_json(char **out, const bp_schema *schema)
     if (!schema) return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_to_json: schema is NULL");
     json_t *object = json_object();
     bool classes = schema->task == BP_TASK_CLASSIFY;
-    bool ok = object && set(object, "version", json_integer(VERSION)) &&
-              set(object, "task", json_string(classes ? "classify" : "regress")) &&
-              (schema->pixel_count ? pixels_to_json(object, schema) : table_to_json(object, schema)) &&
-              (!classes || set(object, "classes", classes_to_json(schema)));
+    bool ok =
+        object && set(object, "version", json_integer(VERSION)) &&
+        set(object, "task", json_string(classes ? "classify" : "regress")) &&
+        (schema->pixel_count ? pixels_to_json(object, schema) : table_to_json(object, schema)) &&
+        (!classes || set(object, "classes", classes_to_json(schema)));
     /* 17 digits: every double reads back as itself. */
     char *text = ok ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(object);
@@ -137,7 +138,8 @@ static bp_status fail_field(const char *where, const char *key, const char *expe
 }
 
 /* Refuses what is not among keys: a field that is not understood changes the meaning. */
-static bp_status check_keys(json_t *object, const char *where, const char *const *keys, size_t count)
+static bp_status check_keys(json_t *object, const char *where, const char *const *keys,
+                            size_t count)
 {
     const char *key;
     json_t *value;
@@ -149,8 +151,8 @@ static bp_status check_keys(json_t *object, const char *where, const char *const
         bool known = false;
         for (size_t i = 0; i < count; ++i) known = known || strcmp(key, keys[i]) == 0;
         if (!known)
-            return bp__fail(BP_ERROR_MODEL, "schema, %s: \"%s\" is not known to this version", where,
-                            bp__shown(shown, key));
+            return bp__fail(BP_ERROR_MODEL, "schema, %s: \"%s\" is not known to this version",
+                            where, bp__shown(shown, key));
     }
     return BP_OK;
 }
@@ -241,8 +243,8 @@ static bp_status check_columns(const bp_schema *schema)
     bp_status status = BP_OK;
     for (size_t k = 0; k < schema->column_count + schema->target_count && status == BP_OK; ++k) {
         bool feature = k < schema->column_count;
-        const char *name = feature ? schema->columns[k].name
-                                   : schema->targets[k - schema->column_count].name;
+        const char *name =
+            feature ? schema->columns[k].name : schema->targets[k - schema->column_count].name;
         size_t before = names.count;
         status = bp__words_add(&names, name, &index);
         if (status == BP_OK && names.count == before)
@@ -257,7 +259,8 @@ static bp_status check_columns(const bp_schema *schema)
 
 static bp_status read_table(bp_schema *schema, json_t *object)
 {
-    json_t *columns = json_object_get(object, "columns"), *targets = json_object_get(object, "targets");
+    json_t *columns = json_object_get(object, "columns"),
+           *targets = json_object_get(object, "targets");
     char where[48];
     if (!json_is_array(columns) || json_array_size(columns) == 0)
         return fail_field("top", "columns", "a list that is not empty");
@@ -295,8 +298,8 @@ static bp_status read_pixels(bp_schema *schema, json_t *object)
     if (!bp__mul_size(&area, schema->image_height, schema->image_width) ||
         (schema->image_height || schema->image_width ? area != schema->pixel_count : 0) ||
         schema->pixel_count == 0)
-        return bp__fail(BP_ERROR_MODEL, "schema, pixels: %zu pixels of %zu x %zu", schema->pixel_count,
-                        schema->image_height, schema->image_width);
+        return bp__fail(BP_ERROR_MODEL, "schema, pixels: %zu pixels of %zu x %zu",
+                        schema->pixel_count, schema->image_height, schema->image_width);
     if (schema->task != BP_TASK_CLASSIFY)
         return bp__fail(BP_ERROR_MODEL, "schema: pictures are for classification only");
     return BP_OK;
@@ -340,11 +343,13 @@ static bp_status read_schema(bp_schema *schema, json_t *object)
     const char *task = json_string_value(json_object_get(object, "task"));
     if (!task || (strcmp(task, "classify") != 0 && strcmp(task, "regress") != 0))
         return fail_field("top", "task", "\"classify\" or \"regress\"");
-    bool classes = strcmp(task, "classify") == 0, pixels = json_object_get(object, "pixels") != NULL;
+    bool classes = strcmp(task, "classify") == 0,
+         pixels = json_object_get(object, "pixels") != NULL;
     schema->task = classes ? BP_TASK_CLASSIFY : BP_TASK_REGRESS;
     if (pixels == (json_object_get(object, "columns") != NULL) ||
         (pixels && json_object_get(object, "targets")))
-        return bp__fail(BP_ERROR_MODEL, "schema: either \"pixels\" or \"columns\" and \"targets\" was "
+        return bp__fail(BP_ERROR_MODEL,
+                        "schema: either \"pixels\" or \"columns\" and \"targets\" was "
                         "expected");
     if (!classes && json_object_get(object, "classes"))
         return bp__fail(BP_ERROR_MODEL, "schema: regression has no \"classes\"");

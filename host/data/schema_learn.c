@@ -1,4 +1,4 @@
-/* schema_learn.c - bp_schema_learn: categories, means, scales and classes from the training part. */
+/* schema_learn.c - bp_schema_learn: categories, means, scales, classes from the training part. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "data/number.h"
 #include "data/schema.h"
 
-/* Constant columns have no spread to divide by; they become 0, or what differs from the constant. */
+/* Constant columns have no spread to divide by; they become 0, or the difference from it. */
 static double scale_of(double deviation)
 {
     return deviation > 0 ? deviation : 1;
@@ -17,12 +17,14 @@ static double scale_of(double deviation)
 static bp_status fail_too_large(const bp_data *data, const char *name)
 {
     char shown[64];
-    return bp__fail(BP_ERROR_DATA, "%s, column \"%s\": the values are too large or too close together "
-                    "to be scaled", bp__data_source(data), bp__shown(shown, name));
+    return bp__fail(BP_ERROR_DATA,
+                    "%s, column \"%s\": the values are too large or too close together "
+                    "to be scaled",
+                    bp__data_source(data), bp__shown(shown, name));
 }
 
-/* The words that occur in this part, sorted. The column itself may know more: those of the rows that
- * were split off, which the schema must not see. */
+/* The words that occur in this part, sorted. The column itself may know more: those of the rows
+ * that were split off, which the schema must not see. */
 static bp_status learn_words(bp__words *out, const bp__column *column, size_t rows)
 {
     char *seen;
@@ -41,7 +43,7 @@ static bp_status learn_words(bp__words *out, const bp__column *column, size_t ro
 
 enum { ROWS_THAT_TELL = 20 };
 
-/* Hundreds of categories are usually a name, a number or a date, which no network generalises from. */
+/* Hundreds of categories are usually names, numbers or dates, from which nothing can be learned. */
 static bp_status check_categories(bp_schema *schema, const bp_data *data,
                                   const bp__schema_column *column)
 {
@@ -49,11 +51,13 @@ static bp_status check_categories(bp_schema *schema, const bp_data *data,
     char shown[64];
     bp__shown(shown, column->name);
     if (count > BP__CATEGORIES_LIMIT)
-        return bp__fail(BP_ERROR_DATA, "%s: column \"%s\" has %zu different texts, at most %zu can be "
-                        "categories; remove the column if it names the rows", bp__data_source(data),
-                        shown, count, BP__CATEGORIES_LIMIT);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: column \"%s\" has %zu different texts, at most %zu can be "
+                        "categories; remove the column if it names the rows",
+                        bp__data_source(data), shown, count, BP__CATEGORIES_LIMIT);
     if (count > BP__CATEGORIES_MANY || (count == data->rows && count >= ROWS_THAT_TELL))
-        return bp__append(&schema->warnings, "%s: column %s has %zu different texts in %zu rows, a "
+        return bp__append(&schema->warnings,
+                          "%s: column %s has %zu different texts in %zu rows, a "
                           "feature for each; if it names the rows, remove it\n",
                           bp__data_source(data), shown, count, data->rows);
     return BP_OK;
@@ -85,7 +89,8 @@ static bp_status report_constant(bp_schema *schema, const bp_data *data)
     bp__name_list list = {0};
     bp_status status = BP_OK;
     for (size_t k = 0; k < data->column_count && status == BP_OK; ++k)
-        if (!data->columns[k].reported && bp__column_variety(&data->columns[k], data->rows).constant)
+        if (!data->columns[k].reported &&
+            bp__column_variety(&data->columns[k], data->rows).constant)
             status = bp__name_list_add(&list, data->columns[k].name);
     bp_status warned = bp__name_list_warn(&list, &schema->warnings, bp__data_source(data),
                                           "does not vary in the training part and tells nothing",
@@ -142,7 +147,8 @@ static bp_status add_number_classes(bp_schema *schema)
     char text[32];
     uint32_t index;
     for (size_t c = 0; c < schema->outputs; ++c) {
-        BP_TRY(bp__words_add(&schema->classes, bp__number_text(text, schema->class_values[c]), &index));
+        BP_TRY(bp__words_add(&schema->classes, bp__number_text(text, schema->class_values[c]),
+                             &index));
         if (index != c) return bp__fail(BP_ERROR_INTERNAL, "class %s comes twice", text);
     }
     return BP_OK;
@@ -162,9 +168,10 @@ static bp_status learn_number_classes(bp_schema *schema, const bp_data *data)
                                     bp__data_target(data, 0)->number, data->rows, data->rows));
     }
     if (schema->outputs > BP__CLASSES_LIMIT)
-        return bp__fail(BP_ERROR_DATA, "%s: the target has %zu classes, at most %zu; is it a "
-                        "measurement, and the task regression?", bp__data_source(data),
-                        schema->outputs, BP__CLASSES_LIMIT);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: the target has %zu classes, at most %zu; is it a "
+                        "measurement, and the task regression?",
+                        bp__data_source(data), schema->outputs, BP__CLASSES_LIMIT);
     return add_number_classes(schema);
 }
 
@@ -182,15 +189,18 @@ static bp_status learn_classes(bp_schema *schema, const bp_data *data)
     if (!data->labels && bp__data_target(data, 0)->kind == BP__COLUMN_TEXT) {
         BP_TRY(learn_words(&schema->classes, bp__data_target(data, 0), data->rows));
         if (schema->classes.count > BP__CATEGORIES_LIMIT)
-            return bp__fail(BP_ERROR_DATA, "%s: the target has %zu classes, at most %zu; does it name "
-                            "the rows?", bp__data_source(data), schema->classes.count,
-                            BP__CATEGORIES_LIMIT);
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: the target has %zu classes, at most %zu; does it name "
+                            "the rows?",
+                            bp__data_source(data), schema->classes.count, BP__CATEGORIES_LIMIT);
     } else {
         BP_TRY(learn_number_classes(schema, data));
     }
     if (schema->classes.count < 2 || has_one_label(data))
-        return bp__fail(BP_ERROR_DATA, "%s: all rows have the same class, \"%s\"; two at least are "
-                        "needed", bp__data_source(data),
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: all rows have the same class, \"%s\"; two at least are "
+                        "needed",
+                        bp__data_source(data),
                         bp__words_get(&schema->classes, schema->classes.count - 1));
     return BP_OK;
 }
@@ -207,7 +217,8 @@ static bp_status learn_targets(bp_schema *schema, const bp_data *data)
             return fail_too_large(data, target->name);
         target->scale = scale_of(deviation);
         if (deviation == 0)
-            BP_TRY(bp__append(&schema->warnings, "%s: the target %s has the same value in every row\n",
+            BP_TRY(bp__append(&schema->warnings,
+                              "%s: the target %s has the same value in every row\n",
                               bp__data_source(data), target->name));
     }
     return BP_OK;
@@ -228,7 +239,8 @@ bp_status bp_schema_learn(bp_schema **out, const bp_data *training_part)
     *out = NULL;
     if (!training_part) return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_learn: the data is NULL");
     if (training_part->encoded)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_learn: the data is encoded already; a schema is "
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_schema_learn: the data is encoded already; a schema is "
                         "learned from raw data");
     if (training_part->task == BP_TASK_AUTO)
         return bp__fail(BP_ERROR_DATA, "%s: there is no target to learn from",

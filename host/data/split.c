@@ -23,9 +23,9 @@ static int compare_claims(const void *a, const void *b)
     return (x->class > y->class) - (x->class < y->class);
 }
 
-/* quota[c] of the sizes[c] rows of class c go to the second part, `wanted` in all: the method of the
- * largest remainder, in integers. A class keeps at least one row in the first part, so that what the
- * second part asks for has been seen; then fewer than wanted may go. */
+/* quota[c] of the sizes[c] rows of class c go to the second part, `wanted` in all: the method of
+ * the largest remainder, in integers. A class keeps at least one row in the first part, so that
+ * what the second part asks for has been seen; then fewer than wanted may go. */
 static bp_status share_out(size_t *quota, const size_t *sizes, size_t classes, size_t rows,
                            size_t wanted)
 {
@@ -56,10 +56,10 @@ static bp_status share_out(size_t *quota, const size_t *sizes, size_t classes, s
 
 /* Scratch space of a split. */
 typedef struct draw {
-    uint32_t *class_of; /* [rows] */
+    uint32_t *class_of;            /* [rows] */
     size_t *sizes, *quota, *start; /* [classes] */
-    uint32_t *member;   /* [rows], the rows of class 0, then of class 1… */
-    uint32_t *order;    /* [rows of the largest class] */
+    uint32_t *member;              /* [rows], the rows of class 0, then of class 1… */
+    uint32_t *order;               /* [rows of the largest class] */
     size_t classes;
 } draw;
 
@@ -140,7 +140,7 @@ static bp_status take_columns(bp_data *to, const bp_data *from, const char *part
                     to->rows));
         BP_TRY(take(&column->text, source->text, sizeof *source->text, part, side, from->rows,
                     to->rows));
-        if (k < from->column_count) to->missing += bp__column_variety(column, to->rows).missing;
+        if (k < from->column_count) to->missing += bp__column_missing(column, to->rows);
     }
     return BP_OK;
 }
@@ -158,7 +158,8 @@ static bp_status take_part(bp_data *to, const bp_data *from, const char *part, c
     BP_TRY(take_columns(to, from, part, side));
     BP_TRY(take(&to->line, from->line, sizeof *from->line, part, side, rows, count));
     BP_TRY(take(&to->pixels, from->pixels, from->pixel_count, part, side, rows, count));
-    BP_TRY(take(&to->values, from->values, from->pixel_count * sizeof(float), part, side, rows, count));
+    BP_TRY(take(&to->values, from->values, from->pixel_count * sizeof(float), part, side, rows,
+                count));
     BP_TRY(take(&to->x, from->x, from->features * sizeof(float), part, side, rows, count));
     BP_TRY(take(&to->t, from->t, from->outputs * sizeof(float), part, side, rows, count));
     BP_TRY(take(&to->labels, from->labels, sizeof *from->labels, part, side, rows, count));
@@ -182,8 +183,10 @@ static bp_status check_arguments(size_t *wanted, const bp_data *data, double fra
 {
     if (!data) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_split: data is NULL");
     if (!(fraction > 0 && fraction < 1))
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_split: the fraction is %g; more than 0 and less than "
-                        "1 was expected", fraction);
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_data_split: the fraction is %g; more than 0 and less than "
+                        "1 was expected",
+                        fraction);
     if (data->rows > UINT32_MAX)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_data_split: %zu rows, at most %u", data->rows,
                         UINT32_MAX);
@@ -205,8 +208,10 @@ bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data *data, 
     bp_status status = draw_rows(part, &count, &d, data, wanted, seed);
     draw_free(&d);
     if (status == BP_OK && (wanted == 0 || wanted == data->rows || count == 0))
-        status = bp__fail(BP_ERROR_ARGUMENT, "bp_data_split: a fraction of %g of %zu rows leaves one "
-                          "part empty", fraction, data->rows);
+        status = bp__fail(BP_ERROR_ARGUMENT,
+                          "bp_data_split: a fraction of %g of %zu rows leaves one "
+                          "part empty",
+                          fraction, data->rows);
     if (status == BP_OK) status = new_part(first, data, part, 0, data->rows - count);
     if (status == BP_OK) status = new_part(second, data, part, 1, count);
     if (status != BP_OK) {

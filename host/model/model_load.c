@@ -156,15 +156,13 @@ static bp_status match_tensors(found *out, const bp__safetensors *file)
 static bp_status find_ours(found *out, const bp__safetensors *file, const char *architecture)
 {
     json_error_t error;
-    json_t *root = json_loads(architecture, JSON_REJECT_DUPLICATES, &error);
-    if (!root) {
-        if (json_error_code(&error) == json_error_out_of_memory)
-            return bp__fail_memory(strlen(architecture));
-        return bp__fail(BP_ERROR_MODEL,
-                        "%s: \"backprop.architecture\", byte %d: not sound JSON: %s", file->path,
-                        error.position, error.text);
-    }
-    bp_status status = read_architecture(out, file, root);
+    json_t *root;
+    bp_status status = bp__json_parse(&root, &error, architecture, strlen(architecture));
+    if (status == BP_ERROR_MODEL)
+        return bp__fail(status, "%s: \"backprop.architecture\", byte %d: not sound JSON: %s",
+                        file->path, error.position, error.text);
+    if (status != BP_OK) return status;
+    status = read_architecture(out, file, root);
     json_decref(root);
     if (status == BP_OK) status = match_tensors(out, file);
     return status;

@@ -53,6 +53,10 @@ const char *bp__safetensors_metadata(const bp__safetensors *file, const char *ke
  * to one, is BP_ERROR_MODEL. */
 bp_status bp__tensor_values(float *out, const bp__safetensors *file, const bp__tensor *tensor);
 
+/* Strict JSON. BP_ERROR_MODEL is not recorded yet: the caller knows what was read, error says what
+ * is wrong with it and at which byte. */
+bp_status bp__json_parse(json_t **out, json_error_t *error, const char *bytes, size_t size);
+
 /* "[3, 4]" for messages, in a buffer of the caller's. */
 enum { BP__SHAPE_TEXT = 64 };
 const char *bp__tensor_shape(char text[BP__SHAPE_TEXT], const bp__tensor *tensor);

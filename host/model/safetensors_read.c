@@ -38,6 +38,21 @@ static uint64_t little_endian(const char *bytes, size_t count)
 
 /* ---- Header ---- */
 
+bp_status bp__json_parse(json_t **out, json_error_t *error, const char *bytes, size_t size)
+{
+    /* Twice, because jansson 2.14 does not tell a failed allocation from bad input: it reports what
+     * it was reading at the time, or nothing, or drops a character and goes on. What both readings
+     * agree upon is the bytes' own. */
+    json_t *first = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, error);
+    json_t *second = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, error);
+    const bool bad = !first && !second && error->text[0];
+    *out = first && second && json_equal(first, second) ? json_incref(first) : NULL;
+    json_decref(first);
+    json_decref(second);
+    if (*out) return BP_OK;
+    return bad ? BP_ERROR_MODEL : bp__fail_memory(size);
+}
+
 static bp_status read_header(bp__safetensors *file, size_t size)
 {
     const char *path = file->path;
@@ -63,14 +78,12 @@ static bp_status read_header(bp__safetensors *file, size_t size)
                         "%s, byte 8: the header starts with byte 0x%02x, '{' was expected", path,
                         first);
     json_error_t error;
-    file->header =
-        json_loadb(file->bytes + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES, &error);
-    if (!file->header) {
-        if (json_error_code(&error) == json_error_out_of_memory)
-            return bp__fail_memory((size_t)length);
-        return bp__fail(BP_ERROR_MODEL, "%s, byte %d: the header is not sound JSON: %s", path,
+    bp_status status =
+        bp__json_parse(&file->header, &error, file->bytes + LENGTH_BYTES, (size_t)length);
+    if (status == BP_ERROR_MODEL)
+        return bp__fail(status, "%s, byte %d: the header is not sound JSON: %s", path,
                         LENGTH_BYTES + error.position, error.text);
-    }
+    if (status != BP_OK) return status;
     file->data = LENGTH_BYTES + length;
     return BP_OK;
 }

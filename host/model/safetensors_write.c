@@ -57,7 +57,11 @@ static bp_status header_bytes(char **out, size_t *size, const json_t *header)
     BP_TRY(bp__new_array(&bytes, ALIGNMENT + padded, 1));
     put_little_endian((unsigned char *)bytes, padded, ALIGNMENT);
     memset(bytes + ALIGNMENT, ' ', padded);
-    json_dumpb(header, bytes + ALIGNMENT, length, JSON_COMPACT);
+    /* It allocates a little, so that it may fail this time although it has not the first time. */
+    if (json_dumpb(header, bytes + ALIGNMENT, length, JSON_COMPACT) != length) {
+        free(bytes);
+        return bp__fail_memory(length);
+    }
     *out = bytes;
     *size = ALIGNMENT + padded;
     return BP_OK;

@@ -26,6 +26,7 @@ void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
 {
     fill(delta_in, NULL);
     bp__reference_gemm_nn(delta_in, delta, weights);
+    if (activation == BP_ACTIVATION_LINEAR) return; /* the slope is 1; `in` may be absent */
     for (size_t i = 0; i < delta_in.rows; ++i)
         for (size_t k = 0; k < delta_in.columns; ++k)
             delta_in.data[i * delta_in.stride + k] *=

@@ -47,4 +47,7 @@ void bp__reference_optimizer(double *parameters, const double *gradients, double
 /* The engine that carries out operations with these functions. */
 bp_status bp__reference_engine_create(bp__engine **out);
 
+/* The doubles of a buffer of this engine: gradient checks need more digits than transfers keep. */
+double *bp__reference_numbers(bp__buffer *buffer);
+
 #endif

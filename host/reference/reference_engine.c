@@ -77,6 +77,11 @@ static bp_status reference_read(bp__engine *engine, const bp__view *view, void *
     return BP_OK;
 }
 
+double *bp__reference_numbers(bp__buffer *buffer)
+{
+    return buffer->numbers;
+}
+
 static void reference_sequence_free(bp__engine *engine, bp__sequence *sequence)
 {
     (void)engine;

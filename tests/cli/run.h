@@ -239,7 +239,7 @@ UNUSED static void remove_folder(void)
 
 UNUSED static char *path_of(const char *name)
 {
-    static char paths[8][128]; /* so that several can be used in one call */
+    static char paths[8][256]; /* so that several can be used in one call */
     static int next;
     char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
@@ -336,7 +336,7 @@ UNUSED static void write_pictures(const char *images, const char *labels, int ro
 
 UNUSED static void write_picture_folder(const char *name)
 {
-    char path[4][128];
+    char path[4][96];
     mkdir(path_of(name), 0777);
     const char *const files[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                  "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
@@ -367,7 +367,7 @@ UNUSED static void write_state_dict(const char *name)
 UNUSED static void train_flowers(const char *model)
 {
     write_flowers("flowers.csv", 90, 1, true);
-    result r = shell("exec " CLI " train %s -q --device reference --hidden 8 --epochs 20 -o %s",
+    result r = shell("exec " CLI " train %s -q --device reference --hidden 8 --batch 9 --lr 0.02 --epochs 20 -o %s",
                      path_of("flowers.csv"), path_of(model));
     assert_code(r, 0);
     free_result(&r);

@@ -1,0 +1,142 @@
+/* network_support.h - small networks, data sets and plans for the tests of whole training steps. */
+#ifndef BP_TESTS_NETWORK_SUPPORT_H
+#define BP_TESTS_NETWORK_SUPPORT_H
+
+#include "net/plan.h"
+#include "support.h"
+#include "train/trainer.h"
+
+/* A model of `count` layers with the given widths [count + 1]. */
+static inline bp_model *model_of(const size_t *widths, size_t count, int32_t hidden, int32_t output,
+                                 int32_t loss, int32_t bias, uint64_t seed)
+{
+    bp_layer layers[8];
+    for (size_t l = 0; l < count; ++l)
+        layers[l] = (bp_layer){.inputs = widths[l],
+                               .outputs = widths[l + 1],
+                               .activation = l + 1 < count ? hidden : output,
+                               .bias = bias};
+    bp_model_options options = bp_model_options_default();
+    options.loss = loss;
+    options.seed = seed;
+    bp_model *model;
+    OK(bp_model_create_layers(&model, layers, count, &options));
+    for (size_t l = 0; bias && l < count; ++l) /* biases start at 0: give the checks something */
+        for (size_t i = 0; i < widths[l + 1]; ++i)
+            bp_model_biases(model, l)[i] = 0.1f * (float)((int)i % 5 - 2);
+    return model;
+}
+
+/* rows random samples: labels for cross-entropy, or targets in (0.1, 0.9). */
+static inline bp_data *data_of(size_t rows, size_t features, size_t outputs, bool labels)
+{
+    float *x = random_floats(rows * features, 1, 21);
+    float *t = random_floats(rows * outputs, 0.4, 22);
+    int32_t *l = malloc(rows * sizeof *l);
+    for (size_t i = 0; i < rows * outputs; ++i) t[i] += 0.5f;
+    for (size_t i = 0; i < rows; ++i) /* learnable: the sign pattern of two features */
+        l[i] = (int32_t)(((x[i * features] > 0) + 2 * (x[i * features + features - 1] > 0)) %
+                         (int)outputs);
+    bp_data *data;
+    if (labels)
+        OK(bp_data_from_labels(&data, x, rows, features, l, outputs));
+    else
+        OK(bp_data_from_arrays(&data, x, rows, features, t, outputs));
+    free(x);
+    free(t);
+    free(l);
+    return data;
+}
+
+/* All parameters of a model, one after the other; free() them. */
+static inline float *flatten(bp_model *model, size_t *count)
+{
+    const bp_model_info info = bp_model_get_info(model);
+    float *all = malloc(info.parameters * sizeof *all);
+    size_t next = 0;
+    for (size_t l = 0; l < info.layers; ++l) {
+        const bp_layer layer = bp_model_get_layer(model, l);
+        memcpy(all + next, bp_model_weights(model, l), layer.inputs * layer.outputs * sizeof *all);
+        next += layer.inputs * layer.outputs;
+        if (!layer.bias) continue;
+        memcpy(all + next, bp_model_biases(model, l), layer.outputs * sizeof *all);
+        next += layer.outputs;
+    }
+    *count = next;
+    return all;
+}
+
+/* One batch of one network on the reference engine, to be looked at from inside. */
+typedef struct bench {
+    bp__engine *engine;
+    bp__network *network;
+    bp__pass *pass;
+    bp__plan *plan;
+    bp__plan_optimizer optimizer;
+} bench;
+
+static inline bench bench_of(const bp_model *model, const bp_data *data, int32_t optimizer)
+{
+    bench b = {.optimizer = {.optimizer = optimizer, .momentum = 0.9f, .beta1 = 0.9f,
+                             .beta2 = 0.999f, .epsilon = 1e-8f}};
+    const size_t rows = bp_data_get_info(data).rows;
+    OK(bp__reference_engine_create(&b.engine));
+    OK(bp__network_create(&b.network, b.engine, model, true, optimizer));
+    OK(bp__network_upload(b.network, model));
+    OK(bp__pass_create(&b.pass, b.engine, data, rows, true));
+    OK(bp__plan_create(&b.plan, b.network, rows, bp_data_labels(data) != NULL, true));
+    OK(bp__plan_make_evaluate(b.plan, &b.pass->views));
+    const float hyper[BP__HYPER_COUNT] = {0.5f, 1, 1, 0};
+    OK(bp__view_write(b.engine, &b.pass->views.hyper, hyper));
+    return b;
+}
+
+static inline void bench_free(bench *b)
+{
+    bp__plan_free(b->plan);
+    bp__pass_free(b->pass);
+    bp__network_free(b->network);
+    bp__engine_free(b->engine);
+}
+
+/* The mean loss of the batch in double. */
+static inline double bench_loss(bench *b)
+{
+    OK(bp__pass_seek(b->pass, 0));
+    OK(bp__sequence_run(b->engine, b->plan->evaluate, 1));
+    return bp__reference_numbers(b->pass->losses)[0] / (double)b->pass->rows;
+}
+
+/* Relative L2 distance of the gradients left by ops[count] from central differences, epsilon 1e-5,
+ * over all parameters. NAN where the whole gradient is zero, as with relu outputs that are all off:
+ * nothing is tested then. */
+static inline double gradient_error(bench *b, const bp__op *ops, size_t count)
+{
+    double *parameters = bp__reference_numbers(b->network->parameters);
+    double *gradients = bp__reference_numbers(b->network->gradients);
+    const size_t size = b->network->arena_size;
+    double *before = malloc(size * sizeof *before);
+    memcpy(before, parameters, size * sizeof *before);
+    bp__sequence *sequence;
+    OK(bp__sequence_create(b->engine, &sequence, ops, count));
+    OK(bp__pass_seek(b->pass, 0));
+    OK(bp__sequence_run(b->engine, sequence, 1));
+    bp__sequence_free(b->engine, sequence);
+    memcpy(parameters, before, size * sizeof *before);
+    const double epsilon = 1e-5;
+    double difference = 0, length = 0;
+    for (size_t i = 0; i < size; ++i) {
+        parameters[i] = before[i] + epsilon;
+        const double up = bench_loss(b);
+        parameters[i] = before[i] - epsilon;
+        const double down = bench_loss(b);
+        parameters[i] = before[i];
+        const double numeric = (up - down) / (2 * epsilon);
+        difference += (gradients[i] - numeric) * (gradients[i] - numeric);
+        length += numeric * numeric;
+    }
+    free(before);
+    return length > 0 ? sqrt(difference / length) : (double)NAN;
+}
+
+#endif

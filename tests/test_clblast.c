@@ -1,0 +1,58 @@
+/* test_clblast.c - CLBlast as a GEMM backend against the reference. Its kernels take seconds to
+ * compile, so there are few shapes. */
+#include "support.h"
+
+static void check(rig *r, void *context)
+{
+    (void)context;
+    const size_t shapes[][3] = {{1, 3, 2}, {33, 20, 17}, {128, 100, 64}};
+    for (size_t s = 0; s < 3; ++s) {
+        const size_t B = shapes[s][0], m = shapes[s][1], n = shapes[s][2];
+        float *x = random_integers(B * m, 5, 1), *w = random_integers(n * m, 5, 2),
+              *d = random_integers(B * n, 5, 3), *b = random_integers(n, 5, 4);
+        for (size_t i = 0; i < B * m; ++i) x[i] *= 0.125f; /* keeps relu and tanh in range */
+        pair in = pair_of(r, BP__NUMBER, B, m, x), weights = pair_of(r, BP__NUMBER, n, m, w);
+        pair bias = pair_of(r, BP__NUMBER, 1, n, b), delta = pair_of(r, BP__NUMBER, B, n, d);
+        pair out = pair_of(r, BP__NUMBER, B, n, NULL), back = pair_of(r, BP__NUMBER, B, m, NULL);
+        pair grad = pair_of(r, BP__NUMBER, n, m, NULL), bgrad = pair_of(r, BP__NUMBER, 1, n, NULL);
+        for (int side = 0; side < SIDES; ++side) {
+            const bp__op ops[] = {
+                {.kind = BP__OP_DENSE_FORWARD,
+                 .as.dense_forward = {out.on[side], in.on[side], weights.on[side], bias.on[side],
+                                      BP_ACTIVATION_RELU}},
+                {.kind = BP__OP_DENSE_EFFECT,
+                 .as.dense_effect = {back.on[side], delta.on[side], weights.on[side], in.on[side],
+                                     BP_ACTIVATION_RELU}},
+                {.kind = BP__OP_DENSE_GRADIENT,
+                 .as.dense_gradient = {grad.on[side], bgrad.on[side], delta.on[side],
+                                       in.on[side]}}};
+            for (int i = 0; i < 3; ++i) run_op(r, side, &ops[i]);
+        }
+        pair *const all[] = {&out, &back, &grad, &bgrad};
+        for (int i = 0; i < 4; ++i) {
+            float *got = read_side(r, all[i], DEVICE), *want = read_side(r, all[i], REFERENCE);
+            for (size_t e = 0; e < all[i]->on[DEVICE].rows * all[i]->on[DEVICE].columns; ++e)
+                cr_assert(got[e] == want[e], "%s, shape %zu, result %d, element %zu: %g not %g",
+                          r->name, s, i, e, (double)got[e], (double)want[e]);
+            check_guards(r, all[i], "clblast");
+            free(got);
+            free(want);
+        }
+        pair *const every[] = {&in, &weights, &bias, &delta, &out, &back, &grad, &bgrad};
+        for (int i = 0; i < 8; ++i) pair_free(r, every[i]);
+        free(x);
+        free(w);
+        free(d);
+        free(b);
+    }
+}
+
+Test(clblast, products_and_epilogues)
+{
+    bp_device *device;
+    bp__engine *engine;
+    OK(bp_device_open(&device, "reference"));
+    cr_assert_eq(bp__engine_create(&engine, device, BP_GEMM_CLBLAST), BP_ERROR_UNSUPPORTED);
+    bp_device_free(device);
+    each_device((const int32_t[]){BP_GEMM_CLBLAST, -1}, check, NULL);
+}

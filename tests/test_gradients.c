@@ -1,0 +1,235 @@
+/* test_gradients.c - the plan's gradients against central differences in double, the device's
+ * gradients against the reference's, and planted bugs that the checks must catch. */
+#include "network_support.h"
+
+static const double tolerance = 1e-7;
+
+typedef struct architecture {
+    size_t widths[5], layers;
+    int32_t hidden, output, loss, bias;
+} architecture;
+
+/* Every activation with every loss that it goes with, with and without bias, one to four layers. */
+static size_t all_architectures(architecture *list)
+{
+    static const int32_t hidden[] = {BP_ACTIVATION_LINEAR, BP_ACTIVATION_SIGMOID,
+                                     BP_ACTIVATION_TANH, BP_ACTIVATION_RELU};
+    static const struct {
+        int32_t output, loss;
+    } ends[] = {{BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY},
+                {BP_ACTIVATION_LINEAR, BP_LOSS_HALF_SQUARED},
+                {BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED},
+                {BP_ACTIVATION_TANH, BP_LOSS_HALF_SQUARED},
+                {BP_ACTIVATION_RELU, BP_LOSS_HALF_SQUARED}};
+    size_t count = 0;
+    for (size_t h = 0; h < 4; ++h)
+        for (size_t e = 0; e < 5; ++e)
+            for (int32_t bias = 0; bias < 2; ++bias)
+                for (size_t layers = 1; layers <= 4; layers += layers == 1 ? 1 : 2)
+                    list[count++] = (architecture){.widths = {5, 4, 6, 3, 3},
+                                                   .layers = layers,
+                                                   .hidden = hidden[h],
+                                                   .output = ends[e].output,
+                                                   .loss = ends[e].loss,
+                                                   .bias = bias};
+    return count;
+}
+
+enum { ARCHITECTURES = 200 };
+
+static bp_model *model_for(const architecture *a)
+{
+    return model_of(a->widths, a->layers, a->hidden, a->output, a->loss, a->bias, 11);
+}
+
+static bp_data *data_for(const architecture *a, size_t rows, bool labels)
+{
+    return data_of(rows, a->widths[0], a->widths[a->layers], labels);
+}
+
+Test(gradients, reference_against_central_differences)
+{
+    architecture list[ARCHITECTURES];
+    const size_t count = all_architectures(list);
+    double largest = 0;
+    size_t untested = 0;
+    for (size_t i = 0; i < count; ++i)
+        for (int labels = 0; labels < 2; ++labels) {
+            bp_model *model = model_for(&list[i]);
+            bp_data *data = data_for(&list[i], 6, labels);
+            bench b = bench_of(model, data, BP_OPTIMIZER_SGD);
+            bp__op *ops;
+            size_t op_count;
+            OK(bp__plan_train_ops(&ops, &op_count, b.plan, &b.pass->views, &b.optimizer));
+            const double error = gradient_error(&b, ops, op_count);
+            untested += isnan(error);
+            cr_assert(isnan(error) || error <= tolerance, "%zu layers, hidden %s, output %s, bias %d, %s: %g",
+                      list[i].layers, bp_activation_name(list[i].hidden),
+                      bp_activation_name(list[i].output), list[i].bias,
+                      labels ? "labels" : "targets", error);
+            largest = fmax(largest, error);
+            free(ops);
+            bench_free(&b);
+            bp_data_free(data);
+            bp_model_free(model);
+        }
+    cr_assert_lt(untested, count / 10, "%zu of %zu gradients are all zero", untested, 2 * count);
+    cr_log_info("largest relative error %g over %zu networks", largest, 2 * count);
+}
+
+/* ---- Planted bugs: each check must fail when the thing it guards is broken -------------------- */
+
+static bench planted_bench(bp__op **ops, size_t *count, bp_model **model, bp_data **data)
+{
+    const size_t widths[] = {4, 4, 4};
+    *model = model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
+    *data = data_of(4, 4, 4, false);
+    bench b = bench_of(*model, *data, BP_OPTIMIZER_SGD);
+    OK(bp__plan_train_ops(ops, count, b.plan, &b.pass->views, &b.optimizer));
+    cr_assert(gradient_error(&b, *ops, *count) <= tolerance, "right before anything is planted");
+    return b;
+}
+
+static size_t find(const bp__op *ops, size_t count, bp__op_kind kind)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (ops[i].kind == kind) return i;
+    cr_assert_fail("no operation %d in the plan", (int)kind);
+    return 0;
+}
+
+static void planted_free(bench *b, bp__op *ops, bp_model *model, bp_data *data)
+{
+    free(ops);
+    bench_free(b);
+    bp_data_free(data);
+    bp_model_free(model);
+}
+
+/* The order that must hold: all effects from the old weights, then the update. Here the last layer's
+ * weights change as soon as their gradient is known, before the effect of the layer before. */
+Test(gradients, planted_update_before_effect)
+{
+    bp__op *ops;
+    size_t count;
+    bp_model *model;
+    bp_data *data;
+    bench b = planted_bench(&ops, &count, &model, &data);
+    const size_t effect = find(ops, count, BP__OP_DENSE_EFFECT);
+    cr_assert_eq(ops[effect + 1].kind, BP__OP_DENSE_GRADIENT);
+    cr_assert_eq(ops[count - 1].kind, BP__OP_OPTIMIZER);
+    const bp__op late = ops[effect];
+    ops[effect] = ops[effect + 1];   /* gradient of the last layer */
+    bp__op *wrong = malloc((count + 1) * sizeof *wrong);
+    memcpy(wrong, ops, (effect + 1) * sizeof *ops);
+    wrong[effect + 1] = ops[count - 1]; /* the update, too early */
+    wrong[effect + 2] = late;
+    memcpy(wrong + effect + 3, ops + effect + 2, (count - effect - 2) * sizeof *ops);
+    cr_assert_gt(gradient_error(&b, wrong, count + 1), 1e-3, "the planted bug went unnoticed");
+    free(wrong);
+    planted_free(&b, ops, model, data);
+}
+
+Test(gradients, planted_missing_mean)
+{
+    bp__op *ops;
+    size_t count;
+    bp_model *model;
+    bp_data *data;
+    bench b = planted_bench(&ops, &count, &model, &data);
+    ops[find(ops, count, BP__OP_LOSS)].as.loss.scale = 1;
+    cr_assert_gt(gradient_error(&b, ops, count), 1e-3, "the planted bug went unnoticed");
+    planted_free(&b, ops, model, data);
+}
+
+Test(gradients, planted_transposed_gradient)
+{
+    bp__op *ops;
+    size_t count;
+    bp_model *model;
+    bp_data *data;
+    bench b = planted_bench(&ops, &count, &model, &data);
+    bp__dense_gradient *gradient = &ops[find(ops, count, BP__OP_DENSE_GRADIENT)].as.dense_gradient;
+    const bp__view delta = gradient->delta;
+    gradient->delta = gradient->in;
+    gradient->in = delta;
+    cr_assert_gt(gradient_error(&b, ops, count), 1e-3, "the planted bug went unnoticed");
+    planted_free(&b, ops, model, data);
+}
+
+Test(gradients, planted_forgotten_slope)
+{
+    bp__op *ops;
+    size_t count;
+    bp_model *model;
+    bp_data *data;
+    bench b = planted_bench(&ops, &count, &model, &data);
+    ops[find(ops, count, BP__OP_DENSE_EFFECT)].as.dense_effect.activation = BP_ACTIVATION_LINEAR;
+    cr_assert_gt(gradient_error(&b, ops, count), 1e-3, "the planted bug went unnoticed");
+    planted_free(&b, ops, model, data);
+}
+
+/* ---- Devices ---------------------------------------------------------------------------------- */
+
+/* One step on a device; its gradients, flat; free() them. */
+static float *device_gradients(bp_device *device, int32_t gemm, bp_model *model, const bp_data *data,
+                               size_t *count)
+{
+    const bp_data_info info = bp_data_get_info(data);
+    bp_train_options options = bp_train_options_default();
+    options.batch = (int64_t)info.rows;
+    options.gemm = gemm;
+    options.optimizer = BP_OPTIMIZER_SGD;
+    bp_trainer *trainer;
+    OK(bp_trainer_create(&trainer, model, device, &options));
+    double loss;
+    OK(bp_trainer_step(trainer, bp_data_features(data), bp_data_targets(data), bp_data_labels(data),
+                       info.rows, &loss));
+    float *all = flatten(model, count);
+    size_t next = 0;
+    for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
+        const bp_layer layer = bp_model_get_layer(model, l);
+        OK(bp_trainer_get_gradients(trainer, l, all + next, NULL));
+        next += layer.inputs * layer.outputs;
+        if (!layer.bias) continue;
+        OK(bp_trainer_get_gradients(trainer, l, NULL, all + next));
+        next += layer.outputs;
+    }
+    bp_trainer_free(trainer);
+    return all;
+}
+
+Test(gradients, devices_against_reference)
+{
+    static const int32_t gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU};
+    architecture list[ARCHITECTURES];
+    const size_t count = all_architectures(list);
+    bp_device_info *devices;
+    size_t device_count;
+    bp_device *reference;
+    OK(bp_device_list(&devices, &device_count, NULL));
+    OK(bp_device_open(&reference, "reference"));
+    for (size_t d = 0; d < device_count; ++d) {
+        if (devices[d].kind == BP_KIND_REFERENCE) continue;
+        bp_device *device;
+        OK(bp_device_open(&device, devices[d].spec));
+        for (size_t i = 0; i < count; i += 3)
+            for (int g = 0; g < 3; ++g) {
+                bp_model *model = model_for(&list[i]);
+                bp_data *data = data_for(&list[i], 9, i % 2);
+                size_t parameters;
+                float *got = device_gradients(device, gemms[g], model, data, &parameters);
+                float *want = device_gradients(reference, BP_GEMM_AUTO, model, data, &parameters);
+                const double error = relative_l2(got, want, parameters);
+                cr_assert(error <= 2e-6, "%s, gemm %s, network %zu: relative error %g",
+                          devices[d].name, bp_gemm_name(gemms[g]), i, error);
+                free(got);
+                free(want);
+                bp_data_free(data);
+                bp_model_free(model);
+            }
+        bp_device_free(device);
+    }
+    bp_device_free(reference);
+    bp_device_list_free(devices);
+}

@@ -1,0 +1,430 @@
+/* test_training.c - whole trainings: the worked numbers, parity with the reference over many steps,
+ * determinism, convergence, divergence, and what a caller may do wrong. */
+#include "network_support.h"
+
+static const int32_t parity_gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU, BP_GEMM_CPU};
+
+/* Calls check for every device, the reference included. */
+static void every_device(void (*check)(bp_device *))
+{
+    bp_device_info *list;
+    size_t count;
+    OK(bp_device_list(&list, &count, NULL));
+    for (size_t d = 0; d < count; ++d) {
+        bp_device *device;
+        OK(bp_device_open(&device, list[d].spec));
+        check(device);
+        bp_device_free(device);
+    }
+    bp_device_list_free(list);
+}
+
+/* One input, one output, no bias, sigmoid, half squared error: x 1, t 0, w 0.5, rate 1. */
+static void check_worked_numbers(bp_device *device)
+{
+    const size_t widths[] = {1, 1};
+    bp_model *model = model_of(widths, 1, BP_ACTIVATION_LINEAR, BP_ACTIVATION_SIGMOID,
+                               BP_LOSS_HALF_SQUARED, 0, 1);
+    bp_model_weights(model, 0)[0] = 0.5f;
+    const float x = 1, t = 0;
+    float y, gradient;
+    OK(bp_predict(model, device, &x, 1, &y));
+    cr_assert_float_eq((double)y, 0.622459331, 1e-6);
+    bp_train_options options = bp_train_options_default();
+    options.optimizer = BP_OPTIMIZER_SGD;
+    options.learning_rate = 1;
+    options.batch = 1;
+    bp_trainer *trainer;
+    OK(bp_trainer_create(&trainer, model, device, &options));
+    double loss;
+    OK(bp_trainer_step(trainer, &x, &t, NULL, 1, &loss));
+    cr_assert_float_eq(loss, 0.5 * 0.622459331 * 0.622459331, 1e-6);
+    OK(bp_trainer_get_gradients(trainer, 0, &gradient, NULL));
+    cr_assert_float_eq((double)gradient, 0.146280254, 1e-6);
+    OK(bp_trainer_get_model(trainer, model));
+    cr_assert_float_eq((double)bp_model_weights(model, 0)[0], 0.353719746, 1e-6);
+    OK(bp_predict(model, device, &x, 1, &y));
+    cr_assert_float_eq((double)y, 0.587519316, 1e-6);
+    bp_trainer_free(trainer);
+    bp_model_free(model);
+}
+
+Test(training, worked_numbers)
+{
+    every_device(check_worked_numbers);
+}
+
+/* A 2-2-2 network without biases: each of the eight gradients is the product of its three factors
+ * (effect of the right unit, its slope, output of the left unit), hidden effects summed over paths. */
+static void check_factors(bp_device *device)
+{
+    const size_t widths[] = {2, 2, 2};
+    bp_model *model = model_of(widths, 2, BP_ACTIVATION_SIGMOID, BP_ACTIVATION_SIGMOID,
+                               BP_LOSS_HALF_SQUARED, 0, 1);
+    const double w1[2][2] = {{.15, .20}, {.25, .30}}, w2[2][2] = {{.40, .45}, {.50, .55}};
+    const float x[2] = {.05f, .1f}, t[2] = {.01f, .99f};
+    double hidden[2], out[2], effect_out[2], effect_hidden[2] = {0, 0};
+    for (int j = 0; j < 2; ++j) {
+        for (int i = 0; i < 2; ++i) {
+            bp_model_weights(model, 0)[2 * j + i] = (float)w1[j][i];
+            bp_model_weights(model, 1)[2 * j + i] = (float)w2[j][i];
+        }
+        hidden[j] = 1 / (1 + exp(-(w1[j][0] * (double)x[0] + w1[j][1] * (double)x[1])));
+    }
+    for (int k = 0; k < 2; ++k) {
+        out[k] = 1 / (1 + exp(-(w2[k][0] * hidden[0] + w2[k][1] * hidden[1])));
+        effect_out[k] = out[k] - (double)t[k];
+        for (int j = 0; j < 2; ++j)
+            effect_hidden[j] += effect_out[k] * out[k] * (1 - out[k]) * w2[k][j];
+    }
+    bp_train_options options = bp_train_options_default();
+    options.optimizer = BP_OPTIMIZER_SGD;
+    options.batch = 1;
+    bp_trainer *trainer;
+    OK(bp_trainer_create(&trainer, model, device, &options));
+    OK(bp_trainer_step(trainer, x, t, NULL, 1, NULL));
+    float g1[4], g2[4];
+    OK(bp_trainer_get_gradients(trainer, 0, g1, NULL));
+    OK(bp_trainer_get_gradients(trainer, 1, g2, NULL));
+    for (int to = 0; to < 2; ++to)
+        for (int from = 0; from < 2; ++from) {
+            const double product1 =
+                effect_hidden[to] * hidden[to] * (1 - hidden[to]) * (double)x[from];
+            const double product2 = effect_out[to] * out[to] * (1 - out[to]) * hidden[from];
+            cr_assert_float_eq((double)g1[2 * to + from], product1, 1e-7);
+            cr_assert_float_eq((double)g2[2 * to + from], product2, 1e-6);
+        }
+    bp_trainer_free(trainer);
+    bp_model_free(model);
+}
+
+Test(training, gradients_are_products_of_three_factors)
+{
+    every_device(check_factors);
+}
+
+/* ---- Parity and determinism ------------------------------------------------------------------ */
+
+/* Parameters after `epochs` epochs of `rows` samples in batches of `batch`; free() them. */
+static float *trained(bp_device *device, int32_t gemm, int32_t optimizer, bool labels, size_t rows,
+                      int64_t batch, int64_t epochs, size_t *count)
+{
+    const size_t widths[] = {13, 20, 9, 4};
+    bp_model *model = model_of(widths, 3, BP_ACTIVATION_TANH,
+                               labels ? BP_ACTIVATION_SOFTMAX : BP_ACTIVATION_SIGMOID,
+                               labels ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED, 1, 5);
+    bp_data *data = data_of(rows, 13, 4, labels);
+    bp_train_options options = bp_train_options_default();
+    options.optimizer = optimizer;
+    options.batch = batch;
+    options.epochs = epochs;
+    options.gemm = gemm;
+    options.seed = 77;
+    bp_train_result result;
+    OK(bp_train(model, device, data, NULL, &options, &result));
+    cr_assert_eq(result.steps, epochs * (int64_t)((rows + (size_t)batch - 1) / (size_t)batch));
+    float *all = flatten(model, count);
+    bp_data_free(data);
+    bp_model_free(model);
+    return all;
+}
+
+/* After 1 step and after 100 (25 epochs of 4 steps, the last one partial), every optimizer. The bound
+ * grows with the steps: rounding errors add up. */
+static void check_parity(bp_device *device)
+{
+    bp_device *reference;
+    OK(bp_device_open(&reference, "reference"));
+    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) {
+        bp_device_free(reference);
+        return;
+    }
+    for (int32_t optimizer = BP_OPTIMIZER_SGD; optimizer <= BP_OPTIMIZER_ADAM; ++optimizer)
+        for (int labels = 0; labels < 2; ++labels)
+            for (int long_run = 0; long_run < 2; ++long_run) {
+                const size_t rows = long_run ? 58 : 16;
+                const int64_t epochs = long_run ? 25 : 1;
+                size_t count;
+                float *want = trained(reference, BP_GEMM_AUTO, optimizer, labels, rows, 16, epochs, &count);
+                for (size_t g = 0; g < sizeof parity_gemms / sizeof *parity_gemms; ++g) {
+                    float *got = trained(device, parity_gemms[g], optimizer, labels, rows, 16, epochs, &count);
+                    const double error = relative_l2(got, want, count);
+                    cr_assert(error <= (long_run ? 2e-5 : 1e-6), "gemm %s, %s, %s, %s: relative error %g",
+                              bp_gemm_name(parity_gemms[g]), bp_optimizer_name(optimizer),
+                              labels ? "labels" : "targets", long_run ? "100 steps" : "1 step", error);
+                    free(got);
+                }
+                free(want);
+            }
+    bp_device_free(reference);
+}
+
+Test(training, parity_with_the_reference)
+{
+    every_device(check_parity);
+}
+
+static void check_same_bits(bp_device *device)
+{
+    size_t count;
+    for (int labels = 0; labels < 2; ++labels) {
+        float *first = trained(device, BP_GEMM_AUTO, BP_OPTIMIZER_ADAM, labels, 300, 32, 4, &count);
+        float *second = trained(device, BP_GEMM_AUTO, BP_OPTIMIZER_ADAM, labels, 300, 32, 4, &count);
+        cr_assert(memcmp(first, second, count * sizeof *first) == 0, "%s: two runs differ",
+                  bp_device_get_info(device)->name);
+        free(first);
+        free(second);
+    }
+}
+
+Test(training, same_seed_same_bits)
+{
+    every_device(check_same_bits);
+}
+
+/* bp_train in one go and bp_trainer_epoch one by one are the same training. */
+Test(training, epochs_one_by_one_give_the_same_bits)
+{
+    const size_t widths[] = {6, 5, 3};
+    bp_device *device;
+    OK(bp_device_open(&device, "auto"));
+    bp_data *data = data_of(50, 6, 3, true);
+    bp_train_options options = bp_train_options_default();
+    options.epochs = 3;
+    options.batch = 8;
+    float *results[2];
+    size_t count;
+    for (int way = 0; way < 2; ++way) {
+        bp_model *model = model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX,
+                                   BP_LOSS_CROSS_ENTROPY, 1, 2);
+        if (way == 0) {
+            OK(bp_train(model, device, data, NULL, &options, NULL));
+        } else {
+            bp_trainer *trainer;
+            OK(bp_trainer_create(&trainer, model, device, &options));
+            OK(bp_trainer_set_data(trainer, data));
+            for (int e = 0; e < 3; ++e) OK(bp_trainer_epoch(trainer, NULL));
+            OK(bp_trainer_get_model(trainer, model));
+            bp_trainer_free(trainer);
+        }
+        results[way] = flatten(model, &count);
+        bp_model_free(model);
+    }
+    cr_assert(memcmp(results[0], results[1], count * sizeof **results) == 0);
+    free(results[0]);
+    free(results[1]);
+    bp_data_free(data);
+    bp_device_free(device);
+}
+
+/* ---- Convergence ------------------------------------------------------------------------------ */
+
+/* Sigmoid, half squared error, plain gradient descent: XOR and parity of `bits` bits, every sample on
+ * its right side of 0.5. Weights start in [-2, 2]: from small ones parity stays on its plateau, where
+ * the output is 0.5 for every sample. */
+static void learn_parity(bp_device *device, size_t bits, size_t hidden, int64_t epochs, float rate,
+                         int64_t batch, uint64_t seed)
+{
+    const size_t rows = (size_t)1 << bits, widths[] = {bits, hidden, 1};
+    float *x = malloc(rows * bits * sizeof *x), *t = malloc(rows * sizeof *t), *y = malloc(rows * sizeof *y);
+    for (size_t i = 0; i < rows; ++i) {
+        unsigned ones = 0;
+        for (size_t b = 0; b < bits; ++b) {
+            x[i * bits + b] = (i >> b & 1) ? 1.0f : -1.0f;
+            ones += i >> b & 1;
+        }
+        t[i] = (float)(ones % 2);
+    }
+    bp_data *data;
+    OK(bp_data_from_arrays(&data, x, rows, bits, t, 1));
+    bp_model *model = model_of(widths, 2, BP_ACTIVATION_SIGMOID, BP_ACTIVATION_SIGMOID,
+                               BP_LOSS_HALF_SQUARED, 1, seed);
+    for (size_t l = 0; l < 2; ++l) {
+        float *start = random_floats(widths[l] * widths[l + 1], 2, (uint32_t)(seed + 100 * l));
+        memcpy(bp_model_weights(model, l), start, widths[l] * widths[l + 1] * sizeof *start);
+        free(start);
+    }
+    bp_train_options options = bp_train_options_default();
+    options.optimizer = BP_OPTIMIZER_SGD;
+    options.learning_rate = rate;
+    options.batch = batch;
+    options.epochs = epochs;
+    OK(bp_train(model, device, data, NULL, &options, NULL));
+    OK(bp_predict(model, device, x, rows, y));
+    for (size_t i = 0; i < rows; ++i)
+        cr_assert((y[i] > 0.5f) == (t[i] > 0.5f), "%s: %zu-bit parity, seed %llu: sample %zu gives %g",
+                  bp_device_get_info(device)->name, bits, (unsigned long long)seed, i, (double)y[i]);
+    bp_model_free(model);
+    bp_data_free(data);
+    free(x);
+    free(t);
+    free(y);
+}
+
+static void check_xor(bp_device *device)
+{
+    for (uint64_t seed = 1; seed <= 5; ++seed) learn_parity(device, 2, 4, 2000, 2.0f, 4, seed);
+}
+
+Test(training, learns_xor)
+{
+    every_device(check_xor);
+}
+
+Test(training, learns_8_bit_parity)
+{
+    bp_device *device;
+    OK(bp_device_open(&device, "auto"));
+    for (uint64_t seed = 1; seed <= 3; ++seed) learn_parity(device, 8, 32, 2500, 2.0f, 16, seed);
+    bp_device_free(device);
+}
+
+/* The shipped digits, sigmoid with half squared error and plain SGD: at least 95 % of unseen ones. */
+Test(training, learns_digits)
+{
+    bp_device *device;
+    bp_data *raw, *first, *second, *train, *test;
+    bp_schema *schema;
+    OK(bp_device_open(&device, "auto"));
+    OK(bp_data_load(&raw, BACKPROP_SOURCE_DIR "/data/digits.csv", NULL));
+    OK(bp_data_split(&first, &second, raw, 0.2, 1));
+    OK(bp_schema_learn(&schema, first));
+    OK(bp_schema_apply(&train, schema, first));
+    OK(bp_schema_apply(&test, schema, second));
+    for (uint64_t seed = 1; seed <= 3; ++seed) {
+        bp_model_options shape = bp_model_options_default();
+        shape.hidden = "32:sigmoid";
+        shape.loss = BP_LOSS_HALF_SQUARED;
+        shape.seed = seed;
+        bp_model *model;
+        OK(bp_model_create(&model, train, &shape));
+        bp_train_options options = bp_train_options_default();
+        options.optimizer = BP_OPTIMIZER_SGD;
+        options.learning_rate = 1.0f;
+        options.batch = 16;
+        options.epochs = 40;
+        options.seed = seed;
+        OK(bp_train(model, device, train, NULL, &options, NULL));
+        bp_metrics metrics;
+        OK(bp_evaluate(&metrics, model, device, test));
+        cr_assert(metrics.accuracy >= 0.95, "seed %llu: %g", (unsigned long long)seed, metrics.accuracy);
+        bp_model_free(model);
+    }
+    bp_data_free(raw);
+    bp_data_free(first);
+    bp_data_free(second);
+    bp_data_free(train);
+    bp_data_free(test);
+    bp_schema_free(schema);
+    bp_device_free(device);
+}
+
+/* ---- Ends that are not the good one ------------------------------------------------------------ */
+
+static void check_divergence(bp_device *device)
+{
+    const size_t widths[] = {4, 8, 1};
+    bp_model *model = model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_LINEAR, BP_LOSS_HALF_SQUARED, 1, 1);
+    bp_data *data = data_of(64, 4, 1, false);
+    bp_train_options options = bp_train_options_default();
+    options.optimizer = BP_OPTIMIZER_SGD;
+    options.learning_rate = 1e6f;
+    options.epochs = 50;
+    bp_train_result result;
+    cr_assert_eq(bp_train(model, device, data, NULL, &options, &result), BP_ERROR_DIVERGED);
+    cr_assert(strstr(bp_last_error(), "learning rate") != NULL);
+    size_t count;
+    float *kept = flatten(model, &count);
+    for (size_t i = 0; i < count; ++i) cr_assert(isfinite(kept[i]), "parameter %zu is not finite", i);
+    free(kept);
+    bp_data_free(data);
+    bp_model_free(model);
+}
+
+Test(training, divergence_keeps_the_last_finite_state)
+{
+    every_device(check_divergence);
+}
+
+static int stop_in_second_epoch(const bp_progress *progress, void *user)
+{
+    ++*(int *)user;
+    return progress->epoch == 2;
+}
+
+static void check_cancel(bp_device *device)
+{
+    const size_t widths[] = {4, 8, 2};
+    bp_model *model = model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
+    bp_data *data = data_of(64, 4, 2, true);
+    size_t count;
+    float *before = flatten(model, &count);
+    int calls = 0;
+    bp_train_options options = bp_train_options_default();
+    options.progress = stop_in_second_epoch;
+    options.user = &calls;
+    bp_train_result result;
+    cr_assert_eq(bp_train(model, device, data, data, &options, &result), BP_ERROR_CANCELLED);
+    cr_assert_geq(result.epochs, 1);
+    cr_assert_leq(result.epochs, 2);
+    cr_assert_gt(calls, 0);
+    float *after = flatten(model, &count);
+    cr_assert(memcmp(before, after, count * sizeof *before) != 0, "the model was not updated");
+    free(before);
+    free(after);
+    bp_data_free(data);
+    bp_model_free(model);
+}
+
+Test(training, the_callback_can_stop)
+{
+    every_device(check_cancel);
+}
+
+Test(training, wrong_use_is_refused)
+{
+    const size_t widths[] = {4, 3};
+    bp_device *device;
+    OK(bp_device_open(&device, "reference"));
+    bp_model *model = model_of(widths, 1, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
+    bp_data *narrow = data_of(8, 3, 3, true), *wide = data_of(8, 4, 5, true), *good = data_of(8, 4, 3, true);
+    cr_assert_eq(bp_train(model, device, narrow, NULL, NULL, NULL), BP_ERROR_MODEL);
+    cr_assert_eq(bp_train(model, device, wide, NULL, NULL, NULL), BP_ERROR_MODEL);
+    cr_assert_eq(bp_train(model, device, good, narrow, NULL, NULL), BP_ERROR_MODEL);
+    cr_assert_eq(bp_train(NULL, device, good, NULL, NULL, NULL), BP_ERROR_ARGUMENT);
+    bp_train_options options = bp_train_options_default();
+    options.batch = 0;
+    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
+    options = bp_train_options_default();
+    options.learning_rate = NAN;
+    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
+    options = bp_train_options_default();
+    options.size = 4;
+    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
+    options = bp_train_options_default();
+    options.gemm = BP_GEMM_CLBLAST;
+    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_UNSUPPORTED);
+    bp_trainer *trainer;
+    OK(bp_trainer_create(&trainer, model, device, NULL));
+    cr_assert_eq(bp_trainer_epoch(trainer, NULL), BP_ERROR_ARGUMENT);
+    const float x[4] = {0};
+    const int32_t bad_label = 3;
+    cr_assert_eq(bp_trainer_step(trainer, x, NULL, &bad_label, 1, NULL), BP_ERROR_ARGUMENT);
+    cr_assert_eq(bp_trainer_step(trainer, x, NULL, NULL, 1, NULL), BP_ERROR_ARGUMENT);
+    cr_assert_eq(bp_trainer_step(trainer, x, x, NULL, 65, NULL), BP_ERROR_ARGUMENT);
+    bp_trainer_free(trainer);
+    bp_data_free(narrow);
+    bp_data_free(wide);
+    bp_data_free(good);
+    bp_model_free(model);
+    bp_device_free(device);
+}
+
+Test(training, devices_are_named_and_refused)
+{
+    bp_device *device;
+    cr_assert_eq(bp_device_open(&device, "no such machine"), BP_ERROR_NO_DEVICE);
+    cr_assert_null(device);
+    cr_assert(strstr(bp_last_error(), "reference") != NULL, "%s", bp_last_error());
+    bp_device_free(NULL);
+}
