@@ -21,9 +21,11 @@ static inline bp_model *model_of(const size_t *widths, size_t count, int32_t hid
     options.seed = seed;
     bp_model *model;
     OK(bp_model_create_layers(&model, layers, count, &options));
-    for (size_t l = 0; bias && l < count; ++l) /* biases start at 0: give the checks something */
+    /* Biases start at 0. Here they are something to check, and never 0: where all units before are
+     * off, a relu unit's net input is its bias, and at 0 there is a kink. */
+    for (size_t l = 0; bias && l < count; ++l)
         for (size_t i = 0; i < widths[l + 1]; ++i)
-            bp_model_biases(model, l)[i] = 0.1f * (float)((int)i % 5 - 2);
+            bp_model_biases(model, l)[i] = 0.1f * (float)((int)i % 5 - 2) + 0.03f;
     return model;
 }
 

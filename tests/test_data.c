@@ -231,6 +231,25 @@ Test(split, keeps_the_proportions)
         }
 }
 
+static int32_t nearly_even(size_t r) /* 14 : 16 of 30 */
+{
+    return r >= 14;
+}
+
+/* 5 of 30 are 2.33 and 2.67: the larger remainder gets the row that is left. */
+Test(split, gives_what_is_left_to_the_largest_remainder)
+{
+    bp_data *data = numbered(30, 2, nearly_even), *first, *second;
+    cr_assert_eq(bp_data_split(&first, &second, data, 1.0 / 6, 1), BP_OK);
+    size_t ones = 0;
+    for (size_t i = 0; i < second->rows; ++i) ones += second->labels[i] == 1;
+    cr_assert_eq(second->rows, 5);
+    cr_assert_eq(ones, 3);
+    bp_data_free(first);
+    bp_data_free(second);
+    bp_data_free(data);
+}
+
 Test(split, a_lone_row_stays_in_the_first_part)
 {
     for (uint64_t seed = 0; seed < 50; ++seed) {

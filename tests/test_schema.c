@@ -341,6 +341,7 @@ Test(words, utf8)
                                "\xED\xA0\x80",
                                "\xF0\x80\x80\xAF",
                                "\xF4\x90\x80\x80",
+                               "\xFC\x84\x80\x80",
                                "\xF5\x80\x80\x80",
                                "\xFF",
                                "a\xE2\x82",
