@@ -370,6 +370,48 @@ Test(split, errors)
     bp_data_free(data);
 }
 
+/* ---- for networks without a schema ---- */
+
+Test(plain, numbers_stand_as_they_are)
+{
+    bp_load_options options = bp_load_options_default();
+    options.target = "1"; /* the target stands first, features keep the file's order */
+    bp_data *raw = must_load("2,0.5,7\n0,1.5,8\n1,-2.5,9\n", &options), *encoded;
+    cr_assert_eq(bp_data_encode_plain(&encoded, raw, 2, 3, BP_TASK_AUTO), BP_OK, "%s",
+                 bp_last_error());
+    const float x[] = {0.5f, 7, 1.5f, 8, -2.5f, 9};
+    const int32_t labels[] = {2, 0, 1};
+    cr_assert_eq(memcmp(bp_data_features(encoded), x, sizeof x), 0);
+    cr_assert_eq(memcmp(bp_data_labels(encoded), labels, sizeof labels), 0);
+    cr_assert_eq(bp_data_get_info(encoded).task, BP_TASK_CLASSIFY);
+    bp_data_free(encoded);
+    cr_assert_eq(bp_data_encode_plain(&encoded, raw, 2, 1, BP_TASK_AUTO), BP_OK);
+    cr_assert_eq(bp_data_targets(encoded)[0], 2);
+    bp_data_free(encoded);
+    cr_assert_eq(bp_data_encode_plain(&encoded, raw, 3, 1, BP_TASK_AUTO), BP_OK);
+    const float all[] = {2, 0.5f, 7, 0, 1.5f, 8, 1, -2.5f, 9}; /* no target: all are features */
+    cr_assert_eq(memcmp(bp_data_features(encoded), all, sizeof all), 0);
+    cr_assert_null(bp_data_targets(encoded));
+    cr_assert_eq(bp_data_get_info(encoded).task, BP_TASK_AUTO);
+    bp_data_free(encoded);
+    expect_error(bp_data_encode_plain(&encoded, raw, 5, 1, BP_TASK_AUTO), BP_ERROR_DATA, "takes 5");
+    expect_error(bp_data_encode_plain(&encoded, raw, 2, 2, BP_TASK_CLASSIFY), BP_ERROR_DATA,
+                 "line 1: the class is 2|0 to 1");
+    expect_error(bp_data_encode_plain(&encoded, raw, 2, 2, BP_TASK_REGRESS), BP_ERROR_DATA,
+                 "1 target columns, the model 2");
+    expect_error(bp_data_encode_plain(&encoded, raw, 0, 2, BP_TASK_AUTO), BP_ERROR_ARGUMENT, "raw");
+    cr_assert_null(encoded);
+    bp_data_free(raw);
+    raw = must_load("a,t\n1,2.5\n?,3.5\n2,4.5\n", NULL);
+    expect_error(bp_data_encode_plain(&encoded, raw, 1, 1, BP_TASK_AUTO), BP_ERROR_DATA,
+                 "line 3|missing");
+    bp_data_free(raw);
+    raw = must_load("a,t\nx,2.5\ny,3.5\n", NULL);
+    expect_error(bp_data_encode_plain(&encoded, raw, 1, 1, BP_TASK_AUTO), BP_ERROR_DATA,
+                 "'a' holds text");
+    bp_data_free(raw);
+}
+
 /* ---- memory ---- */
 
 #ifdef HAVE_FAILING_MEMORY
