@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "device.h"
 #include "output.h"
 
 static const char *task_name(int32_t code)
@@ -157,6 +158,5 @@ int cli_open(bp_model **model, bp_device **device, const char *path, const cli_i
 {
     bp_status status = bp_model_load(model, path, input->activation);
     if (status != BP_OK) return cli_fail_input(status);
-    status = bp_device_open(device, spec);
-    return status == BP_OK ? -1 : cli_fail(status, NULL);
+    return cli_open_device(device, spec);
 }

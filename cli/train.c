@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "device.h"
 #include "files.h"
 #include "output.h"
 
@@ -251,10 +252,7 @@ static int run(const cli_command *command, const train_settings *s)
     train_sets sets = {NULL, NULL, NULL};
     int code = check(command, s);
     /* The device first: its name is mistyped as easily as a file's, and files may take minutes. */
-    if (code < 0) {
-        bp_status status = bp_device_open(&device, s->device);
-        if (status != BP_OK) code = cli_fail(status, NULL);
-    }
+    if (code < 0) code = cli_open_device(&device, s->device);
     if (code < 0) code = cli_train_load(&sets, command, s);
     if (code < 0) {
         bp_model_options options = s->model;

@@ -32,9 +32,11 @@ static int load_other(bp_data **out, const cli_command *command, const train_set
 
 /* Learns from the training part, then encodes it and the part that was split off (or NULL). */
 static int learn_and_encode(train_sets *sets, bp_schema **schema, const cli_command *command,
-                            bp_data *part, bp_data *rest)
+                            const train_settings *s, bp_data *part, bp_data *rest)
 {
     bp_status status = bp_schema_learn(schema, part);
+    if (status == BP_OK)
+        status = bp_schema_scale_targets(*schema, part, s->model.output_activation);
     if (status != BP_OK) {
         bp_data_free(part);
         bp_data_free(rest);
@@ -70,7 +72,7 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
     }
 
     bp_schema *schema = NULL;
-    int code = learn_and_encode(sets, &schema, command, raw, rest);
+    int code = learn_and_encode(sets, &schema, command, s, raw, rest);
     if (code < 0 && s->validation)
         code = load_other(&sets->validation, command, s, schema, s->validation,
                           s->validation_labels, false);

@@ -1,7 +1,7 @@
 /* predict.c - a trained model inside a program: reads a CSV file, prints an answer for each row.
  *
- *     backprop train iris.csv -o iris.safetensors
- *     ./predict iris.safetensors new-flowers.csv
+ *     backprop train data/iris.csv -o iris.safetensors
+ *     build/release/examples/predict iris.safetensors data/iris.csv
  *
  * The model carries its schema: how columns become inputs, and what its outputs are called. The
  * CSV's columns are matched by it; a target column may be there or not. */

@@ -1,6 +1,6 @@
 /* train_arrays.c - training inside a program, on arrays that it made itself.
  *
- *     ./train_arrays [DEVICE]
+ *     build/release/examples/train_arrays [DEVICE]
  *
  * Two spirals wind around each other; the network says which one a point belongs to. Shows: a data
  * set from arrays, a split, a progress callback, evaluation on rows that were not trained on.

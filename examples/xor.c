@@ -1,6 +1,8 @@
 /* xor.c - the smallest whole program: learns the exclusive or of two inputs, on any device.
  *
- *     ./xor [DEVICE]        DEVICE as bp_device_open takes it; "auto" if not given
+ *     build/release/examples/xor [DEVICE]
+ *
+ * DEVICE as bp_device_open takes it; if not given, the environment's BACKPROP_DEVICE, else "auto".
  *
  * Exits with 0 if all four answers are right. */
 #include <backprop.h>

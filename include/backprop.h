@@ -144,7 +144,7 @@ BP_API const bp_device_info *bp_device_get_info(const bp_device *device);
  *
  *     bp_data_load(&all, "iris.csv", NULL);            raw
  *     bp_data_split(&part, &rest, all, 0.2, seed);     raw, stratified by class
- *     bp_schema_learn(&schema, part, NULL);            categories, means, scales, class names
+ *     bp_schema_learn(&schema, part);                  categories, means, scales, class names
  *     bp_schema_apply(&train, schema, part);           encoded
  *     bp_schema_apply(&valid, schema, rest);           encoded
  *
@@ -231,6 +231,13 @@ BP_API bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data 
  * scaling of numeric columns (pixels: 1/255), class names, and for regression the targets' mean and
  * scale. Errors: BP_ERROR_DATA (no target, one class only, nothing to learn from), BP_ERROR_MEMORY. */
 BP_API bp_status bp_schema_learn(bp_schema **out, const bp_data *training_part);
+
+/* Regression with an output activation that does not reach every number: scales the targets again,
+ * so that those of the training part (the same that the schema was learned from) fill what
+ * activation reaches: 0 to 1 for sigmoid, softmax and relu, -1 to 1 for tanh. Nothing changes for
+ * linear outputs and for classification. Errors: BP_ERROR_ARGUMENT, BP_ERROR_DATA (other targets). */
+BP_API bp_status bp_schema_scale_targets(bp_schema *schema, const bp_data *training_part,
+                                         int32_t activation);
 BP_API bp_status bp_schema_copy(bp_schema **out, const bp_schema *schema);
 BP_API void bp_schema_free(bp_schema *schema);
 
@@ -425,7 +432,8 @@ typedef struct bp_train_result {
     double samples_per_second;
 } bp_train_result;
 
-/* Trains model on encoded data. validation may be NULL; result may be NULL and is filled in on every
+/* Trains model on encoded data. Targets that the output activation cannot reach are BP_ERROR_DATA
+ * (bp_schema_scale_targets is the remedy). validation may be NULL; result may be NULL and is filled in on every
  * return. On BP_ERROR_CANCELLED the model holds the state at the step where it stopped; on
  * BP_ERROR_DIVERGED the state after the last epoch whose loss was finite. Other errors leave the
  * model as it was. Errors: also BP_ERROR_MODEL (the model does not fit the data),

@@ -410,7 +410,7 @@ Test(bad, options)
     expect_error(bp_data_load(&data, path, &o), BP_ERROR_ARGUMENT, "labels");
     o = bp_load_options_default();
     o.size = 0;
-    expect_error(bp_data_load(&data, path, &o), BP_ERROR_ARGUMENT, "options of 0 bytes");
+    expect_error(bp_data_load(&data, path, &o), BP_ERROR_ARGUMENT, "size is 0");
     o = bp_load_options_default();
     o.format = BP_FORMAT_IDX;
     expect_error(bp_data_load(&data, path, &o), BP_ERROR_DATA, "byte 0|61 2c");

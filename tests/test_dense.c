@@ -1,4 +1,5 @@
 /* test_dense.c - activations in units in the last place, epilogues, bias gradient. */
+#include "ops/launchers.h"
 #include "support.h"
 
 static const int32_t activations[] = {BP_ACTIVATION_LINEAR, BP_ACTIVATION_SIGMOID,
@@ -157,6 +158,18 @@ static void check_layers(rig *r, void *context)
         for (int k = 0; k < ACTIVATIONS; ++k)
             for (int bias = 0; bias < 2; ++bias)
                 check_layer(r, shapes[s][0], shapes[s][1], shapes[s][2], activations[k], bias);
+}
+
+/* The epilogues of the packed product. */
+static void check_packed_layers(rig *r, void *context)
+{
+    ((bp__device_engine *)r->engine[DEVICE])->packing = BP__PACK_ALWAYS;
+    check_layers(r, context);
+}
+
+Test(dense, packed_layers)
+{
+    each_device((const int32_t[]){BP_GEMM_CPU, -1}, check_packed_layers, NULL);
 }
 
 Test(dense, layers_with_and_without_bias)

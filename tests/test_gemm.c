@@ -1,4 +1,5 @@
 /* test_gemm.c - the three matrix products of a dense layer, every backend against the reference. */
+#include "ops/launchers.h"
 #include "support.h"
 
 /* (B, m, n): rows of the batch, inputs, outputs. Ones, tiles and their neighbours, primes, skinny. */
@@ -149,6 +150,41 @@ Test(gemm, gpu_tiles)
 Test(gemm, cpu_tiles)
 {
     each_device((const int32_t[]){BP_GEMM_CPU, -1}, check_shapes, NULL);
+}
+
+/* The CPU kernels in every width that they are written for, with and without packed operands. */
+static void check_widths(rig *r, void *context)
+{
+    (void)context;
+    bp__device_engine *engine = (bp__device_engine *)r->engine[DEVICE];
+    for (unsigned width = 4; width <= 16; width *= 2)
+        for (int packing = BP__PACK_ALWAYS; packing <= BP__PACK_NEVER; ++packing) {
+            engine->base.quantum = engine->vector_width = width;
+            engine->packing = (bp__packing)packing;
+            check_shapes(r, NULL);
+        }
+}
+
+Test(gemm, cpu_tiles_of_every_width)
+{
+    each_device((const int32_t[]){BP_GEMM_CPU, -1}, check_widths, NULL);
+}
+
+/* Deeper than a block of packed k, more rows than share a packed panel. */
+static void check_packed(rig *r, void *context)
+{
+    (void)context;
+    const size_t deep[3] = {70, 1100, 33}, tall[3] = {1000, 40, 70};
+    ((bp__device_engine *)r->engine[DEVICE])->packing = BP__PACK_ALWAYS;
+    for (int which = 0; which < PRODUCTS; ++which) {
+        check_exact(r, which, deep);
+        check_exact(r, which, tall);
+    }
+}
+
+Test(gemm, packed_blocks)
+{
+    each_device((const int32_t[]){BP_GEMM_CPU, -1}, check_packed, NULL);
 }
 
 /* Large enough that every group of the CPU kernels has several tiles, and the GPU tile is 64x64. */

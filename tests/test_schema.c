@@ -183,6 +183,40 @@ Test(learn, moments_keep_their_digits)
     bp_data_free(raw);
 }
 
+/* Targets in the hundred thousands under a sigmoid: the training part fills 0 to 1, and what is
+ * predicted comes back in the file's own units. */
+Test(learn, targets_scaled_into_reach)
+{
+    bp_data *raw = must_load("a,y\n1,300000.5\n2,500000.5\n3,400000.5\n", NULL), *encoded;
+    static const struct {
+        int32_t activation;
+        float expected[3];
+    } cases[] = {{BP_ACTIVATION_SIGMOID, {0, 1, 0.5f}}, {BP_ACTIVATION_TANH, {-1, 1, 0}}};
+    for (size_t i = 0; i < 2; ++i) {
+        bp_schema *schema = must_learn(raw);
+        cr_assert_eq(bp_schema_scale_targets(schema, raw, cases[i].activation), BP_OK);
+        cr_assert_eq(bp_schema_apply(&encoded, schema, raw), BP_OK);
+        double mean, scale;
+        bp_schema_target_scale(schema, 0, &mean, &scale);
+        for (size_t r = 0; r < 3; ++r) {
+            const double t = (double)bp_data_targets(encoded)[r];
+            cr_assert_float_eq(t, (double)cases[i].expected[r], 1e-6);
+            cr_assert_float_eq(t * scale + mean, raw->columns[1].number[r], 0.1);
+        }
+        bp_data_free(encoded);
+        bp_schema_free(schema);
+    }
+    bp_schema *schema = must_learn(raw);
+    double before, after, scale;
+    bp_schema_target_scale(schema, 0, &before, &scale);
+    cr_assert_eq(bp_schema_scale_targets(schema, raw, BP_ACTIVATION_LINEAR), BP_OK);
+    bp_schema_target_scale(schema, 0, &after, &scale);
+    cr_assert(before == after);
+    expect_error(bp_schema_scale_targets(schema, raw, 99), BP_ERROR_ARGUMENT, "activation");
+    bp_schema_free(schema);
+    bp_data_free(raw);
+}
+
 Test(learn, errors)
 {
     bp_schema *schema = (bp_schema *)&schema;

@@ -231,7 +231,7 @@ static void learn_parity(bp_device *device, size_t bits, size_t hidden, int64_t 
         unsigned ones = 0;
         for (size_t b = 0; b < bits; ++b) {
             x[i * bits + b] = (i >> b & 1) ? 1.0f : -1.0f;
-            ones += i >> b & 1;
+            ones += (unsigned)(i >> b & 1);
         }
         t[i] = (float)(ones % 2);
     }
@@ -379,6 +379,28 @@ static void check_cancel(bp_device *device)
 Test(training, the_callback_can_stop)
 {
     every_device(check_cancel);
+}
+
+/* A sigmoid cannot give 2: said before an hour is spent on it. */
+Test(training, targets_out_of_reach_are_refused)
+{
+    const size_t widths[] = {2, 1};
+    const float x[4] = {0, 1, 1, 0}, t[2] = {0.5f, 2};
+    bp_device *device;
+    bp_data *data;
+    OK(bp_device_open(&device, "reference"));
+    OK(bp_data_from_arrays(&data, x, 2, 2, t, 1));
+    static const int32_t outputs[] = {BP_ACTIVATION_SIGMOID, BP_ACTIVATION_TANH, BP_ACTIVATION_RELU,
+                                      BP_ACTIVATION_LINEAR};
+    for (int k = 0; k < 4; ++k) {
+        bp_model *model = model_of(widths, 1, BP_ACTIVATION_RELU, outputs[k], BP_LOSS_HALF_SQUARED, 1, 1);
+        const bp_status status = bp_train(model, device, data, NULL, NULL, NULL);
+        cr_assert_eq(status, k < 2 ? BP_ERROR_DATA : BP_OK, "%s", bp_activation_name(outputs[k]));
+        cr_assert(k >= 2 || strstr(bp_last_error(), "row 1") != NULL, "%s", bp_last_error());
+        bp_model_free(model);
+    }
+    bp_data_free(data);
+    bp_device_free(device);
 }
 
 Test(training, wrong_use_is_refused)

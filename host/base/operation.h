@@ -22,7 +22,8 @@ typedef struct bp__buffer bp__buffer;
 typedef enum bp__type { BP__NUMBER, BP__INTEGER } bp__type;
 
 /* A matrix inside a buffer. Columns from `columns` to `stride` are padding: zero in every buffer
- * from its creation, and every operation leaves them zero (see bp__engine.quantum). */
+ * from its creation, and every operation leaves them zero (see bp__engine.quantum). The deltas of a
+ * plan are the one exception, and no operation takes anything from their padding. */
 typedef struct bp__view {
     bp__buffer *buffer; /* NULL: there is no such matrix */
     size_t offset;      /* of element (0, 0), in elements */
@@ -89,7 +90,7 @@ typedef struct bp__dense_gradient {
     bp__view weights_gradient, bias_gradient, delta, in;
 } bp__dense_gradient;
 
-/* Per-step numbers of the optimizer, made on the host in double (bp__hyper_fill). */
+/* Per-step numbers of the optimizer, made on the host in double. */
 enum { BP__HYPER_RATE, BP__HYPER_CORRECTION1, BP__HYPER_CORRECTION2, BP__HYPER_COUNT = 4 };
 
 /* parameters, by BP_OPTIMIZER_*, from gradients; all views [1][N] and of the same layout. moment1 is

@@ -1,9 +1,11 @@
 /* load.c - bp_data_load: what a path is, told by its content, and which reader gets it. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/options.h"
 #include "data/columns.h"
 #include "data/csv.h"
 #include "data/gunzip.h"
@@ -31,20 +33,6 @@ static bp_status check_options(const char *path, const bp_load_options *o)
                         "bp_data_load: the delimiter is 0x%02x; comma, semicolon "
                         "or tab was expected",
                         (unsigned char)o->delimiter);
-    return BP_OK;
-}
-
-/* Callers that were compiled against an older header have a shorter struct. */
-static bp_status complete_options(bp_load_options *out, const bp_load_options *given)
-{
-    *out = bp_load_options_default();
-    if (!given) return BP_OK;
-    if (given->size == 0 || given->size > sizeof *out)
-        return bp__fail(BP_ERROR_ARGUMENT,
-                        "bp_data_load: options of %zu bytes, at most %zu are known; "
-                        "start from bp_load_options_default()",
-                        given->size, sizeof *out);
-    memcpy(out, given, given->size);
     return BP_OK;
 }
 
@@ -225,7 +213,8 @@ bp_status bp_data_load(bp_data **out, const char *path, const bp_load_options *o
     bp_data *data = NULL;
     if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: out is NULL");
     *out = NULL;
-    BP_TRY(complete_options(&o, options));
+    o = bp_load_options_default();
+    BP_TRY(bp__read_options(&o, sizeof o, options, "bp_load_options"));
     BP_TRY(check_options(path, &o));
     BP_TRY(find_files(&file, &labels, path, &o));
     bp_status status = bp__data_new(&data, strcmp(file, "-") == 0 ? "standard input" : file);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/options.h"
 #include "data/data.h"
 #include "model/model.h"
 
@@ -29,13 +30,7 @@ bp_model_options bp_model_options_default(void)
 static bp_status options_read(bp_model_options *out, const bp_model_options *given)
 {
     *out = bp_model_options_default();
-    if (!given) return BP_OK;
-    if (given->size < offsetof(bp_model_options, hidden) + sizeof given->hidden)
-        return bp__fail(BP_ERROR_ARGUMENT,
-                        "the model options' size is %zu: start from bp_model_options_default()",
-                        given->size);
-    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
-    out->size = sizeof *out;
+    BP_TRY(bp__read_options(out, sizeof *out, given, "bp_model_options"));
     if (!bp_init_name(out->init))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown init %d", (int)out->init);
     if (!(out->init_range >= 0) || !isfinite(out->init_range))

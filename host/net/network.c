@@ -16,22 +16,22 @@ static bp_status lay_out(bp__network *network, size_t *size)
     for (size_t l = 0; l < network->layer_count; ++l) {
         const bp_layer *layer = &network->layers[l];
         const size_t stride = bp__round_up(layer->inputs, quantum);
-        size_t elements;
+        const size_t bias = layer->bias ? bp__round_up(layer->outputs, quantum) : 0;
+        size_t elements, end;
         if (!bp__mul_size(&elements, layer->outputs, stride) ||
-            !bp__add_size(&next, next, elements + bp__round_up(layer->outputs, quantum)))
+            !bp__add_size(&end, next, elements) || !bp__add_size(&end, end, bias))
             return bp__fail(BP_ERROR_ARGUMENT, "the network has more parameters than fit in memory");
         bp__layer_views *views = &network->values[l];
-        views->weights = (bp__view){.offset = next - elements - bp__round_up(layer->outputs, quantum),
+        views->weights = (bp__view){.offset = next,
                                     .rows = layer->outputs,
                                     .columns = layer->inputs,
                                     .stride = stride};
         if (layer->bias)
-            views->bias = (bp__view){.offset = views->weights.offset + elements,
+            views->bias = (bp__view){.offset = next + elements,
                                      .rows = 1,
                                      .columns = layer->outputs,
-                                     .stride = bp__round_up(layer->outputs, quantum)};
-        else
-            next -= bp__round_up(layer->outputs, quantum);
+                                     .stride = bias};
+        next = end;
     }
     *size = bp__round_up(next, ARENA_BLOCK);
     return BP_OK;

@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "opencl/program.h"
-#include "ops/gemm_clblast.h"
 
 typedef struct found {
     bp_device_info info;
@@ -69,10 +67,15 @@ static bp_status describe(found *device, unsigned platform, unsigned number)
 static bool usable(cl_device_id id)
 {
     cl_bool available = CL_FALSE, compiler = CL_FALSE;
+    char version[256];
+    unsigned major, minor;
     if (bp__cl.clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL) ||
-        bp__cl.clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler, NULL))
+        bp__cl.clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler,
+                               NULL) ||
+        text_info(version, sizeof version, id, CL_DEVICE_OPENCL_C_VERSION) != BP_OK ||
+        sscanf(version, "OpenCL C %u.%u", &major, &minor) != 2)
         return false;
-    return available && compiler;
+    return available && compiler && (major > 1 || minor >= 2);
 }
 
 static void describe_reference(bp_device_info *info)
@@ -236,18 +239,6 @@ static bp_status fail_no_device(const found *list, size_t count, const char *spe
     return status;
 }
 
-/* POCL stops the process when it cannot write its kernel cache, so where there is no usable home it
- * gets a folder of its own. Only where the user has not chosen. */
-static void give_pocl_a_cache(void)
-{
-    const char *home = getenv("HOME");
-    if (getenv("POCL_CACHE_DIR") || getenv("XDG_CACHE_HOME") || (home && access(home, W_OK) == 0))
-        return;
-    char folder[64];
-    snprintf(folder, sizeof folder, "/tmp/backprop-pocl-%ld", (long)getuid());
-    setenv("POCL_CACHE_DIR", folder, 0);
-}
-
 static bp_status open_opencl(bp_device *device, const found *choice)
 {
     device->info = choice->info;
@@ -284,7 +275,6 @@ bp_status bp_device_open(bp_device **out, const char *spec)
     BP_TRY(bp__new_array(&device, 1, sizeof *device));
     bool reference = strcmp(spec, "reference") == 0;
     if (!reference) {
-        give_pocl_a_cache();
         BP_TRY_GOTO(find_all(&list, &count));
         const found *choice = choose(list, count, spec, &reference);
         if (choice)
@@ -311,7 +301,7 @@ void bp_device_free(bp_device *device)
 {
     if (!device) return;
     bp__programs_free(device);
-    if (device->clblast_used) bp__clblast_clear();
+    if (device->before_release) device->before_release();
     if (device->queue) {
         bp__cl.clFinish(device->queue);
         bp__cl.clReleaseCommandQueue(device->queue);

@@ -22,7 +22,7 @@ struct bp_device {
     cl_uint vector_width;     /* native float vector, 1 where the compiler vectorizes work-items */
 
     struct bp__program *programs; /* list, newest first */
-    bool clblast_used;            /* its cache must be cleared before the context goes */
+    void (*before_release)(void); /* of a library that keeps the context alive, or NULL */
 };
 
 #endif

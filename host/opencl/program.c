@@ -44,7 +44,7 @@ static bp_status append_source(char **out, const char *file, int depth)
         return bp__fail(BP_ERROR_INTERNAL, "kernel file %s: #include nested too deep", file);
     char *text = NULL;
     BP_TRY(source_text(&text, file));
-    bp_status status = BP_OK;
+    bp_status status = bp__append(out, "#line 1 \"%s\"\n", file);
     unsigned line_number = 1;
     for (char *line = text; *line && status == BP_OK; ++line_number) {
         char *end = strchr(line, '\n');
@@ -52,7 +52,7 @@ static bp_status append_source(char **out, const char *file, int depth)
         char name[64];
         if (sscanf(line, "#include \"%63[^\"]\"", name) == 1) {
             status = append_source(out, name, depth + 1);
-            if (status == BP_OK) status = bp__append(out, "#line %u\n", line_number + 1);
+            if (status == BP_OK) status = bp__append(out, "#line %u \"%s\"\n", line_number + 1, file);
         } else {
             status = bp__append(out, "%s\n", line);
         }

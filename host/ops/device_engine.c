@@ -76,6 +76,22 @@ fail:
     return status;
 }
 
+bp_status bp__engine_scratch(bp__device_engine *engine, int which, size_t count, cl_mem *out)
+{
+    bp__buffer **scratch = &engine->scratch[which];
+    if (!*scratch || engine->scratch_size[which] < count) {
+        bp__buffer *larger;
+        BP_TRY(bp__grow(&engine->outgrown, &engine->outgrown_capacity, engine->outgrown_count + 1,
+                        sizeof(bp__buffer *)));
+        BP_TRY(device_buffer_create(&engine->base, &larger, BP__NUMBER, count));
+        if (*scratch) engine->outgrown[engine->outgrown_count++] = *scratch;
+        *scratch = larger;
+        engine->scratch_size[which] = count;
+    }
+    *out = (*scratch)->memory;
+    return BP_OK;
+}
+
 /* A view with gaps between its rows, as the Rect calls describe it. */
 typedef struct rectangle {
     size_t origin[3], host_origin[3], region[3], pitch;
@@ -214,6 +230,10 @@ static void device_free(bp__engine *engine)
 {
     (void)wait_behind(of(engine));
     bp__cl.clFinish(of(engine)->device->queue);
+    for (int i = 0; i < 2; ++i) bp__buffer_free(engine, of(engine)->scratch[i]);
+    for (size_t i = 0; i < of(engine)->outgrown_count; ++i)
+        bp__buffer_free(engine, of(engine)->outgrown[i]);
+    free(of(engine)->outgrown);
     free(engine);
 }
 

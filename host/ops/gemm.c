@@ -14,27 +14,35 @@ bp__gemm_shape bp__gemm_get_shape(const bp__gemm *gemm)
                             .k = (cl_uint)(gemm->layout == BP__GEMM_TN ? a->rows : a->columns)};
 }
 
-bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
-                                 const char *kernel, const char *options, const bp__grid *grid)
+void bp__gemm_options(char *out, size_t size, const bp__gemm *gemm, const char *options)
 {
+    snprintf(out, size, "-DBP_LAYOUT=%d -DBP_EPILOGUE=%d -DBP_ACTIVATION=%d %s",
+             (int)gemm->layout, (int)gemm->epilogue, (int)gemm->activation, options);
+}
+
+bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
+                                 const char *kernel, const char *options, const bp__grid *grid,
+                                 const bp__arg *more, size_t more_count)
+{
+    enum { COMMON = 15, MOST = COMMON + 4 };
     char all_options[256];
-    snprintf(all_options, sizeof all_options,
-             "-DBP_LAYOUT=%d -DBP_EPILOGUE=%d -DBP_ACTIVATION=%d %s", (int)gemm->layout,
-             (int)gemm->epilogue, gemm->activation, options);
+    bp__gemm_options(all_options, sizeof all_options, gemm, options);
     bp__gemm_shape shape = bp__gemm_get_shape(gemm);
     bp__matrix_args c = bp__matrix(&gemm->c), a = bp__matrix(&gemm->a), b = bp__matrix(&gemm->b);
     /* Without an epilogue matrix the kernel still has the argument: any buffer will do. */
     bp__matrix_args e = gemm->e.buffer ? bp__matrix(&gemm->e) : a;
-    const bp__arg args[] = {BP_ARG(shape.m), BP_ARG(shape.n), BP_ARG(shape.k), BP_MATRIX(c),
-                            BP_MATRIX(a),    BP_MATRIX(b),    BP_MATRIX(e)};
-    return bp__record_launch(recorder, file, all_options, kernel, args, BP_COUNT(args), grid);
+    bp__arg args[MOST] = {BP_ARG(shape.m), BP_ARG(shape.n), BP_ARG(shape.k), BP_MATRIX(c),
+                          BP_MATRIX(a),    BP_MATRIX(b),    BP_MATRIX(e)};
+    for (size_t i = 0; i < more_count; ++i) args[COMMON + i] = more[i];
+    return bp__record_launch(recorder, file, all_options, kernel, args, COMMON + more_count, grid);
 }
 
 bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
 {
     (void)engine;
     const bp__grid grid = {2, {gemm->c.columns, gemm->c.rows, 1}, {0}};
-    return bp__record_gemm_kernel(recorder, gemm, "gemm_naive.cl", "gemm_naive", "", &grid);
+    return bp__record_gemm_kernel(recorder, gemm, "gemm_naive.cl", "gemm_naive", "", &grid, NULL,
+                                  0);
 }
 
 bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)

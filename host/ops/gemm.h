@@ -2,7 +2,8 @@
  *
  *   naive    kernels/gemm_naive.cl       one work-item an element
  *   gpu      kernels/gpu/gemm_gpu.cl     tiles in local memory
- *   cpu      kernels/cpu/gemm_dot.cl and gemm_outer.cl: register tiles of explicit vectors
+ *   cpu      kernels/cpu/gemm_dot.cl, gemm_outer.cl and, for large operands, gemm_packed.cl:
+ *            register tiles of explicit vectors
  *   clblast  CLBlast's SGEMM, then the epilogue as a kernel of its own
  */
 #ifndef BP_OPS_GEMM_H
@@ -41,14 +42,22 @@ bp__gemm_shape bp__gemm_get_shape(const bp__gemm *gemm);
 
 bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 
-/* A native kernel with the common arguments of kernels/gemm.cl; options are added to those that the
- * product itself needs. */
+/* A native kernel with the common arguments of kernels/gemm.cl, then more[more_count]; options are
+ * added to those that the product itself needs. */
 bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
-                                 const char *kernel, const char *options, const bp__grid *grid);
+                                 const char *kernel, const char *options, const bp__grid *grid,
+                                 const bp__arg *more, size_t more_count);
+
+/* The compiler options that a product needs whatever its kernel, then `options`. */
+void bp__gemm_options(char *out, size_t size, const bp__gemm *gemm, const char *options);
 
 bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 bp_status bp__gemm_cpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
+
+/* The packed CPU product, and whether it is the faster one for this product. */
+bp_status bp__gemm_packed(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
+bool bp__gemm_packed_pays(const bp__device_engine *engine, const bp__gemm *gemm);
 
 /* Whether the device has what the gpu kernel needs: local memory and work-group size. */
 bool bp__gemm_gpu_fits(const bp_device *device);

@@ -48,7 +48,8 @@ static void load(void)
     memcpy(&clear_cache, &clear_symbol, sizeof clear_symbol);
 }
 
-void bp__clblast_clear(void)
+/* Clears CLBlast's cache of programs, which keeps contexts alive. */
+static void clear(void)
 {
     pthread_mutex_lock(&call_mutex);
     clear_cache();
@@ -82,7 +83,7 @@ bp_status bp__gemm_clblast(bp__device_engine *engine, bp__recorder *recorder, co
                         "CLBlast was chosen but cannot be loaded: %s (Debian and Ubuntu: apt-get "
                         "install libclblast1; or choose another --gemm)",
                         load_problem);
-    engine->device->clblast_used = true;
+    engine->device->before_release = clear;
     bp__gemm *copy = NULL;
     BP_TRY(bp__new_array(&copy, 1, sizeof *copy));
     *copy = *gemm;

@@ -9,7 +9,4 @@
 bp_status bp__gemm_clblast(bp__device_engine *engine, bp__recorder *recorder,
                            const bp__gemm *gemm);
 
-/* Clears CLBlast's cache of programs, which keeps contexts alive; before a context is released. */
-void bp__clblast_clear(void);
-
 #endif

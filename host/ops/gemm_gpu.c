@@ -55,5 +55,6 @@ bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const 
         2,
         {(shape.n + t->n - 1) / t->n * items_x, (shape.m + t->m - 1) / t->m * items_y, 1},
         {items_x, items_y, 1}};
-    return bp__record_gemm_kernel(recorder, gemm, "gpu/gemm_gpu.cl", "gemm_gpu", options, &grid);
+    return bp__record_gemm_kernel(recorder, gemm, "gpu/gemm_gpu.cl", "gemm_gpu", options, &grid,
+                                  NULL, 0);
 }

@@ -5,6 +5,8 @@
 #include "base/operation.h"
 #include "opencl/launch.h"
 
+typedef enum bp__packing { BP__PACK_WHERE_IT_PAYS, BP__PACK_ALWAYS, BP__PACK_NEVER } bp__packing;
+
 /* An engine on an OpenCL device. */
 typedef struct bp__device_engine {
     bp__engine base;
@@ -12,8 +14,17 @@ typedef struct bp__device_engine {
     int32_t gemm;        /* BP_GEMM_* as asked for */
     bool cpu_kernels;    /* one work-item a group, explicit vectors of `vector_width` */
     unsigned vector_width; /* of cpu kernels; 1 otherwise */
+    bp__packing packing; /* whether cpu products pack their operands */
     cl_event behind;     /* of the last read_behind */
+    bp__buffer *scratch[2]; /* what kernels keep between two launches of one operation */
+    size_t scratch_size[2];
+    bp__buffer **outgrown;  /* smaller scratch that recorded launches still point to */
+    size_t outgrown_count, outgrown_capacity;
 } bp__device_engine;
+
+/* Scratch memory number `which` of at least `count` floats. The in-order queue lets all operations
+ * share it: it is valid from one launch to the next within one operation. */
+bp_status bp__engine_scratch(bp__device_engine *engine, int which, size_t count, cl_mem *out);
 
 /* Opens an engine on an OpenCL device; gemm is a BP_GEMM_* code. */
 bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t gemm);

@@ -114,7 +114,8 @@ bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
     if (!out || !model || !device || !data)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_evaluate: out, model, device and data are needed");
     *out = (bp_metrics){.loss = NAN, .accuracy = NAN, .rmse = NAN, .mae = NAN, .r2 = NAN};
-    BP_TRY(bp__check_fit(model, data));
+    const bp_model_info shape = bp_model_get_info(model);
+    BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
     bp_data_info info = bp_data_get_info(data);
     const double start = bp__seconds();
     bp__engine *engine = NULL;

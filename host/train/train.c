@@ -158,11 +158,13 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
         .train_loss = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
     if (!model || !device || !data)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_train: model, device and data are needed");
-    BP_TRY(bp__check_fit(model, data));
-    if (validation) BP_TRY(bp__check_fit(model, validation));
+    const bp_model_info shape = bp_model_get_info(model);
+    BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
+    BP_TRY(bp__check_reach(model, data));
+    if (validation) BP_TRY(bp__check_fit(shape.inputs, shape.outputs, validation));
 
     const double start = bp__seconds();
-    const size_t layers = bp_model_get_info(model).layers;
+    const size_t layers = shape.layers;
     run r = {.result = result};
     bp__evaluator *evaluator = NULL;
     snapshot kept = {0};

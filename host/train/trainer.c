@@ -45,68 +45,22 @@ float bp__learning_rate(const bp_train_options *options)
                                       : bp_optimizer_default_learning_rate(options->optimizer);
 }
 
-static bp_status check_options(const bp_train_options *options)
-{
-    if (options->size != sizeof *options)
-        return bp__fail(BP_ERROR_ARGUMENT,
-                        "bp_train_options: size is %zu, %zu was expected; start from "
-                        "bp_train_options_default()",
-                        options->size, sizeof *options);
-    if (options->epochs < 1)
-        return bp__fail(BP_ERROR_ARGUMENT, "epochs is %lld, at least 1 is needed",
-                        (long long)options->epochs);
-    if (options->batch < 1 || options->batch > INT32_MAX)
-        return bp__fail(BP_ERROR_ARGUMENT, "batch is %lld, 1 to 2^31 - 1 is possible",
-                        (long long)options->batch);
-    if (!bp_optimizer_name(options->optimizer))
-        return bp__fail(BP_ERROR_ARGUMENT, "unknown optimizer %d", (int)options->optimizer);
-    if (!(options->learning_rate >= 0) || !isfinite(options->learning_rate))
-        return bp__fail(BP_ERROR_ARGUMENT, "learning_rate is %g, 0 (default) or more is needed",
-                        (double)options->learning_rate);
-    if (!(options->momentum >= 0 && options->momentum < 1))
-        return bp__fail(BP_ERROR_ARGUMENT, "momentum is %g, 0 <= momentum < 1 is needed",
-                        (double)options->momentum);
-    if (!(options->beta1 >= 0 && options->beta1 < 1) || !(options->beta2 >= 0 && options->beta2 < 1))
-        return bp__fail(BP_ERROR_ARGUMENT, "beta1 and beta2 must be in [0, 1)");
-    if (!(options->epsilon > 0))
-        return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
-    return BP_OK;
-}
-
-bp_status bp__check_fit(const bp_model *model, const bp_data *data)
-{
-    bp_model_info shape = bp_model_get_info(model);
-    bp_data_info info = bp_data_get_info(data);
-    if (!info.encoded)
-        return bp__fail(BP_ERROR_DATA, "the data is raw: encode it with bp_schema_apply first");
-    if (info.features != shape.inputs)
-        return bp__fail(BP_ERROR_MODEL, "the model has %zu inputs, the data %zu features",
-                        shape.inputs, info.features);
-    if (!bp_data_labels(data) && !bp_data_targets(data))
-        return bp__fail(BP_ERROR_DATA, "the data has no targets");
-    if (info.outputs != shape.outputs)
-        return bp__fail(BP_ERROR_MODEL, "the model has %zu outputs, the data %zu %s", shape.outputs,
-                        info.outputs, bp_data_labels(data) ? "classes" : "targets");
-    return BP_OK;
-}
-
 bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *device,
                             const bp_train_options *options)
 {
     if (!out || !model || !device)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_create: out, model and device are needed");
     *out = NULL;
-    const bp_train_options defaults = bp_train_options_default();
-    if (!options) options = &defaults;
-    BP_TRY(check_options(options));
+    bp_train_options read;
+    BP_TRY(bp__read_train_options(&read, options));
     bp_trainer *trainer = NULL;
     bp_status status;
     BP_TRY(bp__new_array(&trainer, 1, sizeof *trainer));
-    trainer->options = *options;
-    trainer->batch = (size_t)options->batch;
-    BP_TRY_GOTO(bp__engine_create(&trainer->engine, device, options->gemm));
+    trainer->options = read;
+    trainer->batch = (size_t)read.batch;
+    BP_TRY_GOTO(bp__engine_create(&trainer->engine, device, read.gemm));
     BP_TRY_GOTO(bp__network_create(&trainer->network, trainer->engine, model, true,
-                                   options->optimizer));
+                                   read.optimizer));
     BP_TRY_GOTO(bp__network_upload(trainer->network, model));
     *out = trainer;
     return BP_OK;
@@ -215,14 +169,8 @@ bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
     if (!trainer || !data)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_set_data: trainer and data are needed");
     const bp__network *network = trainer->network;
-    bp_data_info info = bp_data_get_info(data);
-    if (info.features != network->layers[0].inputs ||
-        info.outputs != network->layers[network->layer_count - 1].outputs)
-        return bp__fail(BP_ERROR_MODEL,
-                        "the network has %zu inputs and %zu outputs, the data %zu and %zu",
-                        network->layers[0].inputs,
-                        network->layers[network->layer_count - 1].outputs, info.features,
-                        info.outputs);
+    BP_TRY(bp__check_fit(network->layers[0].inputs,
+                         network->layers[network->layer_count - 1].outputs, data));
     forget_data(trainer);
     const bool labels = bp_data_labels(data) != NULL;
     bp_status status;

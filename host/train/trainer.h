@@ -48,8 +48,14 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
 /* The learning rate that the options mean. */
 float bp__learning_rate(const bp_train_options *options);
 
-/* Whether the model fits the data; the text says what differs. */
-bp_status bp__check_fit(const bp_model *model, const bp_data *data);
+/* The options given, or the defaults where given is NULL; refused where they make no sense. */
+bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *given);
+
+/* Whether encoded data with targets fits a network; the text says what differs. */
+bp_status bp__check_fit(size_t inputs, size_t outputs, const bp_data *data);
+
+/* Whether the output activation reaches every target: otherwise no training can succeed. */
+bp_status bp__check_reach(const bp_model *model, const bp_data *data);
 
 /* Mean loss and accuracy of a network over a data set that lies on its engine. */
 typedef struct bp__evaluator bp__evaluator;

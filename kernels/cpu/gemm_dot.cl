@@ -4,13 +4,17 @@
  * vectors of partial sums, one for each element of its tile, and adds their lanes at the end.
  * TILE_M * TILE_N == BP_VW, so that the tile's results are one vector: bias and activation work on it
  * whole. No packing, no local memory, no barrier. One work-item a group; a group takes a run of
- * tiles, down the rows first, so that TILE_N rows of B stay in the first-level cache.
+ * tiles: STRIP tiles side by side, then the next rows, so that a strip of B and a tile of A stay in
+ * the first-level cache.
  *
  * Needs K padded with zeros to a multiple of BP_VW in A and B (the strides' quantum). */
 #include "gemm.cl"
 
 #if BP_LAYOUT != 0
 #error "gemm_dot is the NT layout only"
+#endif
+#ifndef STRIP
+#error "STRIP must be defined"
 #endif
 #if TILE_M * TILE_N != BP_VW
 #error "a tile's results must be one vector"
@@ -51,6 +55,18 @@ inline vec sum_lanes(vec *v)
 #endif
 }
 
+#define ROW_LOAD BP_PASTE(vload, TILE_N)
+#define ROW_STORE BP_PASTE(vstore, TILE_N)
+
+/* TILE_N numbers, once for each of the tile's rows. Rows are padded, so reading past N is allowed. */
+inline vec repeat_row(__global const float *row)
+{
+    float lanes[BP_VW];
+#pragma unroll
+    for (uint i = 0; i < TILE_M; ++i) ROW_STORE(ROW_LOAD(0, row), i, lanes);
+    return VLOAD(0, lanes);
+}
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_dot(GEMM_ARGUMENTS)
 {
     const uint group = get_group_id(0);
@@ -65,8 +81,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_dot(GEMM_ARGUM
     const ulong end = tiles * (group + 1) / groups;
 
     for (ulong tile = tiles * group / groups; tile < end; ++tile) {
-        const uint m0 = (uint)(tile % tiles_m) * TILE_M;
-        const uint n0 = (uint)(tile / tiles_m) * TILE_N;
+        const uint strip = (uint)(tile / ((ulong)tiles_m * STRIP));
+        const uint in_strip = (uint)(tile % ((ulong)tiles_m * STRIP));
+        const uint width = min((uint)STRIP, tiles_n - strip * STRIP);
+        const uint m0 = in_strip / width * TILE_M;
+        const uint n0 = (strip * STRIP + in_strip % width) * TILE_N;
         /* Rows beyond the edge repeat the last row; their results are not stored. */
         __global const float *a[TILE_M], *b[TILE_N];
         for (uint i = 0; i < TILE_M; ++i) a[i] = A + (ulong)min(m0 + i, M - 1) * lda;
@@ -89,9 +108,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_dot(GEMM_ARGUM
         }
         vec result = sum_lanes(sums);
 #if BP_EPILOGUE == 2
-        float bias[BP_VW];
-        for (uint t = 0; t < BP_VW; ++t) bias[t] = E[min(n0 + t % TILE_N, N - 1)];
-        result += VLOAD(0, bias);
+        result += repeat_row(E + n0);
 #endif
 #if BP_EPILOGUE == 1 || BP_EPILOGUE == 2
         result = activate_vec(result);
@@ -100,8 +117,15 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_dot(GEMM_ARGUM
 #endif
         float out[BP_VW];
         VSTORE(result, 0, out);
-        for (uint i = 0; i < TILE_M; ++i)
-            for (uint j = 0; j < TILE_N; ++j)
-                if (m0 + i < M && n0 + j < N) C[(ulong)(m0 + i) * ldc + n0 + j] = out[i * TILE_N + j];
+        if (m0 + TILE_M <= M && n0 + TILE_N <= N) {
+#pragma unroll
+            for (uint i = 0; i < TILE_M; ++i)
+                ROW_STORE(ROW_LOAD(i, out), 0, C + (ulong)(m0 + i) * ldc + n0);
+        } else {
+            for (uint i = 0; i < TILE_M; ++i)
+                for (uint j = 0; j < TILE_N; ++j)
+                    if (m0 + i < M && n0 + j < N)
+                        C[(ulong)(m0 + i) * ldc + n0 + j] = out[i * TILE_N + j];
+        }
     }
 }
