@@ -1,55 +1,57 @@
-/* activation.cl - activation functions and their slopes, for one float and for a vector.
+/* activation.cl - activation functions and their slopes, for one float (_s) and for a vector (_v).
  *
- *   f(z)          the layer's output from its net input
- *   slope(a)      f'(z), expressed by the output a = f(z)
+ *   bp_NAME_f(z)      the layer's output from its net input
+ *   bp_NAME_slope(a)  f'(z), expressed by the output a = f(z)
  *
- * BP_ACTIVATION chooses the function by its number in backprop.h. One row a function; the plain C
- * twin is host/reference/activation.c. A conditional on vectors works element by element, so one
- * text serves both types. NaN in gives NaN out. */
-#ifndef BP_ACTIVATION
-#error "BP_ACTIVATION, the number of the activation function, must be defined"
-#endif
+ * One pair of lines a function; the plain C twin is host/reference/activation.c. A conditional on
+ * vectors works element by element, so one text serves both types. NaN in gives NaN out.
+ *
+ * BP_ACTIVATE(N, x) and BP_SLOPE(N, x) name the functions of number N, as in backprop.h; x is s or v.
+ * A kernel with one function defines BP_ACTIVATION, its number, and has activate, slope,
+ * activate_vec and slope_vec. */
+#ifndef BP_ACTIVATION_CL
+#define BP_ACTIVATION_CL
+
+#include "vector.cl"
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#if BP_ACTIVATION == 0 /* linear */
-#define BP_F(T, z) (z)
-#define BP_SLOPE(T, a) ((T)(1.0f))
-#elif BP_ACTIVATION == 1 /* sigmoid: 1 / (1 + e^-z); e^-|z| cannot overflow and keeps the tails */
-#define BP_F(T, z) BP_SIGMOID(z, exp(-fabs(z)))
-#define BP_SIGMOID(z, e) ((z) < 0.0f ? (e) / (1.0f + (e)) : 1.0f / (1.0f + (e)))
-#define BP_SLOPE(T, a) ((a) * (1.0f - (a)))
-#elif BP_ACTIVATION == 2 /* tanh */
-#define BP_F(T, z) tanh(z)
-#define BP_SLOPE(T, a) (1.0f - (a) * (a))
-#elif BP_ACTIVATION == 3 /* relu; the slope at 0 is 0 */
-#define BP_F(T, z) ((z) < 0.0f ? (T)(0.0f) : (z))
-#define BP_SLOPE(T, a) ((a) > 0.0f ? (T)(1.0f) : (T)(0.0f))
-#else
-#error "BP_ACTIVATION is not an element-wise activation function"
+/* clang-format off */
+#define BP_DEFINE_ACTIVATIONS(T, x)                                                                \
+    inline T bp_linear_f_##x(T z) { return z; }                                                       \
+    inline T bp_linear_slope_##x(T a) { return (T)(1.0f); }                                           \
+    inline T bp_sigmoid_f_##x(T z) /* 1 / (1 + e^-z); e^-|z| cannot overflow and keeps the tails */   \
+    {                                                                                              \
+        const T e = exp(-fabs(z)), r = 1.0f / (1.0f + e);                                          \
+        return z < 0.0f ? e * r : r;                                                               \
+    }                                                                                              \
+    inline T bp_sigmoid_slope_##x(T a) { return a * (1.0f - a); }                                     \
+    inline T bp_tanh_f_##x(T z) { return tanh(z); }                                                   \
+    inline T bp_tanh_slope_##x(T a) { return 1.0f - a * a; }                                          \
+    inline T bp_relu_f_##x(T z) { return z < 0.0f ? (T)(0.0f) : z; }                                  \
+    inline T bp_relu_slope_##x(T a) { return a > 0.0f ? (T)(1.0f) : (T)(0.0f); /* 0 at the kink */ }
+/* clang-format on */
+
+BP_DEFINE_ACTIVATIONS(float, s)
+#if BP_VW > 1
+BP_DEFINE_ACTIVATIONS(vec, v)
 #endif
 
-inline float activate(float z)
-{
-    return BP_F(float, z);
-}
+#define BP_NAME_0 bp_linear
+#define BP_NAME_1 bp_sigmoid
+#define BP_NAME_2 bp_tanh
+#define BP_NAME_3 bp_relu
 
-inline float slope(float a)
-{
-    return BP_SLOPE(float, a);
-}
+#define BP_ACTIVATE(N, x) BP_PASTE(BP_PASTE(BP_NAME_, N), BP_PASTE(_f_, x))
+#define BP_SLOPE(N, x) BP_PASTE(BP_PASTE(BP_NAME_, N), BP_PASTE(_slope_, x))
 
+#ifdef BP_ACTIVATION
+#define activate BP_ACTIVATE(BP_ACTIVATION, s)
+#define slope BP_SLOPE(BP_ACTIVATION, s)
 #if BP_VW > 1
-inline vec activate_vec(vec z)
-{
-    return BP_F(vec, z);
-}
+#define activate_vec BP_ACTIVATE(BP_ACTIVATION, v)
+#define slope_vec BP_SLOPE(BP_ACTIVATION, v)
+#endif
+#endif
 
-inline vec slope_vec(vec a)
-{
-    return BP_SLOPE(vec, a);
-}
-#else
-#define activate_vec activate
-#define slope_vec slope
 #endif

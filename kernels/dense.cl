@@ -1,6 +1,5 @@
 /* dense.cl - what a dense layer needs beside its matrix products: the epilogues as kernels of their
  * own, for GEMM backends that cannot fuse them, and the bias gradient. */
-#include "vector.cl"
 #include "activation.cl"
 
 /* C[m][n] = f(C[m][n] + bias[n]); HAS_BIAS 0 leaves the bias out. In place, [rows][columns]. */

@@ -11,7 +11,6 @@
  *
  * All matrices are row-major with row strides ld*; offsets and strides are in floats. C overwrites
  * and may not alias A or B; E may be C (each element is read before it is written). */
-#include "vector.cl"
 #include "activation.cl"
 
 #if !defined(BP_LAYOUT) || !defined(BP_EPILOGUE)
@@ -35,6 +34,10 @@
 #else
 #define B_AT(k, n) B[(ulong)(k) * ldb + (n)]
 #endif
+
+/* a mod b where the quotient is at hand. Of `/` and `%` side by side LLVM makes an instruction that
+ * oclgrind 21.10 cannot interpret. */
+#define REST(a, b, quotient) ((a) - (quotient) * (b))
 
 /* The epilogue of one element. */
 inline float epilogue(float product, __global const float *E, ulong m, ulong n, uint lde)

@@ -1,6 +1,9 @@
 /* vector.cl - floats BP_VW at a time. BP_VW is 1 where the device's compiler makes vectors of
  * work-items by itself (GPUs), and the width of the vector registers where kernels are written for
  * one work-item a group (CPUs). */
+#ifndef BP_VECTOR_CL
+#define BP_VECTOR_CL
+
 #ifndef BP_VW
 #error "BP_VW, the vector width, must be defined"
 #endif
@@ -16,4 +19,6 @@ typedef float vec;
 typedef BP_PASTE(float, BP_VW) vec;
 #define VLOAD(i, p) BP_PASTE(vload, BP_VW)(i, p)
 #define VSTORE(v, i, p) BP_PASTE(vstore, BP_VW)(v, i, p)
+#endif
+
 #endif

@@ -163,7 +163,7 @@ static void check_layers(rig *r, void *context)
 /* The epilogues of the packed product. */
 static void check_packed_layers(rig *r, void *context)
 {
-    ((bp__device_engine *)r->engine[DEVICE])->packing = BP__PACK_ALWAYS;
+    ((bp__device_engine *)r->engine[DEVICE])->packing = BP__ALWAYS;
     check_layers(r, context);
 }
 

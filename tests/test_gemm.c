@@ -158,9 +158,9 @@ static void check_widths(rig *r, void *context)
     (void)context;
     bp__device_engine *engine = (bp__device_engine *)r->engine[DEVICE];
     for (unsigned width = 4; width <= 16; width *= 2)
-        for (int packing = BP__PACK_ALWAYS; packing <= BP__PACK_NEVER; ++packing) {
+        for (int packing = BP__ALWAYS; packing <= BP__NEVER; ++packing) {
             engine->base.quantum = engine->vector_width = width;
-            engine->packing = (bp__packing)packing;
+            engine->packing = (bp__when)packing;
             check_shapes(r, NULL);
         }
 }
@@ -175,7 +175,7 @@ static void check_packed(rig *r, void *context)
 {
     (void)context;
     const size_t deep[3] = {70, 1100, 33}, tall[3] = {1000, 40, 70};
-    ((bp__device_engine *)r->engine[DEVICE])->packing = BP__PACK_ALWAYS;
+    ((bp__device_engine *)r->engine[DEVICE])->packing = BP__ALWAYS;
     for (int which = 0; which < PRODUCTS; ++which) {
         check_exact(r, which, deep);
         check_exact(r, which, tall);

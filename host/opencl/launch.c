@@ -85,25 +85,38 @@ bp_status bp__record_call(bp__recorder *recorder, const char *name,
     return BP_OK;
 }
 
-bp_status bp__recorder_enqueue(const bp__recorder *recorder)
+static bp_status enqueue(bp_device *device, const bp__command *command)
 {
-    cl_command_queue queue = recorder->device->queue;
-    for (size_t i = 0; i < recorder->count; ++i) {
-        const bp__command *command = &recorder->commands[i];
-        if (!command->kernel) {
-            BP_TRY(command->call(recorder->device, command->context));
-            continue;
-        }
-        const bp__grid *grid = &command->grid;
-        cl_int code = bp__cl.clEnqueueNDRangeKernel(queue, command->kernel, grid->dims, NULL,
-                                                    grid->global,
-                                                    grid->local[0] ? grid->local : NULL, 0, NULL,
-                                                    NULL);
-        if (code != CL_SUCCESS) {
-            bp_status status = bp__cl_fail(code, "clEnqueueNDRangeKernel", __FILE__, __LINE__);
-            return bp__fail_context(status, "kernel %s", command->name);
-        }
+    if (!command->kernel) return command->call(device, command->context);
+    const bp__grid *grid = &command->grid;
+    cl_int code = bp__cl.clEnqueueNDRangeKernel(device->queue, command->kernel, grid->dims, NULL,
+                                                grid->global, grid->local[0] ? grid->local : NULL,
+                                                0, NULL, NULL);
+    if (code == CL_SUCCESS) return BP_OK;
+    bp_status status = bp__cl_fail(code, "clEnqueueNDRangeKernel", __FILE__, __LINE__);
+    return bp__fail_context(status, "kernel %s", command->name);
+}
+
+/* A launch keeps the arguments that it was enqueued with, so the next may have others. */
+static bp_status enqueue_repeating(const bp__recorder *recorder, size_t times)
+{
+    const bp__command *command = &recorder->commands[0];
+    while (times > 0) {
+        const cl_uint steps =
+            (cl_uint)(times < recorder->steps_per_launch ? times : recorder->steps_per_launch);
+        BP_CL(clSetKernelArg(command->kernel, 0, sizeof steps, &steps));
+        BP_TRY(enqueue(recorder->device, command));
+        times -= steps;
     }
+    return BP_OK;
+}
+
+bp_status bp__recorder_enqueue(const bp__recorder *recorder, size_t times)
+{
+    if (recorder->steps_per_launch > 0) return enqueue_repeating(recorder, times);
+    for (size_t t = 0; t < times; ++t)
+        for (size_t i = 0; i < recorder->count; ++i)
+            BP_TRY(enqueue(recorder->device, &recorder->commands[i]));
     return BP_OK;
 }
 

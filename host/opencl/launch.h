@@ -33,6 +33,8 @@ typedef struct bp__recorder {
     bp_device *device;
     bp__command *commands;
     size_t count, capacity;
+    size_t steps_per_launch; /* above 0: there is one command, a kernel that repeats itself as often
+                                as its first argument, a uint, says; at most this often */
 } bp__recorder;
 
 /* Appends a launch of `kernel` from kernels/<file> built with `options`. Checked before anything is
@@ -47,8 +49,8 @@ bp_status bp__record_call(bp__recorder *recorder, const char *name,
                           bp_status (*call)(bp_device *, void *), void (*release)(void *),
                           void *context);
 
-/* Enqueues all commands once. */
-bp_status bp__recorder_enqueue(const bp__recorder *recorder);
+/* Enqueues all commands `times` times. */
+bp_status bp__recorder_enqueue(const bp__recorder *recorder, size_t times);
 
 void bp__recorder_clear(bp__recorder *recorder);
 

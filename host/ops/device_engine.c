@@ -201,22 +201,23 @@ static bp_status device_sequence_create(bp__engine *engine, bp__sequence **out, 
     bp__sequence *sequence = NULL;
     BP_TRY(bp__new_array(&sequence, 1, sizeof *sequence));
     sequence->recorder.device = of(engine)->device;
-    for (size_t i = 0; i < count; ++i) {
-        bp_status status = launch(of(engine), &sequence->recorder, &ops[i]);
-        if (status != BP_OK) {
-            device_sequence_free(engine, sequence);
-            return status;
-        }
-    }
-    *out = sequence;
-    return BP_OK;
+    bp_status status = BP_OK;
+    if (bp__small_steps_pay(of(engine), ops, count))
+        status = bp__launch_small_steps(of(engine), &sequence->recorder, ops, count);
+    else
+        for (size_t i = 0; i < count && status == BP_OK; ++i)
+            status = launch(of(engine), &sequence->recorder, &ops[i]);
+    if (status == BP_OK)
+        *out = sequence;
+    else
+        device_sequence_free(engine, sequence);
+    return status;
 }
 
 static bp_status device_sequence_run(bp__engine *engine, bp__sequence *sequence, size_t times)
 {
     (void)engine;
-    for (size_t i = 0; i < times; ++i) BP_TRY(bp__recorder_enqueue(&sequence->recorder));
-    return BP_OK;
+    return bp__recorder_enqueue(&sequence->recorder, times);
 }
 
 static bp_status device_finish(bp__engine *engine)

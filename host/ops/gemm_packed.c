@@ -24,8 +24,8 @@ static blocking choose(const bp__device_engine *engine)
 bool bp__gemm_packed_pays(const bp__device_engine *engine, const bp__gemm *gemm)
 {
     const bp__gemm_shape shape = bp__gemm_get_shape(gemm);
-    if (engine->packing != BP__PACK_WHERE_IT_PAYS || shape.k == 0)
-        return engine->packing == BP__PACK_ALWAYS && shape.k > 0;
+    if (engine->packing != BP__WHERE_IT_PAYS || shape.k == 0)
+        return engine->packing == BP__ALWAYS && shape.k > 0;
     return shape.m >= 64 && shape.n >= 256 && shape.k >= 64 &&
            (double)shape.m * shape.n * shape.k >= 32e6;
 }

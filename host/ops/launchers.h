@@ -5,7 +5,8 @@
 #include "base/operation.h"
 #include "opencl/launch.h"
 
-typedef enum bp__packing { BP__PACK_WHERE_IT_PAYS, BP__PACK_ALWAYS, BP__PACK_NEVER } bp__packing;
+/* When a faster way that is not always the faster one is taken. Tests take both. */
+typedef enum bp__when { BP__WHERE_IT_PAYS, BP__ALWAYS, BP__NEVER } bp__when;
 
 /* An engine on an OpenCL device. */
 typedef struct bp__device_engine {
@@ -14,7 +15,8 @@ typedef struct bp__device_engine {
     int32_t gemm;        /* BP_GEMM_* as asked for */
     bool cpu_kernels;    /* one work-item a group, explicit vectors of `vector_width` */
     unsigned vector_width; /* of cpu kernels; 1 otherwise */
-    bp__packing packing; /* whether cpu products pack their operands */
+    bp__when packing;     /* cpu products pack their operands */
+    bp__when small_steps; /* whole training steps of small networks in one launch */
     cl_event behind;     /* of the last read_behind */
     bp__buffer *scratch[2]; /* what kernels keep between two launches of one operation */
     size_t scratch_size[2];
@@ -48,6 +50,12 @@ bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *rec
                                     const bp__dense_gradient *op);
 bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder,
                                const bp__optimizer *op);
+
+/* Whole training steps, many in one launch: whether ops[count] are such a step, whether this is the
+ * faster way for them, and the launch, which makes the recorder a repeating one. */
+bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, size_t count);
+bp_status bp__launch_small_steps(bp__device_engine *engine, bp__recorder *recorder,
+                                 const bp__op *ops, size_t count);
 
 /* A matrix as the three kernel arguments that describe it. */
 typedef struct bp__matrix_args {

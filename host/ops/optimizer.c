@@ -7,7 +7,7 @@ bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder
                                const bp__optimizer *op)
 {
     char options[64];
-    snprintf(options, sizeof options, "-DBP_VW=%u -DOPTIMIZER=%d", engine->vector_width,
+    snprintf(options, sizeof options, "-DUPDATE_VW=%u -DOPTIMIZER=%d", engine->vector_width,
              op->optimizer);
     bp__matrix_args w = bp__matrix(&op->parameters), g = bp__matrix(&op->gradients);
     bp__matrix_args m1 = op->moment1.buffer ? bp__matrix(&op->moment1) : g;

@@ -9,6 +9,7 @@
  *
  * Needs K padded with zeros to a multiple of BP_VW in A and B (the strides' quantum). */
 #include "gemm.cl"
+#include "cpu/sum_lanes.cl"
 
 #if BP_LAYOUT != 0
 #error "gemm_dot is the NT layout only"
@@ -19,41 +20,6 @@
 #if TILE_M * TILE_N != BP_VW
 #error "a tile's results must be one vector"
 #endif
-
-/* Lane t of the result is the sum of the lanes of v[t]: a tree of pairwise additions in which each
- * level halves the number of vectors. */
-inline vec sum_lanes(vec *v)
-{
-#if BP_VW == 16
-    float16 u[8], w[4], s[2];
-    for (int i = 0; i < 8; ++i)
-        u[i] = (float16)(v[2 * i].lo, v[2 * i + 1].lo) + (float16)(v[2 * i].hi, v[2 * i + 1].hi);
-    for (int i = 0; i < 4; ++i) {
-        const float16 p = u[2 * i], q = u[2 * i + 1];
-        w[i] = (float16)(p.s0123, p.s89ab, q.s0123, q.s89ab) +
-               (float16)(p.s4567, p.scdef, q.s4567, q.scdef);
-    }
-    for (int i = 0; i < 2; ++i) {
-        const float16 p = w[2 * i], q = w[2 * i + 1];
-        s[i] = (float16)(p.s014589cd, q.s014589cd) + (float16)(p.s2367abef, q.s2367abef);
-    }
-    return (float16)(s[0].even, s[1].even) + (float16)(s[0].odd, s[1].odd);
-#elif BP_VW == 8
-    float8 u[4], w[2];
-    for (int i = 0; i < 4; ++i)
-        u[i] = (float8)(v[2 * i].lo, v[2 * i + 1].lo) + (float8)(v[2 * i].hi, v[2 * i + 1].hi);
-    for (int i = 0; i < 2; ++i)
-        w[i] = (float8)(u[2 * i].s0145, u[2 * i + 1].s0145) +
-               (float8)(u[2 * i].s2367, u[2 * i + 1].s2367);
-    return (float8)(w[0].even, w[1].even) + (float8)(w[0].odd, w[1].odd);
-#elif BP_VW == 4
-    const float4 u = (float4)(v[0].lo, v[1].lo) + (float4)(v[0].hi, v[1].hi);
-    const float4 w = (float4)(v[2].lo, v[3].lo) + (float4)(v[2].hi, v[3].hi);
-    return (float4)(u.even, w.even) + (float4)(u.odd, w.odd);
-#else
-#error "BP_VW must be 4, 8 or 16"
-#endif
-}
 
 #define ROW_LOAD BP_PASTE(vload, TILE_N)
 #define ROW_STORE BP_PASTE(vstore, TILE_N)
@@ -81,11 +47,13 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_dot(GEMM_ARGUM
     const ulong end = tiles * (group + 1) / groups;
 
     for (ulong tile = tiles * group / groups; tile < end; ++tile) {
-        const uint strip = (uint)(tile / ((ulong)tiles_m * STRIP));
-        const uint in_strip = (uint)(tile % ((ulong)tiles_m * STRIP));
+        const ulong strip_tiles = (ulong)tiles_m * STRIP;
+        const uint strip = (uint)(tile / strip_tiles);
+        const uint in_strip = (uint)REST(tile, strip_tiles, strip);
         const uint width = min((uint)STRIP, tiles_n - strip * STRIP);
-        const uint m0 = in_strip / width * TILE_M;
-        const uint n0 = (strip * STRIP + in_strip % width) * TILE_N;
+        const uint row = in_strip / width;
+        const uint m0 = row * TILE_M;
+        const uint n0 = (strip * STRIP + REST(in_strip, width, row)) * TILE_N;
         /* Rows beyond the edge repeat the last row; their results are not stored. */
         __global const float *a[TILE_M], *b[TILE_N];
         for (uint i = 0; i < TILE_M; ++i) a[i] = A + (ulong)min(m0 + i, M - 1) * lda;

@@ -31,8 +31,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_outer(GEMM_ARG
     const ulong end = tiles * (group + 1) / groups;
 
     for (ulong tile = tiles * group / groups; tile < end; ++tile) {
-        const uint m0 = (uint)(tile % tiles_m) * TILE_M;
-        const uint v0 = (uint)(tile / tiles_m) * TILE_N;
+        const uint strip = (uint)(tile / tiles_m);
+        const uint m0 = (uint)REST(tile, (ulong)tiles_m, strip) * TILE_M;
+        const uint v0 = strip * TILE_N;
         /* What lies beyond an edge repeats the last row or vector and is not stored. */
         ulong a[TILE_M];
         uint b[TILE_N];

@@ -190,9 +190,10 @@ gemm_packed(GEMM_ARGUMENTS, __global const float *packed, __global float *all_sc
     const ulong end = units * (group + 1) / groups;
 
     for (ulong unit = units * group / groups; unit < end; ++unit) {
-        const uint first_tile = (uint)(unit / panels) * BLOCK_TILES;
+        const uint row_block = (uint)(unit / panels);
+        const uint first_tile = row_block * BLOCK_TILES;
         const uint last_tile = min(first_tile + BLOCK_TILES, tiles_m);
-        const uint n0 = (uint)(unit % panels) * PANEL;
+        const uint n0 = (uint)REST(unit, (ulong)panels, row_block) * PANEL;
         for (uint block = 0; block < blocks; ++block) {
             const uint depth = min((uint)KC, K - block * KC);
             pack_b(scratch, B, ldb, n0, N, block * KC, depth);

@@ -1,0 +1,209 @@
+/* small_steps.c - recognises a whole training step of a small network, and launches many at once.
+ * Kernel in kernels/cpu/small_steps.cl. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ops/launchers.h"
+
+enum { MAX_LAYERS = 4, MAX_UNITS = 1024, MAX_ROWS = 256, MAX_PARAMETERS = 16384 };
+
+/* A training step, taken apart. */
+typedef struct training_step {
+    const bp__gather *gather; /* of the features; NULL: the batch is written by the caller */
+    const bp__gather *gather_targets;
+    const bp__dense_forward *forward[MAX_LAYERS];
+    const bp__loss *loss;
+    const bp__reduce_loss *reduce;
+    const bp__optimizer *optimizer;
+    size_t layers;
+} training_step;
+
+static bool same(const bp__view *a, const bp__view *b)
+{
+    return a->buffer == b->buffer && a->offset == b->offset && a->rows == b->rows &&
+           a->columns == b->columns && a->stride == b->stride;
+}
+
+/* Whether ops[count] are a step as the plan writes it down, in its order: only then may it be done
+ * another way. */
+static bool take_apart(training_step *step, const bp__op *ops, size_t count)
+{
+    memset(step, 0, sizeof *step);
+    size_t i = 0;
+    if (count >= 2 && ops[0].kind == BP__OP_GATHER && ops[1].kind == BP__OP_GATHER) {
+        step->gather = &ops[0].as.gather;
+        step->gather_targets = &ops[1].as.gather;
+        i = 2;
+    }
+    for (; i < count && ops[i].kind == BP__OP_DENSE_FORWARD; ++i) {
+        if (step->layers == MAX_LAYERS) return false;
+        step->forward[step->layers++] = &ops[i].as.dense_forward;
+    }
+    const size_t layers = step->layers;
+    /* Loss and its sum, a gradient for each layer, an effect for each but the first, the update. */
+    if (layers == 0 || count != i + 2 + 2 * layers || ops[i].kind != BP__OP_LOSS ||
+        ops[i + 1].kind != BP__OP_REDUCE_LOSS || ops[count - 1].kind != BP__OP_OPTIMIZER)
+        return false;
+    step->loss = &ops[i].as.loss;
+    step->reduce = &ops[i + 1].as.reduce_loss;
+    step->optimizer = &ops[count - 1].as.optimizer;
+    i += 2;
+    for (size_t l = layers; l-- > 0; ++i) {
+        const bp__dense_forward *forward = step->forward[l];
+        if (l + 1 < layers && !same(&step->forward[l + 1]->in, &forward->out)) return false;
+        if (l > 0) {
+            if (ops[i].kind != BP__OP_DENSE_EFFECT ||
+                !same(&ops[i].as.dense_effect.weights, &forward->weights) ||
+                ops[i].as.dense_effect.activation != step->forward[l - 1]->activation)
+                return false;
+            ++i;
+        }
+        if (ops[i].kind != BP__OP_DENSE_GRADIENT ||
+            !same(&ops[i].as.dense_gradient.in, &forward->in) ||
+            ops[i].as.dense_gradient.weights_gradient.offset != forward->weights.offset)
+            return false;
+    }
+    return step->loss->delta.buffer && same(&step->loss->output, &step->forward[layers - 1]->out);
+}
+
+/* Floats of the arenas that hold parameters. */
+static size_t used_floats(const training_step *step)
+{
+    const bp__dense_forward *last = step->forward[step->layers - 1];
+    const bp__view *end = last->bias.buffer ? &last->bias : &last->weights;
+    return end->offset + end->rows * end->stride;
+}
+
+static bool possible(const bp__device_engine *engine, const training_step *step)
+{
+    size_t units = step->forward[0]->in.columns;
+    for (size_t l = 0; l < step->layers; ++l) units += step->forward[l]->out.columns;
+    return engine->cpu_kernels && units <= MAX_UNITS && step->loss->output.rows >= 1 &&
+           step->loss->output.rows <= MAX_ROWS && used_floats(step) <= MAX_PARAMETERS &&
+           step->optimizer->parameters.offset == 0 && step->optimizer->step.offset == 0 &&
+           step->optimizer->hyper.offset == 0;
+}
+
+/* Nanoseconds of a step in this way: for each vector of samples every weight is used three times
+ * (forward, effect, gradient), and every unit has its function; each parameter is updated once. And
+ * of the layered way: its launches, and its products at a modest rate. Both measured on a 2-core
+ * AVX-512 CPU through POCL 3.1 (docs/performance.md). */
+static double small_nanoseconds(const bp__device_engine *engine, const training_step *step)
+{
+    const double chunks = (double)((step->loss->output.rows + engine->vector_width - 1) /
+                                   engine->vector_width);
+    double weights = 0, units = (double)step->forward[0]->in.columns;
+    for (size_t l = 0; l < step->layers; ++l) {
+        weights += (double)step->forward[l]->weights.rows * (double)step->forward[l]->weights.columns;
+        units += (double)step->forward[l]->out.columns;
+    }
+    return chunks * (weights * 1.2 + units * 12) + (double)used_floats(step) * 0.1;
+}
+
+static double layered_nanoseconds(const training_step *step)
+{
+    double multiply_adds = 0;
+    for (size_t l = 0; l < step->layers; ++l)
+        multiply_adds += 3 * (double)step->loss->output.rows *
+                         (double)step->forward[l]->weights.rows *
+                         (double)step->forward[l]->weights.columns;
+    return (5 + 4 * (double)step->layers) * 3500 + multiply_adds * 2 / 150;
+}
+
+bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, size_t count)
+{
+    training_step step;
+    /* Who names a GEMM backend wants to see it at work. */
+    if (engine->gemm != BP_GEMM_AUTO && engine->gemm != BP_GEMM_NATIVE) return false;
+    if (engine->small_steps == BP__NEVER || !take_apart(&step, ops, count) ||
+        !possible(engine, &step))
+        return false;
+    return engine->small_steps == BP__ALWAYS ||
+           small_nanoseconds(engine, &step) < layered_nanoseconds(&step);
+}
+
+/* The network as compiler options. */
+static bp_status describe(char **options, const bp__device_engine *engine,
+                          const training_step *step)
+{
+    const size_t rows = step->loss->output.rows, last = step->layers - 1;
+    unsigned width = 4;
+    while (width < engine->vector_width && width < rows) width *= 2;
+    size_t units = step->forward[0]->in.columns, widest = 1;
+    for (size_t l = 0; l < step->layers; ++l) {
+        const bp__dense_forward *f = step->forward[l];
+        BP_TRY(bp__append(options,
+                          "-DINPUTS_%zu=%zu -DOUTPUTS_%zu=%zu -DFUNCTION_%zu=%d -DWEIGHTS_%zu=%zu "
+                          "-DSTRIDE_%zu=%zu -DUNITS_%zu=%zu ",
+                          l, f->in.columns, l, f->out.columns, l, (int)f->activation, l,
+                          f->weights.offset, l, f->weights.stride, l, units));
+        BP_TRY(bp__append(options, f->bias.buffer ? "-DBIAS_%zu=%zu " : "-DBIAS_%zu=-1 ", l,
+                          f->bias.offset));
+        units += f->out.columns;
+        if (f->out.columns > widest) widest = f->out.columns;
+        if (l > 0 && f->in.columns > widest) widest = f->in.columns;
+    }
+    return bp__append(options,
+                      "-DLAYERS=%zu -DUNITS=%zu -DMAX_WIDTH=%zu -DLAST_OUTPUTS=%zu "
+                      "-DLAST_FUNCTION=%d -DUSED=%zu -DROWS=%zu -DPERIOD=%zu -DLOSS=%d "
+                      "-DHAS_LABELS=%d -DHAS_GATHER=%d -DOPTIMIZER=%d -DUPDATE_VW=%u -DBP_VW=%u",
+                      step->layers, units, widest, step->loss->output.columns,
+                      (int)(step->loss->loss == BP_LOSS_CROSS_ENTROPY
+                                ? BP_ACTIVATION_LINEAR
+                                : step->forward[last]->activation),
+                      used_floats(step), rows, step->gather ? step->gather->period : rows,
+                      (int)step->loss->loss, step->loss->labels.buffer != NULL,
+                      step->gather != NULL, (int)step->optimizer->optimizer, engine->vector_width,
+                      width);
+}
+
+bp_status bp__launch_small_steps(bp__device_engine *engine, bp__recorder *recorder,
+                                 const bp__op *ops, size_t count)
+{
+    training_step step;
+    if (!take_apart(&step, ops, count))
+        return bp__fail(BP_ERROR_INTERNAL, "small_steps: not a training step");
+    const bool gathers = step.gather != NULL, labels = step.loss->labels.buffer != NULL;
+    const bp__optimizer *o = step.optimizer;
+    bp__matrix_args w = bp__matrix(&o->parameters), g = bp__matrix(&o->gradients);
+    bp__matrix_args m1 = o->moment1.buffer ? bp__matrix(&o->moment1) : g;
+    bp__matrix_args m2 = o->moment2.buffer ? bp__matrix(&o->moment2) : g;
+    bp__matrix_args hyper = bp__matrix(&o->hyper), counter = bp__matrix(&o->step);
+    bp__matrix_args losses = bp__matrix(&step.reduce->losses), hits = bp__matrix(&step.reduce->hits);
+    bp__matrix_args x = bp__matrix(gathers ? &step.gather->in : &step.forward[0]->in);
+    bp__matrix_args t = bp__matrix(gathers  ? &step.gather_targets->in
+                                   : labels ? &step.loss->labels
+                                            : &step.loss->targets);
+    /* Without a gather there is no order: any buffer will do. */
+    bp__matrix_args order = gathers ? bp__matrix(&step.gather->order) : counter;
+    const cl_uint once = 1;
+    const bp__arg args[] = {BP_ARG(once),
+                            BP_ARG(step.loss->scale),
+                            BP_ARG(w.memory),
+                            BP_ARG(g.memory),
+                            BP_ARG(m1.memory),
+                            BP_ARG(m2.memory),
+                            BP_ARG(hyper.memory),
+                            BP_ARG(counter.memory),
+                            BP_VECTOR(losses),
+                            BP_VECTOR(hits),
+                            BP_MATRIX(x),
+                            BP_MATRIX(t),
+                            BP_ARG(order.memory),
+                            BP_ARG(o->momentum),
+                            BP_ARG(o->beta1),
+                            BP_ARG(o->beta2),
+                            BP_ARG(o->epsilon)};
+    const bp__grid grid = {1, {1, 1, 1}, {1, 1, 1}};
+    char *options = NULL;
+    bp_status status = describe(&options, engine, &step);
+    if (status == BP_OK)
+        status = bp__record_launch(recorder, "cpu/small_steps.cl", options, "small_steps", args,
+                                   BP_COUNT(args), &grid);
+    free(options);
+    /* A launch of about 20 ms: a watchdog would end one of seconds, and a stop must be prompt. */
+    const double steps = 20e6 / small_nanoseconds(engine, &step);
+    recorder->steps_per_launch = steps < 1 ? 1 : (size_t)steps;
+    return status;
+}
