@@ -1,6 +1,6 @@
 /* test_clblast.c - CLBlast as a GEMM backend against the reference. Its kernels take seconds to
  * compile, so there are few shapes. */
-#include "support.h"
+#include "network_support.h"
 
 static void check(rig *r, void *context)
 {
@@ -55,4 +55,33 @@ Test(clblast, products_and_epilogues)
     cr_assert_eq(bp__engine_create(&engine, device, BP_GEMM_CLBLAST), BP_ERROR_UNSUPPORTED);
     bp_device_free(device);
     each_device((const int32_t[]){BP_GEMM_CLBLAST, -1}, check, NULL);
+}
+
+/* Training with it, after 1 step and after 100, against the reference. */
+Test(clblast, parity_with_the_reference)
+{
+    bp_device_info *list;
+    bp_device *reference, *device;
+    size_t devices, count;
+    OK(bp_device_open(&reference, "reference"));
+    OK(bp_device_list(&list, &devices, NULL));
+    for (size_t d = 0; d < devices; ++d) {
+        if (list[d].kind == BP_KIND_REFERENCE) continue;
+        OK(bp_device_open(&device, list[d].spec));
+        for (int long_run = 0; long_run < 2; ++long_run) {
+            const size_t rows = long_run ? 58 : 16;
+            const int64_t epochs = long_run ? 25 : 1;
+            float *want = trained(reference, BP_GEMM_AUTO, BP_OPTIMIZER_ADAM, true, rows, 16, epochs,
+                                  &count);
+            float *got = trained(device, BP_GEMM_CLBLAST, BP_OPTIMIZER_ADAM, true, rows, 16, epochs,
+                                 &count);
+            const double error = relative_l2(got, want, count);
+            cr_assert(error <= (long_run ? 2e-5 : 1e-6), "%s: relative error %g", list[d].name, error);
+            free(want);
+            free(got);
+        }
+        bp_device_free(device);
+    }
+    bp_device_list_free(list);
+    bp_device_free(reference);
 }

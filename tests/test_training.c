@@ -105,30 +105,6 @@ Test(training, gradients_are_products_of_three_factors)
 
 /* ---- Parity and determinism ------------------------------------------------------------------ */
 
-/* Parameters after `epochs` epochs of `rows` samples in batches of `batch`; free() them. */
-static float *trained(bp_device *device, int32_t gemm, int32_t optimizer, bool labels, size_t rows,
-                      int64_t batch, int64_t epochs, size_t *count)
-{
-    const size_t widths[] = {13, 20, 9, 4};
-    bp_model *model = model_of(widths, 3, BP_ACTIVATION_TANH,
-                               labels ? BP_ACTIVATION_SOFTMAX : BP_ACTIVATION_SIGMOID,
-                               labels ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED, 1, 5);
-    bp_data *data = data_of(rows, 13, 4, labels);
-    bp_train_options options = bp_train_options_default();
-    options.optimizer = optimizer;
-    options.batch = batch;
-    options.epochs = epochs;
-    options.gemm = gemm;
-    options.seed = 77;
-    bp_train_result result;
-    OK(bp_train(model, device, data, NULL, &options, &result));
-    cr_assert_eq(result.steps, epochs * (int64_t)((rows + (size_t)batch - 1) / (size_t)batch));
-    float *all = flatten(model, count);
-    bp_data_free(data);
-    bp_model_free(model);
-    return all;
-}
-
 /* After 1 step and after 100 (25 epochs of 4 steps, the last one partial), every optimizer. The bound
  * grows with the steps: rounding errors add up. */
 static void check_parity(bp_device *device)
