@@ -1,12 +1,13 @@
 /* backprop.h - libbackprop: train feed-forward neural networks on any OpenCL device, from C.
  *
- * This header is the manual. It has five parts, simple before advanced:
+ * This header is the manual. It has six parts, simple before advanced:
  *
  *   1. Status and errors      what every call returns, and where the details are
  *   2. Devices                which machines can compute, and how to open one
  *   3. Data sets              arrays in memory, files, splits, scaling
  *   4. Models                 architecture, parameters, saving and loading
  *   5. Training and using     train, evaluate, predict; then step by step
+ *   6. Measuring              how fast a device trains, and how fast it could be
  *
  * The intended use, in ten lines (examples/xor.c is this program with its error checks):
  *
@@ -488,6 +489,64 @@ BP_API bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model);
  * biases [outputs] (either may be NULL). They are of the mean loss over the step's rows. */
 BP_API bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *weights,
                                           float *biases);
+
+/* ---- 6. Measuring -----------------------------------------------------------------------------
+ *
+ *     bp_device_peak peak; bp_bench_result result;
+ *     bp_device_measure(&peak, device);
+ *     bp_bench(&result, device, layers, 2, NULL);
+ *     printf("%.0f us a step, %.0f %% of the peak\n", 1e6 * result.step_seconds,
+ *            100 * result.gflops / peak.gflops);
+ *
+ * Other programs that compute at the same time make every figure worse, and none better. */
+
+/* What a device can do at best, measured: the best of several runs, about a second in all. */
+typedef struct bp_device_peak {
+    double gflops; /* multiply-adds on numbers in registers, 2 operations each, 1e9 a second; float32,
+                      for the reference double on one thread */
+    double gbytes_per_second; /* a[i] = b[i] + s c[i] over arrays larger than the caches: 1e9 bytes
+                                 read and written a second */
+} bp_device_peak;
+
+/* Errors: BP_ERROR_ARGUMENT, BP_ERROR_BUILD, BP_ERROR_DEVICE_MEMORY, BP_ERROR_MEMORY,
+ * BP_ERROR_OPENCL. */
+BP_API bp_status bp_device_measure(bp_device_peak *out, bp_device *device);
+
+typedef struct bp_bench_options {
+    size_t size;
+    int64_t batch;         /* rows a step */
+    int32_t optimizer;     /* BP_OPTIMIZER_* */
+    int32_t gemm;          /* BP_GEMM_* */
+    int32_t loss;          /* BP_LOSS_*; auto: cross-entropy for softmax, else half squared */
+    int32_t repeats;       /* timed repeats, of which the median is taken; at least 1 */
+    double repeat_seconds; /* each has as many steps as take at least this long; above 0 */
+    uint64_t seed;         /* of data and parameters */
+} bp_bench_options;
+
+BP_API bp_bench_options bp_bench_options_default(void);
+
+typedef struct bp_bench_result {
+    double step_seconds;   /* of a training step: the median of the repeats */
+    double step_seconds_min, step_seconds_max;
+    int64_t steps;         /* of each repeat */
+    int64_t repeats;
+    double samples_per_second; /* batch / step_seconds */
+    double step_gflop;     /* 1e9 operations of a step: 2 for each multiply-add of the products:
+                              forward, gradient, and effect, of which the first layer has none */
+    double gflops;         /* step_gflop / step_seconds */
+    double step_gbytes;    /* 1e9 bytes that a step's operations read and write, each operand once:
+                              caches can save most of them */
+    double setup_seconds;  /* data and parameters to the device, kernel build, first launches */
+    double check_seconds;  /* comparison with the reference */
+} bp_bench_result;
+
+/* Times training steps, gather and update included, on random data that lies on the device. First the
+ * losses of three steps and the gradients of the first are compared with the reference: wrong
+ * ones are BP_ERROR_INTERNAL, not a figure. Then steps are run as bp_trainer_epoch runs them, with a
+ * learning rate so small that the numbers stay what they are. options may be NULL. Errors: as
+ * bp_model_create_layers and bp_train, where a loss is not finite BP_ERROR_DIVERGED. */
+BP_API bp_status bp_bench(bp_bench_result *out, bp_device *device, const bp_layer *layers,
+                          size_t count, const bp_bench_options *options);
 
 #ifdef __cplusplus
 }

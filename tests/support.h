@@ -134,14 +134,19 @@ static inline void check_guards(rig *r, const pair *p, const char *what)
     free(all);
 }
 
-/* Runs one operation on one side. */
-static inline void run_op(rig *r, int side, const bp__op *op)
+/* Runs operations on one side, as one sequence: a device may fuse them. */
+static inline void run_ops(rig *r, int side, const bp__op *ops, size_t count)
 {
     bp__sequence *sequence;
-    OK(bp__sequence_create(r->engine[side], &sequence, op, 1));
+    OK(bp__sequence_create(r->engine[side], &sequence, ops, count));
     OK(bp__sequence_run(r->engine[side], sequence, 1));
     OK(bp__engine_finish(r->engine[side]));
     bp__sequence_free(r->engine[side], sequence);
+}
+
+static inline void run_op(rig *r, int side, const bp__op *op)
+{
+    run_ops(r, side, op, 1);
 }
 
 /* count numbers in [-range, range], the same for the same seed; free() them. */

@@ -6,7 +6,7 @@
 #include "opencl/embedded.h"
 #include "ops/dense_epilogue.h"
 #include "ops/gemm.h"
-#include "support.h"
+#include "network_support.h"
 
 /* ---- oclgrind -------------------------------------------------------------------------------- */
 
@@ -509,25 +509,111 @@ static void check_optimizer(rig *r)
     free(g);
 }
 
-/* As work-items of a GPU, then with the vectors of each width. */
+/* Parameters after an epoch of three steps, the last one partial, on one side; free() them. */
+static float *stepped(rig *r, int side, const bp_model *start, const bp_data *data,
+                      int32_t optimizer, size_t *count)
+{
+    bp__engine *engine = r->engine[side];
+    const bp__plan_optimizer how = {optimizer, 0.9f, 0.9f, 0.999f, 1e-8f};
+    const bool labels = bp_data_labels(data) != NULL;
+    float hyper[3 * BP__HYPER_COUNT];
+    for (int s = 0; s < 3; ++s) {
+        const double t = s + 1;
+        float *row = hyper + s * BP__HYPER_COUNT;
+        row[BP__HYPER_RATE] = 0.1f;
+        row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow(0.9, t)));
+        row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow(0.999, t)));
+        row[3] = 0;
+    }
+    bp__network *network;
+    bp__pass *pass;
+    bp__plan *full, *last;
+    OK(bp__network_create(&network, engine, start, true, optimizer));
+    OK(bp__network_upload(network, start));
+    OK(bp__pass_create(&pass, engine, data, 4, true));
+    OK(bp__view_write(engine, &pass->views.hyper, hyper));
+    OK(bp__pass_seek(pass, 0));
+    OK(bp__plan_create(&full, network, 4, labels, true));
+    OK(bp__plan_make_train(full, &pass->views, &how));
+    OK(bp__plan_create(&last, network, 3, labels, true));
+    OK(bp__plan_make_train(last, &pass->views, &how));
+    OK(bp__sequence_run(engine, full->train, 2));
+    OK(bp__sequence_run(engine, last->train, 1));
+    bp_model *model;
+    const bp_layer layers[] = {bp_model_get_layer(start, 0), bp_model_get_layer(start, 1)};
+    OK(bp_model_create_layers(&model, layers, 2, NULL));
+    OK(bp__network_download(network, model));
+    float *all = flatten(model, count);
+    bp_model_free(model);
+    bp__plan_free(full);
+    bp__plan_free(last);
+    bp__pass_free(pass);
+    bp__network_free(network);
+    return all;
+}
+
+/* Whole training steps, as the plan writes them down. */
+static void check_training(rig *r)
+{
+    const size_t sizes[] = {3, 6, 2};
+    for (int labels = 0; labels < 2; ++labels)
+        for (int32_t optimizer = BP_OPTIMIZER_SGD; optimizer <= BP_OPTIMIZER_ADAM; ++optimizer) {
+            bp_model *model =
+                labels ? model_of(sizes, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX,
+                                  BP_LOSS_CROSS_ENTROPY, 1, 3)
+                       : model_of(sizes, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID,
+                                  BP_LOSS_HALF_SQUARED, optimizer != BP_OPTIMIZER_SGD, 3);
+            bp_data *data = data_of(11, 3, 2, labels);
+            size_t count;
+            float *got = stepped(r, DEVICE, model, data, optimizer, &count);
+            float *want = stepped(r, REFERENCE, model, data, optimizer, &count);
+            float *before = flatten(model, &count);
+            cr_assert(relative_l2(got, want, count) <= 1e-5, "%s: %s, %s: relative error %g",
+                      r->name, bp_optimizer_name(optimizer), labels ? "labels" : "targets",
+                      relative_l2(got, want, count));
+            cr_assert(relative_l2(got, before, count) > 1e-3, "nothing was learned");
+            free(got);
+            free(want);
+            free(before);
+            bp_data_free(data);
+            bp_model_free(model);
+        }
+}
+
+/* The same by the kernel that takes whole steps. */
+static void check_small_steps(rig *r)
+{
+    if (!device_engine(r)->cpu_kernels) return;
+    device_engine(r)->gemm = BP_GEMM_AUTO;
+    device_engine(r)->small_steps = BP__ALWAYS;
+    check_training(r);
+}
+
+typedef struct width_case {
+    void (*check)(rig *);
+    unsigned from, to;
+} width_case;
+
+/* As work-items of a GPU (width 1), or with the vectors of each width. */
 static void check_widths(rig *r, void *context)
 {
-    void (*check)(rig *) = *(void (**)(rig *))context;
+    const width_case *c = context;
     if (!device_engine(r)->cpu_kernels) {
-        check(r);
+        if (c->from == 1) c->check(r);
         return;
     }
     const size_t name = strlen(r->name);
-    for (unsigned width = 4; width <= 16; width *= 2) {
+    for (unsigned width = c->from < 4 ? 4 : c->from; width <= c->to; width *= 2) {
         r->name[name] = '\0';
         set_width(r, width);
-        check(r);
+        c->check(r);
     }
 }
 
-static void each_width(void (*check)(rig *))
+static void each_width(void (*check)(rig *), unsigned from, unsigned to)
 {
-    each_device((const int32_t[]){BP_GEMM_GPU, BP_GEMM_CPU, -1}, check_widths, &check);
+    width_case c = {check, from, to};
+    each_device((const int32_t[]){BP_GEMM_GPU, BP_GEMM_CPU, -1}, check_widths, &c);
 }
 
 /* ---- The tests ------------------------------------------------------------------------------- */
@@ -541,12 +627,16 @@ static void each_width(void (*check)(rig *))
     X(shuffled_products_cpu_8, products_cpu(8, NT))                                                \
     X(shuffled_products_cpu_16, products_cpu(16, NT))                                              \
     X(epilogues, each_device(naive, check_epilogues, NULL))                                        \
-    X(bias_gradient, each_width(check_bias_gradient))                                              \
-    X(gather, each_width(check_gather))                                                            \
-    X(loss, each_width(check_losses))                                                              \
-    X(softmax, each_width(check_softmax))                                                          \
-    X(reduce, each_width(check_reduce))                                                            \
-    X(optimizer, each_width(check_optimizer))
+    X(bias_gradient, each_width(check_bias_gradient, 1, 16))                                              \
+    X(gather, each_width(check_gather, 1, 16))                                                            \
+    X(loss, each_width(check_losses, 1, 16))                                                              \
+    X(softmax, each_width(check_softmax, 1, 16))                                                          \
+    X(reduce, each_width(check_reduce, 1, 16))                                                            \
+    X(optimizer, each_width(check_optimizer, 1, 16))                                               \
+    X(training, each_width(check_training, 1, 4))                                                  \
+    X(shuffled_training, each_width(check_training, 8, 16))                                        \
+    X(small_steps, each_width(check_small_steps, 4, 4))                                            \
+    X(shuffled_small_steps, each_width(check_small_steps, 8, 16))
 
 TestSuite(kernels_small, .timeout = 900);
 

@@ -75,6 +75,71 @@ static void check_case(rig *r, const loss_case *c, size_t B, size_t n)
     free(labels);
 }
 
+/* Loss and its sum as one sequence, which CPUs do in one launch: delta, sums and step counter. */
+static void check_fused_case(rig *r, const loss_case *c, size_t B, size_t n)
+{
+    float *o = random_floats(B * n, c->range, 5), *t = random_floats(B * n, 1, 6);
+    int32_t *labels = malloc((B + 1) * sizeof *labels);
+    for (size_t i = 0; i < B; ++i) labels[i] = (int32_t)((i * 7 + 3) % n);
+    for (size_t i = 0; c->loss == BP_LOSS_CROSS_ENTROPY && i < B * n; ++i) t[i] = fabsf(t[i]);
+    const int32_t start = 2;
+    pair output = pair_of(r, BP__NUMBER, B, n, o), delta = pair_of(r, BP__NUMBER, B, n, NULL);
+    pair target = c->labels ? pair_of(r, BP__INTEGER, B, 1, labels)
+                            : pair_of(r, BP__NUMBER, B, n, t);
+    pair row_loss = pair_of(r, BP__NUMBER, 1, B, NULL), row_hits = pair_of(r, BP__NUMBER, 1, B, NULL);
+    pair losses = pair_of(r, BP__NUMBER, 1, 4, NULL), hits = pair_of(r, BP__NUMBER, 1, 4, NULL);
+    pair step = pair_of(r, BP__INTEGER, 1, 1, &start);
+    for (int side = 0; side < SIDES; ++side) {
+        bp__op ops[2] = {{.kind = BP__OP_LOSS,
+                          .as.loss = {.row_loss = row_loss.on[side],
+                                      .row_hits = row_hits.on[side],
+                                      .output = output.on[side],
+                                      .loss = c->loss,
+                                      .activation = c->activation,
+                                      .scale = 1.0f / (float)B}},
+                         {.kind = BP__OP_REDUCE_LOSS,
+                          .as.reduce_loss = {losses.on[side], hits.on[side], row_loss.on[side],
+                                             row_hits.on[side], step.on[side]}}};
+        if (c->delta) ops[0].as.loss.delta = delta.on[side];
+        *(c->labels ? &ops[0].as.loss.labels : &ops[0].as.loss.targets) = target.on[side];
+        run_ops(r, side, ops, 2);
+        int32_t now;
+        OK(bp__view_read(r->engine[side], &step.on[side], &now));
+        cr_assert_eq(now, start + 1);
+    }
+    pair *const results[] = {&losses, &hits, &delta};
+    const double scale[] = {fmax(1, c->range) * (double)B, 1, fmax(1, c->range) / (double)B};
+    for (int i = 0; i < (c->delta ? 3 : 2); ++i) {
+        float *got = read_side(r, results[i], DEVICE), *want = read_side(r, results[i], REFERENCE);
+        for (size_t e = 0; e < results[i]->on[DEVICE].rows * results[i]->on[DEVICE].columns; ++e)
+            cr_assert(fabs((double)got[e] - (double)want[e]) <= 2e-6 * scale[i],
+                      "%s: %s of %zux%zu, result %d, element %zu: %.9g not %.9g", r->name,
+                      bp_loss_name(c->loss), B, n, i, e, (double)got[e], (double)want[e]);
+        check_guards(r, results[i], "fused loss");
+        free(got);
+        free(want);
+    }
+    pair *const all[] = {&output, &delta, &target, &row_loss, &row_hits, &losses, &hits, &step};
+    for (int i = 0; i < 8; ++i) pair_free(r, all[i]);
+    free(o);
+    free(t);
+    free(labels);
+}
+
+static void check_fused(rig *r, void *context)
+{
+    (void)context;
+    const size_t shapes[][2] = {{1, 1}, {1, 2}, {7, 10}, {16, 16}, {33, 101}, {128, 10}, {900, 10}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; ++k)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; ++s)
+            check_fused_case(r, &cases[k], shapes[s][0], shapes[s][1]);
+}
+
+Test(loss, fused_with_its_sum)
+{
+    each_device(any_gemm, check_fused, NULL);
+}
+
 static void check_losses(rig *r, void *context)
 {
     (void)context;

@@ -54,14 +54,21 @@ static bp_status launch_bias_gradient(bp__device_engine *engine, bp__recorder *r
 bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *recorder,
                                     const bp__dense_gradient *op)
 {
-    const bp__gemm gemm = {.layout = BP__GEMM_TN,
-                           .epilogue = BP__EPILOGUE_NONE,
-                           .activation = BP_ACTIVATION_LINEAR,
-                           .c = op->weights_gradient,
-                           .a = op->delta,
-                           .b = op->in};
+    bp__gemm gemm = {.layout = BP__GEMM_TN,
+                     .epilogue = BP__EPILOGUE_NONE,
+                     .activation = BP_ACTIVATION_LINEAR,
+                     .c = op->weights_gradient,
+                     .a = op->delta,
+                     .b = op->in};
+    if (!op->bias_gradient.buffer) return bp__launch_gemm(engine, recorder, &gemm);
+    if (op->bias_gradient.buffer == op->weights_gradient.buffer &&
+        bp__gemm_sums_columns(engine, &gemm)) {
+        gemm.epilogue = BP__EPILOGUE_BIAS_GRADIENT;
+        gemm.e = op->bias_gradient;
+        return bp__launch_gemm(engine, recorder, &gemm);
+    }
     BP_TRY(bp__launch_gemm(engine, recorder, &gemm));
-    return op->bias_gradient.buffer ? launch_bias_gradient(engine, recorder, op) : BP_OK;
+    return launch_bias_gradient(engine, recorder, op);
 }
 
 bp_status bp__launch_dense_epilogue(bp__recorder *recorder, const bp__gemm *gemm)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "ops/fusions.h"
 #include "ops/launchers.h"
 
 struct bp__buffer {
@@ -169,6 +170,8 @@ static bp_status device_read_behind(bp__engine *base, const bp__view *view, void
     return BP_OK;
 }
 
+static const bp__fusion fusions[] = {bp__fuse_small_steps, bp__fuse_gathers, bp__fuse_loss};
+
 static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, const bp__op *op)
 {
     switch (op->kind) {
@@ -202,11 +205,16 @@ static bp_status device_sequence_create(bp__engine *engine, bp__sequence **out, 
     BP_TRY(bp__new_array(&sequence, 1, sizeof *sequence));
     sequence->recorder.device = of(engine)->device;
     bp_status status = BP_OK;
-    if (bp__small_steps_pay(of(engine), ops, count))
-        status = bp__launch_small_steps(of(engine), &sequence->recorder, ops, count);
-    else
-        for (size_t i = 0; i < count && status == BP_OK; ++i)
+    for (size_t i = 0; i < count && status == BP_OK;) {
+        size_t consumed = 0;
+        for (size_t f = 0; f < BP_COUNT(fusions) && consumed == 0 && status == BP_OK; ++f)
+            status = fusions[f](of(engine), &sequence->recorder, ops + i, count - i, &consumed);
+        if (consumed == 0 && status == BP_OK) {
             status = launch(of(engine), &sequence->recorder, &ops[i]);
+            consumed = 1;
+        }
+        i += consumed;
+    }
     if (status == BP_OK)
         *out = sequence;
     else

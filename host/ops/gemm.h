@@ -21,11 +21,12 @@ typedef enum bp__epilogue {
     BP__EPILOGUE_NONE,       /* C = product */
     BP__EPILOGUE_ACTIVATION, /* C = f(product) */
     BP__EPILOGUE_BIAS,       /* C = f(product + e), e [1][n] */
-    BP__EPILOGUE_SLOPE       /* C = product * f'(e), e [m][n] activations */
+    BP__EPILOGUE_SLOPE,      /* C = product * f'(e), e [m][n] activations */
+    BP__EPILOGUE_BIAS_GRADIENT /* C = product, e [1][m] = column sums of a; e in c's buffer */
 } bp__epilogue;
 
 /* C is overwritten; it may not alias a or b. NT takes the first three epilogues, NN none and slope,
- * TN none. */
+ * TN none, and the bias gradient where bp__gemm_sums_columns says so. */
 typedef struct bp__gemm {
     bp__gemm_layout layout;
     bp__epilogue epilogue;
@@ -58,6 +59,9 @@ bp_status bp__gemm_cpu(bp__device_engine *engine, bp__recorder *recorder, const 
 /* The packed CPU product, and whether it is the faster one for this product. */
 bp_status bp__gemm_packed(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 bool bp__gemm_packed_pays(const bp__device_engine *engine, const bp__gemm *gemm);
+
+/* Whether the kernel that will be chosen for a TN product can also sum a's columns. */
+bool bp__gemm_sums_columns(const bp__device_engine *engine, const bp__gemm *gemm);
 
 /* Whether the device has what the gpu kernel needs: local memory and work-group size. */
 bool bp__gemm_gpu_fits(const bp_device *device);

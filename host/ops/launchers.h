@@ -51,11 +51,8 @@ bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *rec
 bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder,
                                const bp__optimizer *op);
 
-/* Whole training steps, many in one launch: whether ops[count] are such a step, whether this is the
- * faster way for them, and the launch, which makes the recorder a repeating one. */
+/* Whether ops[count] are a whole training step, and many of them in one launch are the faster way. */
 bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, size_t count);
-bp_status bp__launch_small_steps(bp__device_engine *engine, bp__recorder *recorder,
-                                 const bp__op *ops, size_t count);
 
 /* A matrix as the three kernel arguments that describe it. */
 typedef struct bp__matrix_args {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "ops/fusions.h"
 #include "ops/launchers.h"
 
 enum { MAX_LAYERS = 4, MAX_UNITS = 1024, MAX_ROWS = 256, MAX_PARAMETERS = 16384 };
@@ -158,12 +159,8 @@ static bp_status describe(char **options, const bp__device_engine *engine,
                       width);
 }
 
-bp_status bp__launch_small_steps(bp__device_engine *engine, bp__recorder *recorder,
-                                 const bp__op *ops, size_t count)
+static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, training_step step)
 {
-    training_step step;
-    if (!take_apart(&step, ops, count))
-        return bp__fail(BP_ERROR_INTERNAL, "small_steps: not a training step");
     const bool gathers = step.gather != NULL, labels = step.loss->labels.buffer != NULL;
     const bp__optimizer *o = step.optimizer;
     bp__matrix_args w = bp__matrix(&o->parameters), g = bp__matrix(&o->gradients);
@@ -206,4 +203,15 @@ bp_status bp__launch_small_steps(bp__device_engine *engine, bp__recorder *record
     const double steps = 20e6 / small_nanoseconds(engine, &step);
     recorder->steps_per_launch = steps < 1 ? 1 : (size_t)steps;
     return status;
+}
+
+bp_status bp__fuse_small_steps(bp__device_engine *engine, bp__recorder *recorder,
+                               const bp__op *ops, size_t count, size_t *consumed)
+{
+    training_step step;
+    if (recorder->count > 0 || !bp__small_steps_pay(engine, ops, count) ||
+        !take_apart(&step, ops, count))
+        return BP_OK;
+    *consumed = count;
+    return launch(engine, recorder, step);
 }

@@ -47,6 +47,11 @@ void bp__reference_optimizer(double *parameters, const double *gradients, double
 /* The engine that carries out operations with these functions. */
 bp_status bp__reference_engine_create(bp__engine **out);
 
+/* Double operations a second of multiply-adds in registers, and bytes a second of a triad over
+ * arrays larger than the caches: plain C at its best, on one thread. */
+double bp__reference_flops(void);
+bp_status bp__reference_bytes(double *bytes);
+
 /* The doubles of a buffer of this engine: gradient checks need more digits than transfers keep. */
 double *bp__reference_numbers(bp__buffer *buffer);
 

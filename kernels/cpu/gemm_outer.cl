@@ -6,7 +6,8 @@
  * that a strip of B stays in the first-level cache.
  *
  * Needs N padded to a multiple of BP_VW in B, C and E (the strides' quantum), with zeros in B and
- * E; the padding of C then comes out as zero. */
+ * E; the padding of C then comes out as zero. With the epilogue of the bias gradient E is a row of
+ * C's buffer, written by the tiles of the first strip. */
 #include "gemm.cl"
 
 #if BP_LAYOUT == 0
@@ -20,6 +21,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_outer(GEMM_ARG
 {
     const uint group = get_group_id(0);
     const uint groups = get_num_groups(0);
+#if BP_EPILOGUE == 4
+    __global float *bias_gradient = C + e_offset; /* in the same arena */
+#endif
     A += a_offset;
     B += b_offset;
     C += c_offset;
@@ -72,10 +76,21 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_outer(GEMM_ARG
                 vec result = sums[i][j];
 #if BP_EPILOGUE == 3
                 result *= slope_vec(VLOAD(0, E + (ulong)(m0 + i) * lde + b[j]));
-#elif BP_EPILOGUE != 0
-#error "gemm_outer has epilogues 0 and 3"
+#elif BP_EPILOGUE != 0 && BP_EPILOGUE != 4
+#error "gemm_outer has epilogues 0, 3 and 4"
 #endif
                 VSTORE(result, 0, C + (ulong)(m0 + i) * ldc + b[j]);
             }
+#if BP_EPILOGUE == 4
+        if (strip == 0) { /* each row of C once */
+            float column[TILE_M];
+#pragma unroll
+            for (uint i = 0; i < TILE_M; ++i) column[i] = 0.0f;
+            for (uint k = 0; k < K; ++k)
+#pragma unroll
+                for (uint i = 0; i < TILE_M; ++i) column[i] += A[(ulong)k * lda + a[i]];
+            for (uint i = 0; i < TILE_M && m0 + i < M; ++i) bias_gradient[m0 + i] = column[i];
+        }
+#endif
     }
 }

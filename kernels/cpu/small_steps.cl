@@ -11,15 +11,13 @@
  *   in the arenas; BIAS_l -1: none), UNITS_l (place of its outputs among all units; inputs are at 0),
  *   UNITS (all of them), MAX_WIDTH, LAST_OUTPUTS, LAST_FUNCTION, USED (floats of the arenas, a multiple of UPDATE_VW)
  * and ROWS (of the batch), PERIOD, LOSS, HAS_LABELS, HAS_GATHER, OPTIMIZER, UPDATE_VW. */
-#include "activation.cl"
+#include "cpu/loss_lanes.cl"
 #include "cpu/sum_lanes.cl"
 #include "optimizer.cl"
 
 #ifndef LAYERS
 #error "the network must be defined: see host/ops/small_steps.c"
 #endif
-
-typedef BP_PASTE(int, BP_VW) ivec;
 
 /* z[o] = bias[o] + sum_i w[o][i] in[i], four outputs at a time: one chain of additions would wait for
  * itself. */
@@ -77,15 +75,6 @@ inline void sum_samples(__global float *g, vec factor, const vec *x, uint count,
     }
 }
 
-/* Column k of BP_VW rows of a matrix. */
-inline vec column(__global const float *matrix, const uint *rows, uint stride, uint k)
-{
-    float lanes[BP_VW];
-#pragma unroll
-    for (uint s = 0; s < BP_VW; ++s) lanes[s] = matrix[(ulong)rows[s] * stride + k];
-    return VLOAD(0, lanes);
-}
-
 #define FORWARD(l, in)                                                                             \
     net_inputs(units + UNITS_##l, units + (in), parameters + WEIGHTS_##l, STRIDE_##l, INPUTS_##l,  \
                OUTPUTS_##l, parameters + (BIAS_##l < 0 ? 0 : BIAS_##l), BIAS_##l >= 0);            \
@@ -114,11 +103,7 @@ small_steps(const uint count, const float scale, __global float *restrict parame
             __global int *restrict step, __global float *restrict losses,
             const ulong losses_offset, __global float *restrict hits, const ulong hits_offset,
             __global const float *restrict x, const ulong x_offset, const uint ldx,
-#if HAS_LABELS
-            __global const int *restrict targets,
-#else
-            __global const float *restrict targets,
-#endif
+            __global const target_type *restrict targets,
             const ulong t_offset, const uint ldt, __global const int *restrict order,
             const float momentum, const float beta1, const float beta2, const float epsilon)
 {
@@ -129,14 +114,10 @@ small_steps(const uint count, const float scale, __global float *restrict parame
     for (uint now = first; now < first + count; ++now) {
         vec loss_sum = (vec)(0.0f), hit_sum = (vec)(0.0f);
         for (uint chunk = 0; chunk < ROWS; chunk += BP_VW) {
-            uint rows[BP_VW];
-            int lane[BP_VW];
-            for (uint s = 0; s < BP_VW; ++s) { /* lanes beyond the batch repeat its first row */
-                const uint row = chunk + s < ROWS ? chunk + s : 0;
-                rows[s] = HAS_GATHER ? (uint)order[now * PERIOD + row] : row;
-                lane[s] = chunk + s < ROWS ? -1 : 0;
-            }
-            const ivec real = BP_PASTE(vload, BP_VW)(0, lane);
+            uint batch_rows[BP_VW], rows[BP_VW];
+            const ivec real = batch_lanes(batch_rows, chunk, ROWS);
+            for (uint s = 0; s < BP_VW; ++s)
+                rows[s] = HAS_GATHER ? (uint)order[now * PERIOD + batch_rows[s]] : batch_rows[s];
             for (uint i = 0; i < INPUTS_0; ++i) units[i] = column(x, rows, ldx, i);
 
             FORWARD(0, 0)
@@ -150,46 +131,8 @@ small_steps(const uint count, const float scale, __global float *restrict parame
             FORWARD(3, UNITS_2)
 #endif
 
-            /* Loss and last delta, as in loss.cl. */
-            const vec *o = units + UNITS - LAST_OUTPUTS;
-            vec error = (vec)(0.0f), largest = o[0];
-            ivec best = (ivec)(0);
-            for (uint k = 1; k < LAST_OUTPUTS; ++k) {
-                best = o[k] > largest ? (ivec)((int)k) : best;
-                largest = o[k] > largest ? o[k] : largest;
-            }
-#if HAS_LABELS
-            int label_lanes[BP_VW];
-            for (uint s = 0; s < BP_VW; ++s) label_lanes[s] = targets[rows[s]];
-            const ivec label = BP_PASTE(vload, BP_VW)(0, label_lanes);
-            hit_sum += real && best == label ? (vec)(1.0f) : (vec)(0.0f);
-#define TARGET(k) (label == (int)(k) ? (vec)(1.0f) : (vec)(0.0f))
-#else
-#define TARGET(k) column(targets, rows, ldt, k)
-#endif
-#if LOSS == 0
-            for (uint k = 0; k < LAST_OUTPUTS; ++k) {
-                const vec difference = o[k] - TARGET(k);
-                error += 0.5f * difference * difference;
-                delta[k] = scale * difference * BP_SLOPE(LAST_FUNCTION, v)(o[k]);
-            }
-#else
-            vec sum = (vec)(0.0f), target_sum = (vec)(0.0f);
-            for (uint k = 0; k < LAST_OUTPUTS; ++k) {
-                delta[k] = exp(o[k] - largest);
-                sum += delta[k];
-                target_sum += TARGET(k);
-            }
-            const vec log_sum = log(sum);
-            for (uint k = 0; k < LAST_OUTPUTS; ++k) {
-                const vec t = TARGET(k);
-                error += t != 0.0f ? t * (log_sum - (o[k] - largest)) : (vec)(0.0f);
-                delta[k] = scale * (delta[k] / sum * target_sum - t);
-            }
-            error = isfinite(sum) ? error : (vec)(NAN);
-#endif
-            loss_sum += real ? error : (vec)(0.0f);
-            for (uint k = 0; k < LAST_OUTPUTS; ++k) delta[k] = real ? delta[k] : (vec)(0.0f);
+            loss_lanes(delta, &loss_sum, &hit_sum, units + UNITS - LAST_OUTPUTS, targets, ldt, rows,
+                       real, scale);
 
 #if LAYERS > 3
             BACKWARD(3, 2)
@@ -202,16 +145,8 @@ small_steps(const uint count, const float scale, __global float *restrict parame
 #endif
             GRADIENT(0, 0)
         }
-        float loss_lanes[BP_VW], hit_lanes[BP_VW];
-        float loss_total = 0.0f, hit_total = 0.0f;
-        VSTORE(loss_sum, 0, loss_lanes);
-        VSTORE(hit_sum, 0, hit_lanes);
-        for (uint s = 0; s < BP_VW; ++s) {
-            loss_total += loss_lanes[s];
-            hit_total += hit_lanes[s];
-        }
-        losses[losses_offset + now] = loss_total;
-        hits[hits_offset + now] = hit_total;
+        losses[losses_offset + now] = add_lanes(loss_sum);
+        hits[hits_offset + now] = add_lanes(hit_sum);
 
         for (uint i = 0; i < USED / UPDATE_VW; ++i)
             update(i, parameters, gradients, moment1, moment2, hyper + now * 4, momentum, beta1,

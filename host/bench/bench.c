@@ -1,0 +1,222 @@
+/* bench.c - times training steps, and a device's limits. */
+#include "bench/bench.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "opencl/device.h"
+#include "ops/engine.h"
+#include "ops/peak.h"
+#include "reference/reference.h"
+
+/* Data on the device: more than caches hold, so that a step's rows come from memory as in a training,
+ * and steps enough that setting the step counter back is no part of the figure. */
+static const double data_bytes = 64e6;
+enum { FEWEST_STEPS = 4, MOST_STEPS = 65536, MOST_REPEATS = 1000 };
+
+/* Too small to move a parameter far within a benchmark, so that no figure depends on what the network
+ * learns: neither infinities nor the slow numbers near zero come up. */
+static const double idle_rate = 1e-9;
+
+bp_status bp_device_measure(bp_device_peak *out, bp_device *device)
+{
+    if (!out || !device)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_device_measure: out and device are needed");
+    *out = (bp_device_peak){0};
+    if (device->is_reference) {
+        double bytes;
+        BP_TRY(bp__reference_bytes(&bytes));
+        *out = (bp_device_peak){.gflops = 1e-9 * bp__reference_flops(),
+                                .gbytes_per_second = 1e-9 * bytes};
+        return BP_OK;
+    }
+    bp__engine *engine;
+    BP_TRY(bp__engine_create(&engine, device, BP_GEMM_AUTO));
+    bp_status status = bp__peak_measure(out, engine);
+    bp__engine_free(engine);
+    return status;
+}
+
+bp_bench_options bp_bench_options_default(void)
+{
+    const bp_train_options train = bp_train_options_default();
+    return (bp_bench_options){.size = sizeof(bp_bench_options),
+                              .batch = 128,
+                              .optimizer = train.optimizer,
+                              .gemm = train.gemm,
+                              .loss = BP_LOSS_AUTO,
+                              .repeats = 7,
+                              .repeat_seconds = 0.05,
+                              .seed = 1};
+}
+
+static bp_status read_options(bp_bench_options *out, const bp_bench_options *given)
+{
+    *out = bp_bench_options_default();
+    BP_TRY(bp__read_options(out, sizeof *out, given, "bp_bench_options"));
+    if (out->repeats < 1 || out->repeats > MOST_REPEATS)
+        return bp__fail(BP_ERROR_ARGUMENT, "repeats is %d, 1 to %d is possible", (int)out->repeats,
+                        (int)MOST_REPEATS);
+    if (!(out->repeat_seconds > 0 && out->repeat_seconds <= 3600))
+        return bp__fail(BP_ERROR_ARGUMENT, "repeat_seconds is %g, above 0 and up to 3600 is possible",
+                        out->repeat_seconds);
+    return BP_OK; /* the others are the trainer's, which looks at them itself */
+}
+
+/* ---- One benchmark ---------------------------------------------------------------------------- */
+
+/* What a benchmark needs; all of it may be NULL. */
+typedef struct bench {
+    bp_model *model;
+    bp_data *data;
+    bp_trainer *trainer;
+} bench;
+
+static size_t steps_of_data(const bp_layer *layers, size_t batch)
+{
+    const double steps = data_bytes / ((double)batch * (double)layers[0].inputs * sizeof(float));
+    if (!(steps > FEWEST_STEPS)) return FEWEST_STEPS;
+    return steps < MOST_STEPS ? (size_t)steps : MOST_STEPS;
+}
+
+static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, size_t count,
+                        const bp_bench_options *options, bp_bench_result *result)
+{
+    bp_model_options shape = bp_model_options_default();
+    shape.loss = options->loss;
+    shape.seed = options->seed;
+    BP_TRY(bp_model_create_layers(&b->model, layers, count, &shape));
+    bp_train_options how = bp_train_options_default();
+    how.batch = options->batch;
+    how.optimizer = options->optimizer;
+    how.gemm = options->gemm;
+    how.shuffle = 0;
+    BP_TRY(bp__read_train_options(&how, &how)); /* before the batch's size is trusted */
+    const size_t batch = (size_t)options->batch;
+    const bool labels = bp_model_get_info(b->model).loss == BP_LOSS_CROSS_ENTROPY;
+    BP_TRY(bp__bench_data(&b->data, layers, count, batch, steps_of_data(layers, batch), labels,
+                          options->seed));
+    const double start = bp__seconds();
+    BP_TRY(bp_trainer_create(&b->trainer, b->model, device, &how));
+    BP_TRY(bp_trainer_set_data(b->trainer, b->data));
+    result->setup_seconds = bp__seconds() - start;
+    return BP_OK;
+}
+
+static bp_status count_work(bench *b, bp_bench_result *result)
+{
+    const bp_train_options *o = &b->trainer->options;
+    const bp__plan_optimizer optimizer = {o->optimizer, o->momentum, o->beta1, o->beta2, o->epsilon};
+    bp__op *ops;
+    size_t count;
+    BP_TRY(bp__plan_train_ops(&ops, &count, b->trainer->full, &b->trainer->pass->views, &optimizer));
+    result->step_gflop = 2e-9 * bp__bench_multiply_adds(ops, count);
+    result->step_gbytes = 1e-9 * bp__bench_bytes(ops, count);
+    free(ops);
+    return BP_OK;
+}
+
+/* Runs `times` steps from the first row on, again and again, and waits for them. */
+static bp_status run(bp_trainer *trainer, size_t times, double *seconds)
+{
+    const bp__pass *pass = trainer->pass;
+    const double start = bp__seconds();
+    for (size_t left = times; left > 0;) {
+        const size_t chunk = left < pass->steps ? left : pass->steps;
+        BP_TRY(bp__pass_seek(trainer->pass, 0));
+        BP_TRY(bp__sequence_run(trainer->engine, trainer->full->train, chunk));
+        left -= chunk;
+    }
+    BP_TRY(bp__engine_finish(trainer->engine));
+    *seconds = bp__seconds() - start;
+    return BP_OK;
+}
+
+/* As many steps as take `wanted` seconds: what is run to find out is the warm-up. */
+static bp_status calibrate(bp_trainer *trainer, double wanted, size_t *times)
+{
+    double seconds;
+    BP_TRY(run(trainer, 1, &seconds));
+    for (*times = 1;;) {
+        BP_TRY(run(trainer, *times, &seconds));
+        if (seconds >= wanted || *times > SIZE_MAX / 4) return BP_OK;
+        /* A tenth more than seems to be needed; twice to eightfold at once. */
+        const double factor = 1.1 * wanted / (seconds > 0 ? seconds : wanted);
+        *times = (size_t)ceil((double)*times * (factor > 8 ? 8 : factor < 1.1 ? 1.1 : factor));
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static bp_status measure(bp_trainer *trainer, const bp_bench_options *options,
+                         bp_bench_result *result)
+{
+    double seconds[MOST_REPEATS];
+    const size_t repeats = (size_t)options->repeats;
+    size_t times;
+    BP_TRY(calibrate(trainer, options->repeat_seconds, &times));
+    for (size_t r = 0; r < repeats; ++r) {
+        BP_TRY(run(trainer, times, &seconds[r]));
+        seconds[r] /= (double)times;
+    }
+    qsort(seconds, repeats, sizeof *seconds, by_value);
+    result->step_seconds = (seconds[(repeats - 1) / 2] + seconds[repeats / 2]) / 2;
+    result->step_seconds_min = seconds[0];
+    result->step_seconds_max = seconds[repeats - 1];
+    result->steps = (int64_t)times;
+    result->repeats = options->repeats;
+    result->samples_per_second = (double)trainer->batch / result->step_seconds;
+    result->gflops = result->step_gflop / result->step_seconds;
+    return BP_OK;
+}
+
+/* Whether the steps that were timed have computed something. */
+static bp_status check_losses(bp_trainer *trainer, size_t steps)
+{
+    bp__view view = trainer->pass->views.losses;
+    if (steps < view.columns) view.columns = steps;
+    BP_TRY(bp__view_read(trainer->engine, &view, trainer->losses));
+    for (size_t s = 0; s < view.columns; ++s)
+        if (!isfinite(trainer->losses[s]))
+            return bp__fail(BP_ERROR_DIVERGED, "the loss of a step that was timed is %g",
+                            (double)trainer->losses[s]);
+    return BP_OK;
+}
+
+static bp_status measure_checked(bench *b, bp_device *device, const bp_bench_options *options,
+                                 bp_bench_result *result)
+{
+    const double start = bp__seconds();
+    if (!device->is_reference) BP_TRY(bp__bench_check(b->trainer, b->model, b->data));
+    result->check_seconds = bp__seconds() - start;
+    BP_TRY(bp__bench_set_rate(b->trainer, idle_rate, 1 + BP__CHECK_STEPS));
+    BP_TRY(count_work(b, result));
+    BP_TRY(measure(b->trainer, options, result));
+    return check_losses(b->trainer, (size_t)result->steps);
+}
+
+bp_status bp_bench(bp_bench_result *out, bp_device *device, const bp_layer *layers, size_t count,
+                   const bp_bench_options *given)
+{
+    if (!out || !device || !layers || count == 0)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_bench: out, device and layers are needed");
+    *out = (bp_bench_result){0};
+    bp_bench_options options;
+    BP_TRY(read_options(&options, given));
+    bench b = {NULL, NULL, NULL};
+    bp_bench_result result = {0};
+    bp_status status = set_up(&b, device, layers, count, &options, &result);
+    if (status == BP_OK) status = measure_checked(&b, device, &options, &result);
+    if (status == BP_OK) *out = result;
+    bp_trainer_free(b.trainer);
+    bp_data_free(b.data);
+    bp_model_free(b.model);
+    return status;
+}

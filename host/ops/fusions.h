@@ -1,0 +1,26 @@
+/* fusions.h - operations of a plan that a device does together.
+ *
+ * Each looks at the head of ops[count]. Where it can do its first operations in fewer launches, and
+ * this pays, it records those and sets *consumed to the number of operations done; otherwise it
+ * leaves *consumed 0. What runs is the same whether fused or not, in the order of the plan. */
+#ifndef BP_OPS_FUSIONS_H
+#define BP_OPS_FUSIONS_H
+
+#include "ops/launchers.h"
+
+typedef bp_status (*bp__fusion)(bp__device_engine *engine, bp__recorder *recorder,
+                                const bp__op *ops, size_t count, size_t *consumed);
+
+/* A whole training step of a small network: many steps a launch (host/ops/small_steps.c). */
+bp_status bp__fuse_small_steps(bp__device_engine *engine, bp__recorder *recorder,
+                               const bp__op *ops, size_t count, size_t *consumed);
+
+/* The gathers of features and targets (host/ops/gather.c). */
+bp_status bp__fuse_gathers(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
+                           size_t count, size_t *consumed);
+
+/* Loss and its sum over a small batch (host/ops/loss.c). */
+bp_status bp__fuse_loss(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
+                        size_t count, size_t *consumed);
+
+#endif
