@@ -25,7 +25,8 @@ static void prepare_pocl_cache(void)
     char folder[4096];
     if (getenv("POCL_CACHE_DIR")) return;
     if (cache && *cache && writable(cache)) return;
-    if (home && *home && (size_t)snprintf(folder, sizeof folder, "%s/.cache", home) < sizeof folder &&
+    if (home && *home &&
+        (size_t)snprintf(folder, sizeof folder, "%s/.cache", home) < sizeof folder &&
         writable(folder))
         return;
     snprintf(folder, sizeof folder, "/tmp/backprop-pocl-%ld", (long)getuid());

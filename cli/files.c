@@ -2,6 +2,7 @@
  * the library in the same way. */
 #include "files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +23,50 @@ bool cli_same_file(const char *a, const char *b)
            one.st_ino == two.st_ino;
 }
 
+/* Whether the file lies in the folder under a name of before[length] and one of ends[count], and
+ * what else may follow. */
+static bool lies_in(const struct stat *file, const char *folder, const char *before, size_t length,
+                    const char *const *ends, size_t count)
+{
+    DIR *entries = opendir(folder);
+    if (!entries) return false;
+    bool found = false;
+    for (const struct dirent *e; !found && (e = readdir(entries)) != NULL;) {
+        const char *name = e->d_name;
+        struct stat other;
+        if (strncmp(name, before, length) != 0) continue;
+        for (size_t i = 0; i < count && !found; ++i)
+            found = strncmp(name + length, ends[i], strlen(ends[i])) == 0 &&
+                    fstatat(dirfd(entries), name, &other, 0) == 0 &&
+                    other.st_dev == file->st_dev && other.st_ino == file->st_ino;
+    }
+    closedir(entries);
+    return found;
+}
+
+bool cli_is_read_by(const char *path, const char *input)
+{
+    static const char *const parts[] = {"train-images", "train-labels", "t10k-images",
+                                        "t10k-labels"};
+    static const char *const labels[] = {"-labels"};
+    struct stat file, read;
+    if (cli_same_file(path, input)) return true;
+    if (!path || !input || stat(path, &file) != 0 || stat(input, &read) != 0) return false;
+    if (S_ISDIR(read.st_mode))
+        return lies_in(&file, input, "", 0, parts, sizeof parts / sizeof *parts);
+
+    const char *slash = strrchr(input, '/'), *name = slash ? slash + 1 : input;
+    const char *images = strstr(name, "-images");
+    if (!images) return false;
+    char *folder = strdup(input);
+    if (!folder) return false;
+    folder[name - input] = '\0';
+    const bool found =
+        lies_in(&file, slash ? folder : ".", name, (size_t)(images - name), labels, 1);
+    free(folder);
+    return found;
+}
+
 static int cannot(const char *path)
 {
     const char *reason = strerror(errno);
@@ -32,43 +77,84 @@ static int cannot(const char *path)
     return cli_error(CLI_FAILURE, "%s: cannot be written: %s", path, reason);
 }
 
-/* Opens a temporary beside path; *name is the caller's. */
-static int open_temporary(char **name, const char *path)
+/* A file being written beside its final place. */
+typedef struct output {
+    int fd;
+    char *target; /* the path, or where its links lead */
+    char *name;   /* of the temporary */
+} output;
+
+/* Where the links lead that path's last name may be: the library follows them too. The caller's;
+ * NULL and errno on failure. */
+static char *follow_links(const char *path)
+{
+    enum { LONGEST = 4096, MOST = 40 };
+    char link[LONGEST], *at = strdup(path);
+    for (int links = 0; at; ++links) {
+        ssize_t length = readlink(at, link, sizeof link);
+        if (length < 0) return at;
+        char *next = NULL;
+        if (links == MOST || length == LONGEST) {
+            errno = ELOOP;
+        } else {
+            const char *slash = link[0] == '/' ? NULL : strrchr(at, '/');
+            size_t folder = slash ? (size_t)(slash - at) + 1 : 0;
+            next = malloc(folder + (size_t)length + 1);
+            if (next) {
+                memcpy(next, at, folder);
+                memcpy(next + folder, link, (size_t)length);
+                next[folder + (size_t)length] = '\0';
+            }
+        }
+        int reason = errno;
+        free(at);
+        errno = reason;
+        at = next;
+    }
+    return NULL;
+}
+
+static void release(output *out)
+{
+    int reason = errno;
+    free(out->target);
+    free(out->name);
+    errno = reason;
+}
+
+/* Opens a temporary beside what path leads to; false with errno on failure. */
+static bool open_temporary(output *out, const char *path)
 {
     static const char suffix[] = ".tmp-XXXXXX";
-    *name = NULL;
+    *out = (output){.fd = -1, .target = follow_links(path)};
+    if (!out->target) return false;
     struct stat about;
-    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) {
+    const bool exists = stat(out->target, &about) == 0;
+    const size_t length = strlen(out->target);
+    if (exists && !S_ISREG(about.st_mode)) {
         errno = S_ISDIR(about.st_mode) ? EISDIR : EEXIST;
-        return -1;
+    } else if ((out->name = malloc(length + sizeof suffix)) != NULL) {
+        memcpy(out->name, out->target, length);
+        memcpy(out->name + length, suffix, sizeof suffix);
+        out->fd = mkstemp(out->name);
     }
-    size_t length = strlen(path);
-    char *text = malloc(length + sizeof suffix);
-    if (!text) {
-        errno = ENOMEM;
-        return -1;
+    if (out->fd < 0) {
+        release(out);
+        return false;
     }
-    memcpy(text, path, length);
-    memcpy(text + length, suffix, sizeof suffix);
-    int fd = mkstemp(text);
-    if (fd < 0) {
-        int reason = errno;
-        free(text);
-        errno = reason;
-        return -1;
-    }
-    *name = text;
-    return fd;
+    mode_t mask = umask(0); /* mkstemp's 0600 is not what a result should have */
+    umask(mask);
+    (void)fchmod(out->fd, exists ? about.st_mode & 0777 : 0666 & ~mask);
+    return true;
 }
 
 int cli_check_output(const char *path)
 {
-    char *name;
-    int fd = open_temporary(&name, path);
-    if (fd < 0) return cannot(path);
-    unlink(name);
-    close(fd);
-    free(name);
+    output out;
+    if (!open_temporary(&out, path)) return cannot(path);
+    unlink(out.name);
+    close(out.fd);
+    release(&out);
     return -1;
 }
 
@@ -86,24 +172,20 @@ static bool write_all(int fd, const char *bytes, size_t size)
 
 static int replace(const char *path, const char *bytes, size_t size)
 {
-    char *name;
-    int fd = open_temporary(&name, path);
-    if (fd < 0) return cannot(path);
-    mode_t mask = umask(0); /* mkstemp's 0600 is not what a result should have */
-    umask(mask);
-    (void)fchmod(fd, 0666 & ~mask);
-    bool done = write_all(fd, bytes, size) && fsync(fd) == 0;
+    output out;
+    if (!open_temporary(&out, path)) return cannot(path);
+    bool done = write_all(out.fd, bytes, size) && fsync(out.fd) == 0;
     int reason = done ? 0 : errno;
-    if (close(fd) != 0 && done) {
+    if (close(out.fd) != 0 && done) {
         done = false;
         reason = errno;
     }
-    if (done && rename(name, path) != 0) {
+    if (done && rename(out.name, out.target) != 0) {
         done = false;
         reason = errno;
     }
-    if (!done) unlink(name);
-    free(name);
+    if (!done) unlink(out.name);
+    release(&out);
     errno = reason;
     return done ? CLI_OK : cannot(path);
 }
@@ -114,7 +196,8 @@ int cli_write_file(const char *path, const char *bytes, size_t size)
         fwrite(bytes, 1, size, stdout); /* main() looks whether it arrived */
         return CLI_OK;
     }
-    /* Signals wait until the temporary is gone, and a file-size limit is an error like a full disk. */
+    /* Signals wait until the temporary is gone, and a file-size limit is an error like a full
+     * disk. */
     sigset_t held, before;
     sigemptyset(&held);
     sigaddset(&held, SIGINT);

@@ -14,7 +14,8 @@ static json_t *layers_json(const bp_model *model)
         json_t *json = json_object();
         json_object_set_new(json, "inputs", cli_json_count(layer.inputs));
         json_object_set_new(json, "outputs", cli_json_count(layer.outputs));
-        json_object_set_new(json, "activation", cli_json_text(bp_activation_name(layer.activation)));
+        const char *activation = bp_activation_name(layer.activation);
+        json_object_set_new(json, "activation", cli_json_text(activation));
         json_object_set_new(json, "bias", json_boolean(layer.bias));
         json_array_append_new(layers, json);
     }
@@ -146,7 +147,8 @@ static void print_schema(const bp_schema *schema)
     }
     json_t *json = schema_json(schema);
     const json_t *columns = json_object_get(json, "columns");
-    printf("columns     %zu, as %zu features\n", info.columns, info.features);
+    printf("columns     %zu, as %zu feature%s\n", info.columns, info.features,
+           cli_s(info.features));
     for (size_t k = 0; k < json_array_size(columns) && k < MOST; ++k)
         print_column(json_array_get(columns, k));
     if (json_array_size(columns) > MOST) printf("  ... (--json lists all)\n");

@@ -79,8 +79,8 @@ cli_option cli_activation_option(int32_t *activation)
 cli_option cli_device_option(const char **device)
 {
     return (cli_option){.name = "device", .kind = CLI_TEXT, .to.text = device, .value = "SPEC",
-                        .help = "auto, gpu, cpu, accelerator, reference, P:D or part of a name; see "
-                                "backprop devices",
+                        .help = "auto, gpu, cpu, accelerator, reference, P:D or part of a name; "
+                                "see backprop devices",
                         .fallback = "$BACKPROP_DEVICE, else auto"};
 }
 
@@ -118,6 +118,24 @@ bp_load_options cli_input_load_options(const cli_input *input)
     return options;
 }
 
+int cli_load(bp_data **raw, const cli_command *command, const char *path,
+             const bp_load_options *options)
+{
+    bp_status status = bp_data_load(raw, path, options);
+    if (status == BP_OK) {
+        if (!command->quiet) cli_warn(bp_data_warnings(*raw));
+        return -1;
+    }
+    /* Names where there should be numbers. */
+    const char *text = bp_last_error();
+    if (status == BP_ERROR_DATA && options->header == 0 &&
+        (strstr(text, ", line 1,") || strstr(text, "holds texts"))) {
+        cli_fail(status, "if the first line is a header, drop --no-header");
+        return CLI_INPUT;
+    }
+    return cli_fail_input(status);
+}
+
 int cli_encode(bp_data **out, const cli_command *command, const bp_schema *schema, bp_data *raw)
 {
     bp_status status = bp_schema_apply(out, schema, raw);
@@ -135,13 +153,12 @@ int cli_load_for_model(bp_data **out, const cli_command *command, const char *pa
     options.schema = bp_model_get_schema(model);
     options.need_target = need_target;
     bp_data *raw;
-    bp_status status = bp_data_load(&raw, path, &options);
-    if (status != BP_OK) return cli_fail_input(status);
-    if (!command->quiet) cli_warn(bp_data_warnings(raw));
+    int code = cli_load(&raw, command, path, &options);
+    if (code >= 0) return code;
     if (options.schema) return cli_encode(out, command, options.schema, raw);
 
     const bp_model_info info = bp_model_get_info(model);
-    status = bp_data_encode_plain(out, raw, info.inputs, info.outputs, input->task);
+    bp_status status = bp_data_encode_plain(out, raw, info.inputs, info.outputs, input->task);
     bp_data_free(raw);
     if (status != BP_OK) return cli_fail_input(status);
     if (need_target && bp_data_get_info(*out).task == BP_TASK_AUTO) {

@@ -17,8 +17,8 @@ enum { CLI_INPUT_OPTIONS = 8 };
 
 cli_input cli_input_default(void);
 
-/* Fills rows with the options of reading; returns how many. For a command that uses a finished model
- * rather than train, the folder's part and the missing activations are options too. */
+/* Fills rows with the options of reading; returns how many. For a command that uses a finished
+ * model rather than train, the folder's part and the missing activations are options too. */
 size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], bool with_model);
 
 /* The name of an activation that hidden layers can have: "" for softmax, NULL past the last. */
@@ -32,6 +32,10 @@ cli_option cli_device_option(const char **device);
 int cli_input_check(const cli_command *command, const cli_input *input);
 
 bp_load_options cli_input_load_options(const cli_input *input);
+
+/* Loads path and shows what that warns of unless -q. Reports; returns an exit code or -1. */
+int cli_load(bp_data **raw, const cli_command *command, const char *path,
+             const bp_load_options *options);
 
 /* Loads path and encodes it for model: through its schema, or as the numbers stand where it has
  * none. need_target: 1 without a target is an error. Reports; returns an exit code or -1. */

@@ -69,15 +69,19 @@ static int unknown_option(const cli_command *command, const cli_group *common, c
     return cli_usage(command, "unknown option '%s'", given);
 }
 
-static int out_of_range(const cli_command *command, const cli_option *option, const char *value)
+static int out_of_range(const cli_command *command, const cli_option *option, const char *value,
+                        const char *why)
 {
     char low[64] = "", high[64] = "";
     snprintf(low, sizeof low, option->above ? "more than %g" : "at least %g", option->min);
     if (option->max < HUGE_VAL)
         snprintf(high, sizeof high, option->below ? " and less than %.15g" : " and at most %.15g",
                  option->max);
-    return cli_usage(command, "--%s: '%s' is out of range: it must be %s%s", option->name, value,
-                     low, high);
+    else
+        snprintf(high, sizeof high, " and at most %.3g",
+                 option->kind == CLI_REAL ? 3.4e38 : 1.79e308);
+    return cli_usage(command, "--%s: '%s' %s: it must be %s%s", option->name, value, why, low,
+                     high);
 }
 
 static bool in_range(const cli_option *option, double value)
@@ -114,20 +118,25 @@ static int set_choice(const cli_command *command, cli_option *option, const char
 
 static int set_number(const cli_command *command, cli_option *option, const char *value)
 {
-    /* The strto… functions skip white space and strtoull wraps negative numbers: neither is a number
-     * that someone meant. */
+    /* The strto… functions skip white space and strtoull wraps negative numbers: neither is a
+     * number that someone meant. */
     char *end = NULL;
     bool plain = *value && !strchr(" \t\n\v\f\r", *value);
     errno = 0;
     switch (option->kind) {
     case CLI_REAL:
     case CLI_DOUBLE: {
-        double number = strtod(value, &end);
-        if (option->kind == CLI_REAL) number = (double)(float)number;
+        double given = strtod(value, &end);
+        double number = option->kind == CLI_REAL ? (double)(float)given : given;
         if (!plain || *end || isnan(number))
             return cli_usage(command, "--%s: '%s' is not a number", option->name, value);
-        if (!isfinite(number) || !in_range(option, number))
-            return out_of_range(command, option, value);
+        if (!isfinite(number) || !in_range(option, number)) {
+            /* A number that is in range as it was written may not be as it is stored. */
+            char why[64] = "is out of range";
+            if (isfinite(number) && (in_range(option, given) || errno == ERANGE))
+                snprintf(why, sizeof why, "rounds to %g as a float32", number);
+            return out_of_range(command, option, value, why);
+        }
         if (option->kind == CLI_REAL)
             *option->to.real = (float)number;
         else
@@ -139,14 +148,15 @@ static int set_number(const cli_command *command, cli_option *option, const char
         if (!plain || *end)
             return cli_usage(command, "--%s: '%s' is not a whole number", option->name, value);
         if (errno == ERANGE || !in_range(option, (double)number))
-            return out_of_range(command, option, value);
+            return out_of_range(command, option, value, "is out of range");
         *option->to.count = number;
         return -1;
     }
     default: {
         unsigned long long number = strtoull(value, &end, 10);
         if (!plain || *end || *value == '-')
-            return cli_usage(command, "--%s: '%s' is not a whole number from 0", option->name, value);
+            return cli_usage(command, "--%s: '%s' is not a whole number from 0", option->name,
+                             value);
         if (errno == ERANGE)
             return cli_usage(command, "--%s: '%s' is out of range: it must be at most %llu",
                              option->name, value, (unsigned long long)UINT64_MAX);
@@ -161,7 +171,12 @@ static int set_option(const cli_command *command, cli_option *option, const char
     option->given = true;
     switch (option->kind) {
     case CLI_FLAG: *option->to.code = option->set; return -1;
-    case CLI_TEXT: *option->to.text = value; return -1;
+    case CLI_TEXT:
+        if (!*value && !option->may_be_empty)
+            return cli_usage(command, "--%s: the value is empty: --%s %s", option->name,
+                             option->name, option->value);
+        *option->to.text = value;
+        return -1;
     case CLI_CHOICE: return set_choice(command, option, value);
     default: return set_number(command, option, value);
     }
@@ -230,12 +245,12 @@ static found next(walk *w, const cli_command *command, const cli_group *common)
     return f;
 }
 
-/* usage starts with the names of the arguments. */
-static int missing_argument(const cli_command *command, size_t index)
+/* what: "missing" or "empty". usage starts with the names of the arguments. */
+static int no_argument(const cli_command *command, size_t index, const char *what)
 {
     const char *name = command->usage;
     while (index-- > 0) name += strcspn(name, " ") + 1;
-    return cli_usage(command, "%.*s is missing: backprop %s %s", (int)strcspn(name, " "), name,
+    return cli_usage(command, "%.*s is %s: backprop %s %s", (int)strcspn(name, " "), name, what,
                      command->name, command->usage);
 }
 
@@ -257,7 +272,8 @@ int cli_parse(cli_command *command, int argc, char **argv, const char *arguments
     /* Help is asked for by those who do not know how to use the command: it comes before any error
      * and before a value on the command line changes the defaults that it shows. */
     walk w = {.argc = argc, .at = 1, .argv = argv};
-    for (found f = next(&w, command, &common); f.what != FOUND_END; f = next(&w, command, &common)) {
+    for (found f = next(&w, command, &common); f.what != FOUND_END;
+         f = next(&w, command, &common)) {
         if (f.what != FOUND_OPTION || f.option->kind != CLI_FLAG) continue;
         if (f.option->to.code == &help) {
             cli_print_help(command, &common);
@@ -276,13 +292,12 @@ int cli_parse(cli_command *command, int argc, char **argv, const char *arguments
         int code = -1;
         switch (f.what) {
         case FOUND_END:
-            if (count < command->arguments)
-                return missing_argument(command, count);
-            return -1;
+            return count < command->arguments ? no_argument(command, count, "missing") : -1;
         case FOUND_WORD:
             if (count == command->arguments)
                 return cli_usage(command, "'%s' is one argument too many: backprop %s %s", f.text,
                                  command->name, command->usage);
+            if (!*f.text) return no_argument(command, count, "empty");
             arguments[count++] = f.text;
             break;
         case FOUND_OPTION: code = set_option(command, f.option, f.text); break;

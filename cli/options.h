@@ -35,6 +35,7 @@ typedef struct cli_option {
     int32_t set;
     double min, max;     /* both 0: unbounded */
     bool above, below;   /* the bounds themselves are excluded */
+    bool may_be_empty;   /* CLI_TEXT: "" is a value */
     const char *(*choice)(int32_t code); /* NULL ends the list, "" is skipped */
     int32_t first;       /* the first code to ask for */
     bool given;          /* set by the parser */
@@ -59,7 +60,8 @@ typedef struct cli_command {
 } cli_command;
 
 /* Parses argv[1…]. Returns -1 to go on, else the exit code: after --help or --version, or an error
- * that has been reported. Options and arguments may be mixed; "--" ends the options. */
+ * that has been reported. Options and arguments may be mixed; "--" ends the options. No argument
+ * is empty. */
 int cli_parse(cli_command *command, int argc, char **argv,
               const char *arguments[CLI_ARGUMENTS]);
 

@@ -113,18 +113,24 @@ void cli_print_version(void)
     putchar('\n');
 }
 
-void cli_print_field(FILE *to, const char *text)
+void cli_print_field(FILE *to, const char *text, bool on_terminal)
 {
-    if (!strpbrk(text, ",;\"\r\n\t")) {
-        fputs(text, to);
-        return;
-    }
-    fputc('"', to);
+    const bool quoted = strpbrk(text, ",;\"\r\n\t") != NULL;
+    if (quoted) fputc('"', to);
     for (; *text; ++text) {
+        const char one[2] = {*text, '\0'};
         if (*text == '"') fputc('"', to);
-        fputc(*text, to);
+        if (on_terminal)
+            cli_print_text(to, one);
+        else
+            fputc(*text, to);
     }
-    fputc('"', to);
+    if (quoted) fputc('"', to);
+}
+
+const char *cli_s(size_t count)
+{
+    return count == 1 ? "" : "s";
 }
 
 json_t *cli_json_number(double value)

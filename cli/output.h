@@ -41,8 +41,12 @@ void cli_print_version(void);
 /* Prints text with control characters shown as '?'. */
 void cli_print_text(FILE *to, const char *text);
 
-/* A field as RFC 4180 wants it: quoted where it must be. */
-void cli_print_field(FILE *to, const char *text);
+/* A field as RFC 4180 wants it: quoted where it must be. on_terminal: control characters, which may
+ * come out of a file, are shown as '?'. */
+void cli_print_field(FILE *to, const char *text, bool on_terminal);
+
+/* "" for one of a kind, else "s". */
+const char *cli_s(size_t count);
 
 /* JSON null where value is not finite or text is NULL; bytes that are not UTF-8 become '?'. */
 json_t *cli_json_number(double value);

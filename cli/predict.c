@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "files.h"
@@ -71,13 +72,10 @@ static double accuracy(const answers *a)
 static void print_lines(FILE *to, const answers *a)
 {
     char number[CLI_NUMBER];
+    const bool on_terminal = to == stdout && isatty(STDOUT_FILENO);
     for (size_t row = 0; row < a->rows && !ferror(to); ++row) {
         if (a->classes) {
-            const char *name = class_name(a, best_class(a, row), number);
-            if (strpbrk(name, "\r\n")) /* one line a row, whatever the class is called */
-                cli_print_field(to, name);
-            else
-                fputs(name, to);
+            cli_print_field(to, class_name(a, best_class(a, row), number), on_terminal);
         } else {
             for (size_t k = 0; k < a->outputs; ++k)
                 fprintf(to, "%s%.9g", k ? "," : "", own_units(a, row, k));
@@ -89,9 +87,10 @@ static void print_lines(FILE *to, const answers *a)
 static void print_probabilities(FILE *to, const answers *a)
 {
     char number[CLI_NUMBER];
+    const bool on_terminal = to == stdout && isatty(STDOUT_FILENO);
     for (size_t k = 0; k < a->outputs; ++k) {
         if (k) fputc(',', to);
-        cli_print_field(to, class_name(a, k, number));
+        cli_print_field(to, class_name(a, k, number), on_terminal);
     }
     fputc('\n', to);
     for (size_t row = 0; row < a->rows && !ferror(to); ++row)
@@ -157,12 +156,16 @@ static int write_output(const answers *a, const settings *s)
     return code;
 }
 
+static bool has_pictures(const bp_data *data)
+{
+    const bp_data_info info = bp_data_get_info(data);
+    return info.image_height > 0 && info.image_width > 0 &&
+           info.image_height * info.image_width == info.features;
+}
+
 static int show_pictures(const answers *a, const settings *s)
 {
     const bp_data_info info = bp_data_get_info(a->data);
-    if (info.image_height == 0 || info.image_width == 0 ||
-        info.image_height * info.image_width != info.features)
-        return cli_error(CLI_INPUT, "--show: the rows are not pictures (IDX files of images are)");
     const size_t count = (uint64_t)s->show < a->rows ? (size_t)s->show : a->rows;
     cli_picture *pictures = calloc(count, sizeof *pictures);
     if (!pictures) return cli_error(CLI_FAILURE, "out of memory");
@@ -198,8 +201,8 @@ static int split_names(answers *a, const cli_command *command, const char *text)
     size_t length = strlen(text), count = 1;
     for (size_t i = 0; i < length; ++i) count += text[i] == ',';
     if (count != a->outputs)
-        return cli_usage(command, "--names: %zu names, but the model has %zu classes", count,
-                         a->outputs);
+        return cli_usage(command, "--names: %zu name%s, but the model has %zu class%s", count,
+                         cli_s(count), a->outputs, a->outputs == 1 ? "" : "es");
     a->names_text = malloc(length + 1);
     a->names = malloc(count * sizeof *a->names);
     if (!a->names_text || !a->names) return cli_error(CLI_FAILURE, "out of memory");
@@ -229,8 +232,10 @@ static int compute(answers *a, const cli_command *command, const settings *s, bp
     int code = split_names(a, command, s->names);
     if (code >= 0) return code;
     if (info.features != net.inputs)
-        return cli_error(CLI_INPUT, "the data has %zu features, the model takes %zu", info.features,
-                         net.inputs);
+        return cli_error(CLI_INPUT, "the data has %zu feature%s, the model takes %zu",
+                         info.features, cli_s(info.features), net.inputs);
+    if (s->show > 0 && !has_pictures(a->data))
+        return cli_error(CLI_INPUT, "--show: the rows are not pictures (IDX files of images are)");
     if (a->rows > SIZE_MAX / sizeof *a->y / a->outputs)
         return cli_error(CLI_FAILURE, "out of memory");
     a->y = malloc(a->rows * a->outputs * sizeof *a->y);
@@ -246,7 +251,7 @@ static int report(const answers *a, const cli_command *command, const settings *
     if (code != CLI_OK) return code;
     const double right = accuracy(a);
     if (isfinite(right) && !command->quiet && !command->json)
-        cli_note("%.2f %% of %zu rows are right", 100 * right, a->rows);
+        cli_note("right in %.2f %% of %zu row%s", 100 * right, a->rows, cli_s(a->rows));
     if (command->json) return print_json(a, s);
     if (s->show > 0) return show_pictures(a, s);
     if (s->output) return CLI_OK;
@@ -262,13 +267,16 @@ static int check(const cli_command *command, const settings *s, const char *mode
 {
     int code = cli_input_check(command, &s->input);
     if (code >= 0) return code;
-    if (s->show > 0 && command->json) return cli_usage(command, "--show and --json exclude each other");
+    if (s->show > 0 && command->json)
+        return cli_usage(command, "--show and --json exclude each other");
+    if (s->show > 0 && s->proba && !s->output)
+        return cli_usage(command, "--show and --proba exclude each other without -o FILE");
     if (!s->output) return -1;
     const bool to_stdout = strcmp(s->output, "-") == 0;
     if (to_stdout && (command->json || s->show > 0))
         return cli_usage(command, "-o - would mix two results on standard output");
-    if (cli_same_file(s->output, model) || cli_same_file(s->output, data) ||
-        cli_same_file(s->output, s->input.labels))
+    if (cli_is_read_by(s->output, model) || cli_is_read_by(s->output, data) ||
+        cli_is_read_by(s->output, s->input.labels))
         return cli_usage(command, "-o %s would overwrite what is read", s->output);
     return to_stdout ? -1 : cli_check_output(s->output);
 }
@@ -306,16 +314,18 @@ int cli_predict(int argc, char **argv)
          .help = "every class's probability, as CSV with a header"},
         {.name = "names", .kind = CLI_TEXT, .to.text = &s.names, .value = "LIST",
          .help = "what to call the classes: \"shirt,coat,bag\""},
-        {.name = "show", .kind = CLI_COUNT, .to.count = &s.show, .value = "N", .min = 0, .max = 10000,
-         .fallback = "", .help = "draw the first N pictures in the terminal instead of printing lines"},
+        {.name = "show", .kind = CLI_COUNT, .to.count = &s.show, .value = "N", .min = 0,
+         .max = 10000, .fallback = "",
+         .help = "draw the first N pictures in the terminal instead of printing lines"},
     };
-    cli_option machine[] = {cli_activation_option(&s.input.activation), cli_device_option(&s.device)};
+    cli_option machine[] = {cli_activation_option(&s.input.activation),
+                            cli_device_option(&s.device)};
     cli_command command = {
         .name = "predict",
         .usage = "MODEL DATA|- [OPTIONS]",
-        .summary = "Prints MODEL's answer for every row of DATA, one a line: the class, or the values "
-                   "in their own units. DATA is raw, as it was for train, with or without the target "
-                   "column; - reads CSV from standard input.",
+        .summary = "Prints MODEL's answer for every row of DATA, one a line: the class, or the "
+                   "values in their own units. DATA is raw, as it was for train, with or without "
+                   "the target column; - reads CSV from standard input.",
         .examples = "  backprop predict iris.safetensors new.csv\n"
                     "  backprop predict iris.safetensors - --proba < new.csv\n"
                     "  backprop predict mnist.safetensors mnist/ --show 8\n",

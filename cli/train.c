@@ -12,14 +12,14 @@
 #include "files.h"
 #include "output.h"
 
-/* ---- checks before anything is computed ------------------------------------------------------- */
+/* ---- checks before anything is computed ------------------------------------------------------ */
 
 /* Every path that is read, and the output that must not be one of them. */
 static bool is_input(const train_settings *s, const char *path)
 {
-    return cli_same_file(path, s->data) || cli_same_file(path, s->input.labels) ||
-           cli_same_file(path, s->validation) || cli_same_file(path, s->validation_labels) ||
-           cli_same_file(path, s->test) || cli_same_file(path, s->test_labels);
+    return cli_is_read_by(path, s->data) || cli_is_read_by(path, s->input.labels) ||
+           cli_is_read_by(path, s->validation) || cli_is_read_by(path, s->validation_labels) ||
+           cli_is_read_by(path, s->test) || cli_is_read_by(path, s->test_labels);
 }
 
 static int check_outputs(const cli_command *command, const train_settings *s)
@@ -76,7 +76,7 @@ static int check(const cli_command *command, const train_settings *s)
     return check_outputs(command, s);
 }
 
-/* ---- what is kept and printed ----------------------------------------------------------------- */
+/* ---- what is kept and printed ---------------------------------------------------------------- */
 
 static bp_status record_number(bp_model *model, const char *key, double value)
 {
@@ -124,7 +124,7 @@ static bp_status set_records(bp_model *model, const train_settings *s, const bp_
 static int save(bp_model *model, const train_settings *s, const bp_device *device,
                 const train_outcome *o)
 {
-    if (!s->output) return CLI_OK;
+    if (!s->output || !o->learned) return CLI_OK;
     bp_status status = set_records(model, s, device, o);
     if (status == BP_OK) status = bp_model_save(model, s->output);
     return status == BP_OK ? CLI_OK : cli_fail(status, "the trained model is lost");
@@ -156,7 +156,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "seconds", cli_json_number(o->result.seconds));
     json_object_set_new(json, "samples_per_second", cli_json_number(o->result.samples_per_second));
     json_object_set_new(json, "setup_seconds", cli_json_number(o->result.setup_seconds));
-    json_object_set_new(json, "model", cli_json_text(s->output));
+    json_object_set_new(json, "model", cli_json_text(o->learned ? s->output : NULL));
     json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
     return cli_print_json(stdout, json);
 }
@@ -189,25 +189,43 @@ static int print_text(const bp_model *model, const train_settings *s, const bp_d
     printf("speed       %s samples/s, %s of training after %s of set-up\n",
            cli_human(rate, o->result.samples_per_second), cli_duration(time, o->result.seconds),
            cli_duration(setup, o->result.setup_seconds));
-    if (s->output) printf("model       %s\n", s->output);
+    if (s->output && o->learned) printf("model       %s\n", s->output);
     return CLI_OK;
+}
+
+/* The option that most likely made the training diverge, and its value. */
+static const char *too_large(const cli_command *command, const train_settings *s, double *value)
+{
+    const float range = s->model.init_range;
+    if (s->model.init == BP_INIT_UNIFORM && cli_given(command, "init-range") &&
+        (range > 10 || !cli_given(command, "lr"))) {
+        *value = (double)range;
+        return "init-range";
+    }
+    const float rate = s->how.learning_rate;
+    *value = (double)(rate > 0 ? rate : bp_optimizer_default_learning_rate(s->how.optimizer));
+    return "lr";
 }
 
 /* Why the training ended before its time; returns the exit code. */
 static int explain_end(const cli_command *command, const train_settings *s, const train_outcome *o)
 {
     char kept[512] = "nothing is kept, for want of -o";
-    if (s->output) snprintf(kept, sizeof kept, "%.400s holds the last finite state", s->output);
-    if (o->status == BP_ERROR_DIVERGED) {
-        float rate = s->how.learning_rate;
-        if (!(rate > 0)) rate = bp_optimizer_default_learning_rate(s->how.optimizer);
+    const bool diverged = o->status == BP_ERROR_DIVERGED;
+    const char *what = diverged ? "the last finite state" : "what was learned";
+    if (s->output && o->learned)
+        snprintf(kept, sizeof kept, "%.400s holds %s", s->output, what);
+    else if (s->output)
+        snprintf(kept, sizeof kept, "nothing was learned: %.400s is not written", s->output);
+    if (diverged) {
+        double value;
+        const char *option = too_large(command, s, &value);
         return cli_error(CLI_DIVERGED,
-                         "training diverged in epoch %" PRId64 ": the loss is no longer finite; try a "
-                         "lower --lr, it was %g (%s)",
-                         o->result.epochs + 1, (double)rate, kept);
+                         "training diverged in epoch %" PRId64 ": the loss is no longer finite; "
+                         "try a lower --%s, it was %g (%s)",
+                         o->result.epochs + 1, option, value, kept);
     }
     if (o->signal) {
-        if (s->output) snprintf(kept, sizeof kept, "%.400s holds what was learned", s->output);
         if (!command->quiet)
             cli_note("stopped after %" PRId64 " of %" PRId64 " epochs; %s", o->result.epochs,
                      s->how.epochs, kept);
@@ -216,7 +234,7 @@ static int explain_end(const cli_command *command, const train_settings *s, cons
     return o->log_failed ? CLI_FAILURE : CLI_OK;
 }
 
-/* ---- the order of things ---------------------------------------------------------------------- */
+/* ---- the order of things --------------------------------------------------------------------- */
 
 static void announce(const bp_model *model, const bp_device *device, const train_sets *sets)
 {
@@ -226,8 +244,9 @@ static void announce(const bp_model *model, const bp_device *device, const train
         const bp_layer layer = bp_model_get_layer(model, l);
         fprintf(stderr, " -> %zu %s", layer.outputs, bp_activation_name(layer.activation));
     }
-    fprintf(stderr, ": %zu parameters, %zu samples, on %s\n", info.parameters,
-            bp_data_get_info(sets->train).rows, bp_device_get_info(device)->name);
+    const size_t rows = bp_data_get_info(sets->train).rows;
+    fprintf(stderr, ": %zu parameter%s, %zu sample%s, on %s\n", info.parameters,
+            cli_s(info.parameters), rows, cli_s(rows), bp_device_get_info(device)->name);
 }
 
 static int train_and_keep(const cli_command *command, const train_settings *s, bp_model *model,
@@ -262,6 +281,7 @@ static int run(const cli_command *command, const train_settings *s)
     }
     if (code < 0 && !command->quiet) {
         if (!s->output) cli_note("the model will not be kept: name a file with -o");
+        cli_train_tell(bp_model_get_schema(model), bp_data_get_info(sets.train).rows);
         announce(model, device, &sets);
     }
     if (code < 0) code = train_and_keep(command, s, model, device, &sets);
@@ -281,8 +301,9 @@ static char *quoted_command(int argc, char **argv)
     fputs("backprop", memory);
     for (int i = 0; i < argc; ++i) {
         const char *word = argv[i];
-        bool plain = *word && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                "0123456789_-+=.,:/@%")] == '\0';
+        static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789_-+=.,:/@%";
+        bool plain = *word && word[strspn(word, harmless)] == '\0';
         fputs(plain ? " " : " '", memory);
         for (; *word; ++word)
             if (*word == '\'')
@@ -319,8 +340,8 @@ int cli_train(int argc, char **argv)
          .help = "data to measure on after every epoch"},
         {.name = "validation-labels", .kind = CLI_TEXT, .to.text = &s.validation_labels,
          .value = "FILE", .help = "IDX file of labels that belongs to it"},
-        {.name = "validation-split", .kind = CLI_DOUBLE, .to.wide = &s.split, .value = "F", .min = 0,
-         .max = 1, .below = true, .help = "or this share of DATA, split off at random",
+        {.name = "validation-split", .kind = CLI_DOUBLE, .to.wide = &s.split, .value = "F",
+         .min = 0, .max = 1, .below = true, .help = "or this share of DATA, split off at random",
          .fallback = "0, none"},
         {.name = "test", .kind = CLI_TEXT, .to.text = &s.test, .value = "FILE",
          .help = "data to measure on at the end; a folder's test part is by itself"},
@@ -329,6 +350,7 @@ int cli_train(int argc, char **argv)
     };
     cli_option network[] = {
         {.name = "hidden", .kind = CLI_TEXT, .to.text = &s.model.hidden, .value = "LIST",
+         .may_be_empty = true,
          .help = "widths of hidden layers, each with an activation or not: \"128,64\", "
                  "\"128:relu,64:tanh\"; \"none\" for a single layer"},
         {.name = "activation", .kind = CLI_CHOICE, .to.code = &s.model.activation, .value = "NAME",
@@ -355,10 +377,10 @@ int cli_train(int argc, char **argv)
          .fallback = rates},
         {.name = "momentum", .kind = CLI_REAL, .to.real = &s.how.momentum, .value = "F", .min = 0,
          .max = 1, .below = true, .help = "of --optimizer momentum"},
-        {.name = "beta1", .kind = CLI_REAL, .to.real = &s.how.beta1, .value = "F", .min = 0, .max = 1,
-         .below = true, .help = "of --optimizer adam"},
-        {.name = "beta2", .kind = CLI_REAL, .to.real = &s.how.beta2, .value = "F", .min = 0, .max = 1,
-         .below = true, .help = "of --optimizer adam"},
+        {.name = "beta1", .kind = CLI_REAL, .to.real = &s.how.beta1, .value = "F", .min = 0,
+         .max = 1, .below = true, .help = "of --optimizer adam"},
+        {.name = "beta2", .kind = CLI_REAL, .to.real = &s.how.beta2, .value = "F", .min = 0,
+         .max = 1, .below = true, .help = "of --optimizer adam"},
         {.name = "epsilon", .kind = CLI_REAL, .to.real = &s.how.epsilon, .value = "F", .min = 0,
          .max = HUGE_VAL, .above = true, .help = "of --optimizer adam"},
         {.name = "batch", .kind = CLI_COUNT, .to.count = &s.how.batch, .value = "N", .min = 1,

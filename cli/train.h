@@ -1,5 +1,5 @@
-/* train.h - what the three files of `backprop train` share: train.c has the options and the order of
- * things, train_data.c the data sets, train_run.c the training itself and its signals. */
+/* train.h - what the three files of `backprop train` share: train.c has the options and the order
+ * of things, train_data.c the data sets, train_run.c the training itself and its signals. */
 #ifndef CLI_TRAIN_H
 #define CLI_TRAIN_H
 
@@ -24,21 +24,26 @@ typedef struct train_sets {
     bp_data *train, *validation, *test;
 } train_sets;
 
-/* Loads, splits, learns the schema on the training part alone, encodes. Reports; an exit code or -1. */
+/* Loads, splits, learns the schema on the training part alone, encodes. Reports; an exit code or
+ * -1. */
 int cli_train_load(train_sets *sets, const cli_command *command, const train_settings *s);
 void cli_train_free(train_sets *sets);
+
+/* Notes what the schema took the columns for, where that may not be what was meant. */
+void cli_train_tell(const bp_schema *schema, size_t rows);
 
 typedef struct train_outcome {
     bp_train_result result;
     bp_status status;   /* BP_OK, BP_ERROR_CANCELLED or BP_ERROR_DIVERGED */
     int signal;         /* that asked for the end, or 0 */
+    bool learned;       /* the model is no longer what it started as */
     bool log_failed;
     bool has_test;
     bp_metrics test;
 } train_outcome;
 
-/* Trains and evaluates the test set. Signals end the training at the next step, and the process from
- * then on. Reports; returns an exit code only where there is nothing to keep, else -1. */
+/* Trains and evaluates the test set. Signals end the training at the next step, and the process
+ * from then on. Reports; returns an exit code only where there is nothing to keep, else -1. */
 int cli_train_run(train_outcome *out, const cli_command *command, const train_settings *s,
                   bp_model *model, bp_device *device, const train_sets *sets);
 

@@ -1,6 +1,8 @@
 /* train_data.c - the data sets of `backprop train`. Everything that is learned from data (scales,
  * categories, class names) is learned from the training part, never from what measures it. */
+#include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "output.h"
 #include "train.h"
@@ -24,10 +26,46 @@ static int load_other(bp_data **out, const cli_command *command, const train_set
     options.schema = schema;
     options.need_target = 1;
     bp_data *raw;
-    bp_status status = bp_data_load(&raw, path, &options);
-    if (status != BP_OK) return cli_fail_input(status);
-    if (!command->quiet) cli_warn(bp_data_warnings(raw));
-    return cli_encode(out, command, schema, raw);
+    int code = cli_load(&raw, command, path, &options);
+    return code >= 0 ? code : cli_encode(out, command, schema, raw);
+}
+
+/* Which columns hold texts: a mistyped number makes one of a column that was meant to be none. */
+static void note_text_columns(const bp_schema *schema)
+{
+    enum { MOST = 5 };
+    char *text = NULL, list[512] = "";
+    if (bp_schema_to_json(&text, schema) != BP_OK) return;
+    json_t *json = json_loads(text, 0, NULL);
+    const json_t *columns = json_object_get(json, "columns");
+    size_t count = 0, used = 0;
+    for (size_t k = 0; k < json_array_size(columns); ++k) {
+        const json_t *column = json_array_get(columns, k);
+        const char *name = json_string_value(json_object_get(column, "name"));
+        if (!name || !json_is_array(json_object_get(column, "categories"))) continue;
+        if (count++ >= MOST || used >= sizeof list) continue;
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.60s", used ? ", " : "",
+                                 name);
+    }
+    if (count > 0)
+        cli_note("%zu column%s read as text, a feature for each word: %s%s", count, cli_s(count),
+                 list, count > MOST ? ", …" : "");
+    json_decref(json);
+    free(text);
+}
+
+void cli_train_tell(const bp_schema *schema, size_t rows)
+{
+    enum { MANY = 100 };
+    if (!schema) return;
+    const bp_schema_info info = bp_schema_get_info(schema);
+    note_text_columns(schema);
+    if (info.task != BP_TASK_CLASSIFY || info.outputs <= MANY || info.outputs <= rows / 2) return;
+    char text[160];
+    snprintf(text, sizeof text,
+             "%zu classes in %zu rows: if the target is a measurement, --task regress is meant",
+             info.outputs, rows);
+    cli_warn(text);
 }
 
 /* Learns from the training part, then encodes it and the part that was split off (or NULL). */
@@ -51,28 +89,51 @@ static int learn_and_encode(train_sets *sets, bp_schema **schema, const cli_comm
     return cli_encode(&sets->validation, command, *schema, rest);
 }
 
+/* Splits *raw, which becomes the training part. Returns an exit code or -1. */
+static int split(bp_data **raw, bp_data **rest, const cli_command *command,
+                 const train_settings *s)
+{
+    bp_data *all = *raw;
+    const size_t rows = bp_data_get_info(all).rows;
+    const double wanted = round(s->split * (double)rows);
+    bp_status status = bp_data_split(raw, rest, all, s->split, s->seed);
+    bp_data_free(all);
+    if (status == BP_OK) return -1;
+    if (status != BP_ERROR_ARGUMENT) return cli_fail_input(status);
+    if (wanted < 1)
+        return cli_usage(command,
+                         "--validation-split: %g of %zu row%s leaves none to measure on; give a "
+                         "larger share, or a file with --validation",
+                         s->split, rows, cli_s(rows));
+    if (wanted >= (double)rows)
+        return cli_usage(command,
+                         "--validation-split: %g of %zu row%s leaves none to train on; give a "
+                         "smaller share, or a file with --validation",
+                         s->split, rows, cli_s(rows));
+    return cli_usage(command,
+                     "--validation-split: every class has a single row, which is needed to train "
+                     "on; give a file with --validation, or another --target");
+}
+
 int cli_train_load(train_sets *sets, const cli_command *command, const train_settings *s)
 {
     *sets = (train_sets){NULL, NULL, NULL};
     bp_load_options options = cli_input_load_options(&s->input);
     bp_data *raw, *rest = NULL;
-    bp_status status = bp_data_load(&raw, s->data, &options);
-    if (status != BP_OK) return cli_fail_input(status);
-    if (!command->quiet) cli_warn(bp_data_warnings(raw));
+    int code = cli_load(&raw, command, s->data, &options);
+    if (code >= 0) return code;
     if (bp_data_get_info(raw).task == BP_TASK_AUTO) {
         bp_data_free(raw);
-        return cli_error(CLI_INPUT, "%s: has no target to learn from (the labels of an IDX file are "
-                         "given with --labels)", s->data);
+        return cli_error(CLI_INPUT,
+                         "%s: has no target to learn from (the labels of an IDX file are given "
+                         "with --labels)",
+                         s->data);
     }
-    if (s->split > 0) {
-        bp_data *all = raw;
-        status = bp_data_split(&raw, &rest, all, s->split, s->seed);
-        bp_data_free(all);
-        if (status != BP_OK) return cli_fail_input(status);
-    }
+    if (s->split > 0) code = split(&raw, &rest, command, s);
+    if (code >= 0) return code;
 
     bp_schema *schema = NULL;
-    int code = learn_and_encode(sets, &schema, command, s, raw, rest);
+    code = learn_and_encode(sets, &schema, command, s, raw, rest);
     if (code < 0 && s->validation)
         code = load_other(&sets->validation, command, s, schema, s->validation,
                           s->validation_labels, false);

@@ -30,8 +30,8 @@ static void catch_signals(void)
             continue;
         sigaction(stop_signals[i], &action, NULL);
     }
-    /* A reader of the progress that goes away must not cost the model. A file-size limit is an error
-     * that can be reported. */
+    /* A reader of the progress that goes away must not cost the model. A file-size limit is an
+     * error that can be reported. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }
@@ -101,6 +101,9 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
     cli_progress_end(&o.progress);
     close_log(&o, s->log);
     out->log_failed = o.log_failed;
+    /* Divergence falls back to the last good epoch, a signal keeps every step. */
+    out->learned =
+        out->status == BP_ERROR_DIVERGED ? out->result.epochs > 0 : out->result.steps > 0;
     if (out->status != BP_OK && out->status != BP_ERROR_CANCELLED &&
         out->status != BP_ERROR_DIVERGED)
         return cli_fail(out->status, NULL);

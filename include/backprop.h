@@ -266,7 +266,8 @@ BP_API bp_schema_info bp_schema_get_info(const bp_schema *schema);
 BP_API const char *bp_schema_output_name(const bp_schema *schema, size_t k);
 /* Name of raw column k; NULL out of range, and for pictures, whose columns have no names. */
 BP_API const char *bp_schema_column_name(const bp_schema *schema, size_t k);
-/* Regression: raw target = scaled * scale + mean. For classification mean 0, scale 1. */
+/* Regression: raw target = scaled * scale + mean. For classification mean 0, scale 1. Either pointer
+ * may be NULL. */
 BP_API void bp_schema_target_scale(const bp_schema *schema, size_t k, double *mean, double *scale);
 /* The schema as JSON, as it is stored in a model, and back. The text is the caller's: free().
  * Errors: BP_ERROR_MODEL (not a schema; the text says where), BP_ERROR_MEMORY. */
@@ -476,7 +477,8 @@ BP_API bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data);
  * not finite. */
 BP_API bp_status bp_trainer_epoch(bp_trainer *trainer, double *loss);
 
-/* One step on the caller's own arrays: x [rows][inputs] and either targets [rows][outputs] or
+/* One step on the caller's own arrays: x [rows][inputs], all finite (they are not looked through:
+ * a NaN ends up in the parameters), and either targets [rows][outputs] or
  * labels[rows] (the other NULL); 1 <= rows <= batch. *loss (may be NULL; reading it waits for the
  * device) is the mean over the rows, before the step. */
 BP_API bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targets,
@@ -486,7 +488,8 @@ BP_API bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const floa
 BP_API bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model);
 
 /* The gradients of the last step, in the layout of the parameters: weights [outputs][inputs] and
- * biases [outputs] (either may be NULL). They are of the mean loss over the step's rows. */
+ * biases [outputs] (either may be NULL). They are of the mean loss over the step's rows. Errors:
+ * BP_ERROR_ARGUMENT (no such layer, no biases, no step yet). */
 BP_API bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *weights,
                                           float *biases);
 

@@ -1,7 +1,7 @@
 /* peak.cl - the two limits of a device: multiply-adds in registers, and memory.
  *
- *   peak_fma     CHAINS independent chains x = a x + b of each work-item, REPEAT times 64 links each:
- *                2 * CHAINS * BP_VW * links operations. A chain has to wait for its own last result;
+ *   peak_fma     CHAINS independent chains x = a x + b of each work-item, `repeat` times LINKS links each:
+ *                2 * CHAINS * BP_VW operations a link. A chain has to wait for its own last result;
  *                there are enough of them to fill that time.
  *   peak_triad   out = x + a y over `count` vectors, 12 bytes an element: McCalpin, STREAM, 1995.
  *

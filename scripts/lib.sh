@@ -50,8 +50,9 @@ run_setup_then_drop_root() { # setup's arguments, "--", the script's own argumen
 
 # Compiled kernels are cached below HOME; where there is none to write to, below build/.
 set_kernel_cache() {
-    local cache="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}"
-    if [ -z "${POCL_CACHE_DIR:-}" ] && ! { mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ]; }; then
+    local cache="${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}"
+    if [ -z "${POCL_CACHE_DIR:-}" ] &&
+        ! { [ -n "$cache" ] && mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ]; }; then
         export POCL_CACHE_DIR="$root/build/pocl-cache"
         mkdir -p "$POCL_CACHE_DIR"
     fi

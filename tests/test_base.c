@@ -103,6 +103,10 @@ Test(names, every_name_round_trips)
     cr_assert_str_eq(bp_nearest("sdg", names, 3), "sgd");
     cr_assert_str_eq(bp_nearest("Momentun", names, 3), "momentum");
     cr_assert_null(bp_nearest("lbfgs", names, 3));
+    const char *const options[] = {"log", "loss"};
+    cr_assert_null(bp_nearest("foo", options, 2), "two letters of three are wrong");
+    cr_assert_null(bp_nearest(NULL, options, 2));
+    cr_assert_eq(bp_activation_from_name(NULL), -2);
 }
 
 Test(file, atomic_replaces_or_keeps)
@@ -126,5 +130,49 @@ Test(file, atomic_replaces_or_keeps)
     cr_assert_eq(bp__file_read(&text, &size, folder, 100), BP_ERROR_IO);
     cr_assert_eq(bp__atomic_open(&file, "/nonexistent/f"), BP_ERROR_IO);
     unlink(path);
+    cr_assert_eq(rmdir(folder), 0, "a temporary was left behind");
+}
+
+static void replace(const char *path, const char *text)
+{
+    bp__atomic_file *file;
+    cr_assert_eq(bp__atomic_open(&file, path), BP_OK, "%s", bp_last_error());
+    cr_assert_eq(bp__atomic_write(file, text, strlen(text)), BP_OK);
+    cr_assert_eq(bp__atomic_commit(file), BP_OK);
+}
+
+Test(file, atomic_keeps_links_and_modes)
+{
+    char folder[] = "/tmp/backprop-test-XXXXXX";
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+    cr_assert_eq(mkdir("sub", 0777), 0);
+    replace("sub/real", "first");
+    cr_assert_eq(chmod("sub/real", 0640), 0);
+    cr_assert_eq(symlink("sub/near", "far"), 0); /* two links, each relative to its own folder */
+    cr_assert_eq(symlink("real", "sub/near"), 0);
+    cr_assert_eq(symlink("sub/new", "dangling"), 0);
+    cr_assert_eq(symlink("round", "round"), 0);
+    replace("far", "second");
+    replace("dangling", "third");
+    struct stat about;
+    cr_assert(lstat("far", &about) == 0 && S_ISLNK(about.st_mode));
+    cr_assert(lstat("sub/near", &about) == 0 && S_ISLNK(about.st_mode));
+    cr_assert(lstat("dangling", &about) == 0 && S_ISLNK(about.st_mode));
+    cr_assert(lstat("sub/real", &about) == 0 && S_ISREG(about.st_mode));
+    cr_assert_eq(about.st_mode & 0777, 0640, "%o", about.st_mode & 0777);
+    const char *const files[] = {"sub/real", "sub/new"}, *const texts[] = {"second", "third"};
+    for (int i = 0; i < 2; ++i) {
+        char *text;
+        size_t size;
+        cr_assert_eq(bp__file_read(&text, &size, files[i], 100), BP_OK);
+        cr_assert_str_eq(text, texts[i]);
+        free(text);
+    }
+    bp__atomic_file *file;
+    cr_assert_eq(bp__atomic_open(&file, "round"), BP_ERROR_IO);
+    const char *const all[] = {"far", "dangling", "round", "sub/near", "sub/real", "sub/new"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i) unlink(all[i]);
+    cr_assert_eq(rmdir("sub"), 0, "a temporary was left behind");
     cr_assert_eq(rmdir(folder), 0, "a temporary was left behind");
 }

@@ -5,7 +5,7 @@
 
 TestSuite(cli, .init = make_folder, .fini = remove_folder, .timeout = 300);
 
-static const char *const command_names[] = {"train", "eval", "predict", "info", "devices"};
+static const char *const command_names[] = {"train", "eval", "predict", "info", "devices", "bench"};
 enum { COMMANDS = sizeof command_names / sizeof *command_names };
 
 /* ---- help, version, usage --------------------------------------------------------------------- */
@@ -94,6 +94,7 @@ Test(cli, help_and_reference_page_agree)
 Test(cli, wrong_usage_exits_2_and_names_the_remedy)
 {
     write_flowers("d.csv", 30, 1, true);
+    write_text("single.csv", "a,kind\n1,x\n2,y\n3,z\n");
     const struct {
         const char *line, *says;
     } cases[] = {
@@ -120,10 +121,14 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --batch 0", "--batch"},
         {"train $D --batch=-1", "--batch"},
         {"train $D --lr nan", "--lr: 'nan' is not a number"},
-        {"train $D --lr inf", "--lr"},
+        {"train $D --lr inf", "at most 3.4e+38"},
+        {"train $D --lr 1e39", "at most 3.4e+38"},
+        {"train $D --foo", "unknown option '--foo' (see"},
         {"train $D --lr 0", "more than 0"},
         {"train $D --lr -1", "--lr"},
-        {"train $D --lr 1e-60", "--lr"},
+        {"train $D --lr 1e-50", "rounds to 0 as a float32: it must be more than 0"},
+        {"train $D --lr 1e-400", "rounds to 0"},
+        {"train $D --beta1 0.99999999999", "rounds to 1 as a float32: it must be at least 0 and less"},
         {"train $D --lr 0.1.2", "--lr"},
         {"train $D --lr 0,1", "--lr"},
         {"train $D --momentum 1", "less than 1"},
@@ -132,6 +137,9 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --seed 18446744073709551616", "--seed"},
         {"train $D --validation-split 1", "--validation-split"},
         {"train $D --validation-split -0.1", "--validation-split"},
+        {"train $D --validation-split 0.01", "--validation-split: 0.01 of 30 rows leaves none to mea"},
+        {"train $D --validation-split 0.99", "--validation-split: 0.99 of 30 rows leaves none to tra"},
+        {"train $S --validation-split 0.4", "every class has a single row"},
         {"train $D --optimizer adm", "did you mean 'adam'"},
         {"train $D --optimizer lbfgs", "sgd, momentum, adam"},
         {"train $D --activation softmax", "--activation"},
@@ -149,6 +157,16 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --test-labels l", "--test"},
         {"train $D --validation-labels l", "--validation"},
         {"train - --validation - < $D", "once"},
+        {"train ''", "DATA is empty"},
+        {"predict m ''", "DATA|- is empty"},
+        {"train $D -o ''", "--output: the value is empty"},
+        {"train $D --output=", "--output: the value is empty"},
+        {"train $D --log ''", "--log: the value is empty"},
+        {"train $D --labels ''", "--labels"},
+        {"train $D --validation ''", "--validation"},
+        {"train $D --validation-labels ''", "--validation-labels"},
+        {"train $D --test ''", "--test"},
+        {"train $D --test-labels ''", "--test-labels"},
         {"train $D -o -", "-o"},
         {"train $D -o $D", "overwrite"},
         {"train $D -o $F/../$B/d.csv", "overwrite"},
@@ -157,14 +175,15 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D -o $F/m --log $F/m", "same file"},
         {"predict $D $D -o $D", "overwrite"},
         {"predict $D $D --show 1 --json", "--show"},
+        {"predict $D $D --show 1 --proba", "--show and --proba"},
         {"predict $D $D --show -1", "--show"},
         {"predict $D $D --json -o -", "-o -"},
         {"eval $D $D --part tset", "did you mean 'test'"},
         {"devices 0:0", "0:0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
-        result r = shell("D=%s F=%s B=${F##*/}; touch $D.t; exec " CLI " %s", path_of("d.csv"), folder,
-                         cases[i].line);
+        result r = shell("D=%s S=%s F=%s B=${F##*/}; touch $D.t; exec " CLI " %s", path_of("d.csv"),
+                         path_of("single.csv"), folder, cases[i].line);
         cr_assert_eq(r.code, 2, "%s: exit code %d, stderr: %s", cases[i].line, r.code, r.err);
         cr_assert(strstr(r.err, cases[i].says), "%s does not say \"%s\": %s", cases[i].line,
                   cases[i].says, r.err);
@@ -539,9 +558,66 @@ Test(cli, predict_gives_a_line_a_row)
     r = shell("cd %s; exec " CLI " predict m new.csv --names a,b --device reference", folder);
     assert_code(r, 2);
     free_result(&r);
-    r = shell("cd %s; exec " CLI " predict m new.csv --show 2 --device reference", folder);
+    r = shell("cd %s; exec " CLI " predict m new.csv --show 2 --device reference -o early", folder);
     assert_code(r, 3);
     assert_has(r.err, "pictures");
+    cr_assert(!exists("early"), "found out after predicting");
+    free_result(&r);
+    r = shell("cd %s; exec " CLI " predict m new.csv --no-header --device reference", folder);
+    assert_code(r, 3);
+    assert_has(r.err, "drop --no-header)\n");
+    free_result(&r);
+}
+
+/* A line a row that a CSV reader takes apart again, whatever the classes are called. */
+Test(cli, predict_quotes_class_names)
+{
+    write_text("d.csv", "a,kind\n0,\"x, y\"\n9,\"say \"\"z\"\"\"\n0,\"x, y\"\n9,\"say \"\"z\"\"\"\n");
+    result r = shell("cd %s; exec " CLI " train d.csv -q --device reference --epochs 60 -o m", folder);
+    assert_code(r, 0);
+    free_result(&r);
+    r = shell("cd %s; exec " CLI " predict m d.csv -q --device reference", folder);
+    assert_code(r, 0);
+    cr_assert_str_eq(r.out, "\"x, y\"\n\"say \"\"z\"\"\"\n\"x, y\"\n\"say \"\"z\"\"\"\n", "%s", r.out);
+    free_result(&r);
+
+    /* What a file calls its classes must not steer the terminal; a pipe gets it as it is. */
+    r = shell("cd %s; exec " CLI " predict m d.csv -q --device reference --names "
+              "\"$(printf 'a\\033[1mb,c')\"", folder);
+    assert_code(r, 0);
+    assert_has(r.out, "a\033[1mb\nc\n");
+    free_result(&r);
+    r = on_terminal("cd %s; exec " CLI " predict m d.csv -q --device reference --names "
+                    "\"$(printf 'a\\033[1mb,c')\"", folder);
+    assert_code(r, 0);
+    assert_has(r.err, "a?[1mb");
+    assert_has_not(r.err, "\033");
+    free_result(&r);
+}
+
+Test(cli, train_notes_what_the_columns_were_taken_for)
+{
+    write_flowers("d.csv", 30, 1, true);
+    result r = shell("exec " CLI " train %s --device reference --epochs 1", path_of("d.csv"));
+    assert_code(r, 0);
+    assert_has(r.err, "note: 1 column read as text, a feature for each word: colour\n");
+    free_result(&r);
+    FILE *file = fopen(path_of("wide.csv"), "w");
+    cr_assert_not_null(file);
+    fputs("a,b,c,d,e,f,kind\n", file);
+    for (int i = 0; i < 150; ++i) {
+        const char c = i % 2 ? 'u' : 'v';
+        fprintf(file, "%c,%c,%c,%c,%c,%c,k%d\n", c, c, c, c, c, c, i % 120);
+    }
+    fclose(file);
+    r = shell("exec " CLI " train %s --device reference --epochs 1", path_of("wide.csv"));
+    assert_code(r, 0);
+    assert_has(r.err, "note: 6 columns read as text, a feature for each word: a, b, c, d, e, …\n");
+    assert_has(r.err, "warning: 120 classes in 150 rows");
+    free_result(&r);
+    r = shell("exec " CLI " train %s --device reference --epochs 1 -q", path_of("wide.csv"));
+    assert_code(r, 0);
+    cr_assert(!*r.err, "%s", r.err);
     free_result(&r);
 }
 

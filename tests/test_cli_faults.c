@@ -254,17 +254,108 @@ Test(cli_faults, closed_pipe_ends_quietly_and_costs_no_model)
     free_result(&r);
 }
 
+/* Every file of a folder is input, under whatever name it is reached. */
+Test(cli_faults, data_in_a_folder_is_never_overwritten)
+{
+    write_picture_folder("p");
+    write_picture_folder("q");
+    result r = shell("cd %s; L=p/train-labels-idx1-ubyte; gzip -c $L > $L.gz; rm $L; ln $L.gz hard; "
+                     "ln -s p/t10k-images-idx3-ubyte soft; cat p/* q/* hard soft | cksum",
+                     folder);
+    assert_code(r, 0);
+    char before[64];
+    snprintf(before, sizeof before, "%s", r.out);
+    free_result(&r);
+    const char *const lines[] = {
+        "train p -o p/train-labels-idx1-ubyte.gz",
+        "train p/ --log p/train-labels-idx1-ubyte.gz",
+        "train p -o soft",
+        "train p --log hard",
+        "train q --validation p -o p/train-images-idx3-ubyte",
+        "train q --test p --log p/t10k-labels-idx1-ubyte",
+        "train q/train-images-idx3-ubyte -o q/train-labels-idx1-ubyte",
+        "train q --test q/t10k-images-idx3-ubyte --log q/t10k-labels-idx1-ubyte",
+        "predict m p -o p/t10k-labels-idx1-ubyte",
+        "predict m p -o soft",
+        "predict m q/t10k-images-idx3-ubyte -o q/t10k-labels-idx1-ubyte",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
+        r = shell("cd %s; exec " CLI " %s --device reference", folder, lines[i]);
+        cr_assert_eq(r.code, 2, "%s: exit code %d: %s", lines[i], r.code, r.err);
+        want_message(&r, lines[i], "would overwrite what is read");
+        free_result(&r);
+    }
+    r = shell("cd %s; cat p/* q/* hard soft | cksum", folder);
+    cr_assert_str_eq(r.out, before);
+    free_result(&r);
+    /* A model beside the data is no data. */
+    for (int i = 0; i < 2; ++i) {
+        r = shell("cd %s; exec " CLI " train p -q --device reference --hidden 4 --epochs 1 "
+                  "-o p/train.safetensors", folder);
+        assert_code(r, 0);
+        free_result(&r);
+    }
+}
+
+Test(cli_faults, outputs_keep_links_and_modes)
+{
+    train_flowers("m");
+    result r = shell("cd %s; mkdir s; cp m s/m; chmod 640 s/m; : > s/out; chmod 604 s/out; ln -s s/m link; "
+                     "ln -s s/out lines; ln -s s/new dangling", folder);
+    assert_code(r, 0);
+    free_result(&r);
+    const char *const lines[] = {"train flowers.csv --epochs 1 -q -o link", "predict m flowers.csv -qo lines",
+                                 "predict m flowers.csv -qo dangling"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
+        r = shell("cd %s; BACKPROP_DEVICE=reference exec " CLI " %s", folder, lines[i]);
+        assert_code(r, 0);
+        free_result(&r);
+    }
+    r = shell("cd %s; stat -c '%%F %%a' s/m s/out; stat -c %%F link lines dangling; "
+              "cmp -s m s/m || echo new; wc -l < s/out; cmp s/out s/new; ls -A . s | grep tmp", folder);
+    cr_assert_str_eq(r.out,
+                     "regular file 640\nregular file 604\nsymbolic link\nsymbolic link\n"
+                     "symbolic link\nnew\n90\n",
+                     "%s%s", r.out, r.err);
+    free_result(&r);
+}
+
 /* ---- the end before its time ------------------------------------------------------------------ */
+
+/* Nothing was learned, so that what is there is better than what there is to write. */
+Test(cli_faults, divergence_in_the_first_epoch_leaves_the_old_model)
+{
+    write_prices("d.csv", 200, 1);
+    const char *const lines[] = {"--optimizer sgd --lr 1e20", "--init uniform --init-range 1e38"};
+    const char *const says[] = {"lower --lr, it was 1e+20 (", "lower --init-range, it was 1e+38 ("};
+    for (int i = 0; i < 2; ++i) {
+        write_text("m", "precious");
+        result r = shell("cd %s; exec " CLI " train d.csv --device reference --epochs 5 --json -o m %s",
+                         folder, lines[i]);
+        assert_code(r, 5);
+        want_message(&r, lines[i], says[i]);
+        want_message(&r, lines[i], "nothing was learned: m is not written");
+        json_t *json = json_of(&r);
+        want_key(json, "model", "0");
+        json_decref(json);
+        free_result(&r);
+        r = shell("cat %s", path_of("m"));
+        cr_assert_str_eq(r.out, "precious");
+        free_result(&r);
+    }
+}
 
 Test(cli_faults, divergence_exits_5_and_keeps_the_last_finite_state)
 {
     write_prices("d.csv", 200, 1);
-    result r = shell("exec " CLI " train %s --device reference --optimizer sgd --lr 1e20 --epochs 5 "
-                     "--json -o %s", path_of("d.csv"), path_of("m"));
+    result r = shell("exec " CLI " train %s --device reference --optimizer sgd --hidden none --lr 3 "
+                     "--epochs 1000 --json -o %s", path_of("d.csv"), path_of("m"));
     assert_code(r, 5);
-    want_message(&r, "--lr 1e20", "lower --lr");
+    want_message(&r, "--lr 3", "lower --lr");
+    want_message(&r, "--lr 3", "holds the last finite state");
     json_t *json = json_of(&r);
     cr_assert_str_eq(json_string_value(want_key(json, "stopped", "s")), "diverged");
+    cr_assert_gt(want_number(json, "epochs"), 0);
     json_decref(json);
     free_result(&r);
     r = shell("exec " CLI " eval %s %s --json --device reference", path_of("m"), path_of("d.csv"));

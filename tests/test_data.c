@@ -272,7 +272,7 @@ Test(split, is_drawn_by_the_seed)
     const int expected[] = {0, 2, 3, 13, 14, 18};
     cr_assert_eq(second->rows, 6);
     for (size_t i = 0; i < second->rows; ++i)
-        cr_assert_eq(second->x[i], expected[i], "row %zu: %g", i, (double)second->x[i]);
+        cr_assert_eq(second->x[i], (float)expected[i], "row %zu: %g", i, (double)second->x[i]);
     bp_data_free(first);
     cr_assert_eq(bp_data_split(&first, &again, data, 0.3, 42), BP_OK);
     cr_assert_eq(memcmp(second->x, again->x, second->rows * sizeof(float)), 0);

@@ -165,7 +165,8 @@ static double finished(const bp__gemm *gemm, double sum, const float *e, size_t 
 {
     const size_t n = gemm->c.columns;
     switch (gemm->epilogue) {
-    case BP__EPILOGUE_NONE: break;
+    case BP__EPILOGUE_NONE:
+    case BP__EPILOGUE_BIAS_GRADIENT: break;
     case BP__EPILOGUE_ACTIVATION: return bp__reference_activate(gemm->activation, sum);
     case BP__EPILOGUE_BIAS: return bp__reference_activate(gemm->activation, sum + (double)e[j]);
     case BP__EPILOGUE_SLOPE:
@@ -509,6 +510,49 @@ static void check_optimizer(rig *r)
     free(g);
 }
 
+/* The kernels that measure a device: out = x + a y, and chains whose results only have to be finite. */
+static void check_peak(rig *r)
+{
+    enum { VECTORS = 7 };
+    bp__device_engine *engine = device_engine(r);
+    const size_t width = engine->vector_width, floats = VECTORS * width;
+    float *x = random_floats(floats, 1, 16), *y = random_floats(floats, 1, 17);
+    pair px = pair_of(r, BP__NUMBER, 1, floats, x), py = pair_of(r, BP__NUMBER, 1, floats, y);
+    pair out = pair_of(r, BP__NUMBER, 1, floats, NULL);
+    for (int blocks = 0; blocks < 2; ++blocks) {
+        /* These kernels start at a buffer's first word, and the guards are multiples of a vector. */
+        const cl_mem memory[] = {bp__buffer_memory(out.on[DEVICE].buffer),
+                                 bp__buffer_memory(px.on[DEVICE].buffer),
+                                 bp__buffer_memory(py.on[DEVICE].buffer)};
+        const cl_float a = 0.5f, b = 0.25f;
+        const cl_uint repeat = 1;
+        const cl_ulong count = VECTORS + GUARD / width;
+        char options[64];
+        snprintf(options, sizeof options, "-DBP_VW=%zu -DBLOCKS=%d", width, blocks);
+        const bp__grid grid = {1, {3, 1, 1}, {0}};
+        const bp__arg triad[] = {BP_ARG(memory[0]), BP_ARG(memory[1]), BP_ARG(memory[2]), BP_ARG(a),
+                                 BP_ARG(count)};
+        bp__recorder recorder = {.device = engine->device};
+        OK(bp__record_launch(&recorder, "peak.cl", options, "peak_triad", triad, BP_COUNT(triad),
+                             &grid));
+        OK(bp__recorder_enqueue(&recorder, 1));
+        float *got = read_side(r, &out, DEVICE);
+        for (size_t i = 0; i < floats; ++i)
+            cr_assert_float_eq(got[i], x[i] + 0.5f * y[i], 1e-6, "%s: %g", r->name, (double)got[i]);
+        free(got);
+        bp__recorder_clear(&recorder);
+        const bp__arg fma[] = {BP_ARG(memory[0]), BP_ARG(repeat), BP_ARG(a), BP_ARG(b)};
+        OK(bp__record_launch(&recorder, "peak.cl", options, "peak_fma", fma, BP_COUNT(fma), &grid));
+        OK(bp__recorder_enqueue(&recorder, 1));
+        OK(bp__engine_finish(r->engine[DEVICE]));
+        bp__recorder_clear(&recorder);
+    }
+    pair *const all[] = {&px, &py, &out};
+    for (int i = 0; i < 3; ++i) pair_free(r, all[i]);
+    free(x);
+    free(y);
+}
+
 /* Parameters after an epoch of three steps, the last one partial, on one side; free() them. */
 static float *stepped(rig *r, int side, const bp_model *start, const bp_data *data,
                       int32_t optimizer, size_t *count)
@@ -633,6 +677,7 @@ static void each_width(void (*check)(rig *), unsigned from, unsigned to)
     X(softmax, each_width(check_softmax, 1, 16))                                                          \
     X(reduce, each_width(check_reduce, 1, 16))                                                            \
     X(optimizer, each_width(check_optimizer, 1, 16))                                               \
+    X(peak, each_width(check_peak, 1, 16))                                                         \
     X(training, each_width(check_training, 1, 4))                                                  \
     X(shuffled_training, each_width(check_training, 8, 16))                                        \
     X(small_steps, each_width(check_small_steps, 4, 4))                                            \

@@ -112,7 +112,8 @@ static void check_fused_case(rig *r, const loss_case *c, size_t B, size_t n)
     for (int i = 0; i < (c->delta ? 3 : 2); ++i) {
         float *got = read_side(r, results[i], DEVICE), *want = read_side(r, results[i], REFERENCE);
         for (size_t e = 0; e < results[i]->on[DEVICE].rows * results[i]->on[DEVICE].columns; ++e)
-            cr_assert(fabs((double)got[e] - (double)want[e]) <= 2e-6 * scale[i],
+            cr_assert(fabs((double)got[e] - (double)want[e]) <=
+                          2e-6 * scale[i] + 0x1p-23 * fabs((double)want[e]),
                       "%s: %s of %zux%zu, result %d, element %zu: %.9g not %.9g", r->name,
                       bp_loss_name(c->loss), B, n, i, e, (double)got[e], (double)want[e]);
         check_guards(r, results[i], "fused loss");

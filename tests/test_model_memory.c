@@ -1,70 +1,14 @@
 /* test_model_memory.c - the n-th allocation fails, for every n: making, saving and loading a model
- * then end with BP_ERROR_MEMORY, leak nothing, and leave the old file as it was.
- *
- * The allocator is glibc's with a counter before it; the sanitizers have one of their own, so this
- * file is not built under them. */
+ * then end with BP_ERROR_MEMORY, leak nothing, and leave the old file as it was. */
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "allocations.h"
 #include "backprop.h"
 #include "base/file.h"
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void __libc_free(void *old);
-
-/* Visible, so that the shared libraries below take these too. */
-__attribute__((visibility("default"))) void *malloc(size_t size);
-__attribute__((visibility("default"))) void *calloc(size_t count, size_t size);
-__attribute__((visibility("default"))) void *realloc(void *old, size_t size);
-__attribute__((visibility("default"))) void free(void *old);
-
-static long until_failure = -1; /* -1: never */
-static long live;
-static int has_failed;
-
-static int fails(void)
-{
-    if (until_failure < 0 || until_failure-- > 0) return 0;
-    has_failed = 1;
-    errno = ENOMEM;
-    return 1;
-}
-
-void *malloc(size_t size)
-{
-    if (fails()) return NULL;
-    void *made = __libc_malloc(size);
-    live += made != NULL;
-    return made;
-}
-
-void *calloc(size_t count, size_t size)
-{
-    if (fails()) return NULL;
-    void *made = __libc_calloc(count, size);
-    live += made != NULL;
-    return made;
-}
-
-void *realloc(void *old, size_t size)
-{
-    if (fails()) return NULL;
-    void *made = __libc_realloc(old, size);
-    live += made != NULL && !old;
-    return made;
-}
-
-void free(void *old)
-{
-    live -= old != NULL;
-    __libc_free(old);
-}
 
 static char path[] = "/tmp/backprop-test-XXXXXX";
 

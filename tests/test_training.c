@@ -405,11 +405,13 @@ Test(training, wrong_use_is_refused)
     bp_trainer *trainer;
     OK(bp_trainer_create(&trainer, model, device, NULL));
     cr_assert_eq(bp_trainer_epoch(trainer, NULL), BP_ERROR_ARGUMENT);
+    float gradients[12];
+    cr_assert_eq(bp_trainer_get_gradients(trainer, 0, gradients, NULL), BP_ERROR_ARGUMENT);
     const float x[4] = {0};
     const int32_t bad_label = 3;
     cr_assert_eq(bp_trainer_step(trainer, x, NULL, &bad_label, 1, NULL), BP_ERROR_ARGUMENT);
     cr_assert_eq(bp_trainer_step(trainer, x, NULL, NULL, 1, NULL), BP_ERROR_ARGUMENT);
-    cr_assert_eq(bp_trainer_step(trainer, x, x, NULL, 65, NULL), BP_ERROR_ARGUMENT);
+    cr_assert_eq(bp_trainer_step(trainer, x, x, NULL, 33, NULL), BP_ERROR_ARGUMENT);
     bp_trainer_free(trainer);
     bp_data_free(narrow);
     bp_data_free(wide);

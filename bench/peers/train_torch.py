@@ -1,84 +1,59 @@
-"""Trains one network in PyTorch and prints one JSON object: the peer of `backprop train`.
+"""PyTorch, eager, as its tutorials train: autograd and torch.optim.SGD, batches as slices.
 
-    train_torch.py FOLDER --layers 784,128,10 --batch 128 --optimizer adam --epochs 2 --threads 2
+    train_torch.py PROBLEM [--seconds S] [--serve] [--threads N]
 
-The data set (the four IDX files of FOLDER) lies in memory as float32; an epoch shuffles it once and
-then takes slices, which is faster here than picking each batch by index. Seconds are those of the
-training steps, shuffling included; one epoch runs before the clock starts.
+Losses stay tensors until the steps that were asked for are done, so nothing waits for them.
 """
-import argparse
-import gzip
-import json
-import os
-import time
-
-import numpy as np
 import torch
 
-
-def read_idx(path):
-    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
-        data = file.read()
-    dims = data[3]
-    shape = [int.from_bytes(data[4 + 4 * i:8 + 4 * i], "big") for i in range(dims)]
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * dims).reshape(shape)
+import peer
 
 
-def load(folder, name):
-    for ending in ("", ".gz"):
-        path = os.path.join(folder, name + ending)
-        if os.path.exists(path):
-            return read_idx(path)
-    raise SystemExit(f"{folder}: no {name}")
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
-    parser.add_argument("--layers", default="784,128,10")
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--optimizer", default="adam", choices=["sgd", "adam"])
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(1)
-    x = torch.from_numpy(load(arguments.folder, "train-images-idx3-ubyte").reshape(-1, 784)
-                         .astype(np.float32) / 255)
-    y = torch.from_numpy(load(arguments.folder, "train-labels-idx1-ubyte").astype(np.int64))
-    widths = [int(w) for w in arguments.layers.split(",")]
+def open_peer(problem, arguments):
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    hidden = torch.nn.ReLU if problem.head == "softmax" else torch.nn.Sigmoid
     modules = []
-    for inputs, outputs in zip(widths, widths[1:]):
-        modules += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
-    network = torch.nn.Sequential(*modules[:-1])
-    if arguments.optimizer == "adam":
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    for inputs, outputs, weights, biases in zip(problem.widths, problem.widths[1:],
+                                                problem.weights, problem.biases):
+        linear = torch.nn.Linear(inputs, outputs)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(weights))
+            linear.bias.copy_(torch.from_numpy(biases))
+        modules += [linear, hidden()]
+    if problem.head != "sigmoid":
+        modules.pop()
+    network = torch.nn.Sequential(*modules)
+    try:
+        optimizer = torch.optim.SGD(network.parameters(), lr=problem.rate, fused=True)
+    except (TypeError, RuntimeError):
+        optimizer = torch.optim.SGD(network.parameters(), lr=problem.rate)
+    batch = problem.batch
+    x = torch.from_numpy(problem.x)
+    if problem.head == "softmax":
+        y = torch.from_numpy(problem.labels.astype("int64"))
+        loss_function = torch.nn.CrossEntropyLoss()
+        scale = 1
     else:
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    loss_function = torch.nn.CrossEntropyLoss()
+        y = torch.from_numpy(problem.targets)
+        loss_function = torch.nn.MSELoss()
+        scale = problem.widths[-1] / 2
 
-    def epoch():
-        order = torch.randperm(len(x))
-        xs, ys = x[order], y[order]
-        total = 0.0
-        for start in range(0, len(x), arguments.batch):
-            xb, yb = xs[start:start + arguments.batch], ys[start:start + arguments.batch]
+    def run(first, steps):
+        losses = []
+        for step in range(first, first + steps):
+            start = step * batch
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_function(network(xb), yb)
+            loss = loss_function(network(x[start:start + batch]), y[start:start + batch])
+            if scale != 1:
+                loss = loss * scale
             loss.backward()
             optimizer.step()
-            total += loss.detach() * len(xb)
-        return float(total) / len(x)
+            losses.append(loss.detach())
+        return float(torch.stack(losses).sum()) * batch
 
-    loss = epoch()
-    start = time.perf_counter()
-    for _ in range(arguments.epochs):
-        loss = epoch()
-    seconds = time.perf_counter() - start
-    print(json.dumps({"peer": "PyTorch " + torch.__version__, "train_loss": loss,
-                      "samples_per_second": arguments.epochs * len(x) / seconds}))
+    return "PyTorch " + torch.__version__, 1, run
 
 
 if __name__ == "__main__":
-    main()
+    peer.main(open_peer)

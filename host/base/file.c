@@ -63,7 +63,8 @@ bp_status bp__file_read(char **out, size_t *size, const char *path, size_t limit
     else if (S_ISDIR(about.st_mode))
         status = bp__fail(BP_ERROR_IO, "%s: is a folder, a file was expected", path);
     else if (!S_ISREG(about.st_mode))
-        status = bp__fail(BP_ERROR_IO, "%s: not a regular file (pipe the data in with \"-\")", path);
+        status =
+            bp__fail(BP_ERROR_IO, "%s: not a regular file (pipe the data in with \"-\")", path);
     else if ((uintmax_t)about.st_size > limit)
         status = bp__fail(BP_ERROR_IO, "%s: %jd bytes, larger than the %zu that can be read", path,
                           (intmax_t)about.st_size, limit);
@@ -75,7 +76,8 @@ bp_status bp__file_read(char **out, size_t *size, const char *path, size_t limit
 
 struct bp__atomic_file {
     int fd;
-    char *path;
+    char *path;   /* as the caller named it, for messages */
+    char *target; /* what is replaced: path, or where its links lead */
     char *temporary;
 };
 
@@ -84,8 +86,39 @@ static void atomic_free(bp__atomic_file *file)
     if (!file) return;
     if (file->fd >= 0) close(file->fd);
     free(file->path);
+    free(file->target);
     free(file->temporary);
     free(file);
+}
+
+enum { LONGEST_LINK = 4096, MOST_LINKS = 40 };
+
+/* Follows the links that path's last name may be, so that the file is replaced and not the link;
+ * where the last one leads nowhere, that is where the file will be. *out is the caller's. */
+static bp_status follow_links(char **out, const char *path)
+{
+    char link[LONGEST_LINK], *at = NULL;
+    bp_status status = bp__copy_text(&at, path);
+    for (int links = 0; status == BP_OK; ++links) {
+        ssize_t length = readlink(at, link, sizeof link);
+        if (length < 0) break; /* no link, or nothing at all: mkstemp says what is wrong */
+        if (links == MOST_LINKS || length == LONGEST_LINK) {
+            status = bp__fail(BP_ERROR_IO, "%s: cannot be written: %s", path, strerror(ELOOP));
+            break;
+        }
+        const char *slash = link[0] == '/' ? NULL : strrchr(at, '/');
+        char *next = NULL;
+        status = bp__append(&next, "%.*s%.*s", slash ? (int)(slash - at) + 1 : 0, at, (int)length,
+                            link);
+        free(at);
+        at = next;
+    }
+    if (status != BP_OK) {
+        free(at);
+        at = NULL;
+    }
+    *out = at;
+    return status;
 }
 
 bp_status bp__atomic_open(bp__atomic_file **out, const char *path)
@@ -96,9 +129,11 @@ bp_status bp__atomic_open(bp__atomic_file **out, const char *path)
     file->fd = -1;
     bp_status status;
     BP_TRY_GOTO(bp__copy_text(&file->path, path));
-    BP_TRY_GOTO(bp__append(&file->temporary, "%s.tmp-XXXXXX", path));
+    BP_TRY_GOTO(follow_links(&file->target, path));
+    BP_TRY_GOTO(bp__append(&file->temporary, "%s.tmp-XXXXXX", file->target));
     struct stat about;
-    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) {
+    const bool exists = stat(file->target, &about) == 0;
+    if (exists && !S_ISREG(about.st_mode)) {
         status = bp__fail(BP_ERROR_IO, "%s: exists and is not a regular file", path);
         goto fail;
     }
@@ -107,10 +142,11 @@ bp_status bp__atomic_open(bp__atomic_file **out, const char *path)
         status = bp__fail(BP_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
         goto fail;
     }
-    /* mkstemp makes 0600; a model is an ordinary file, so give it what the umask allows. */
+    /* mkstemp makes 0600; a new file gets what the umask allows, another one keeps what it has. */
     mode_t mask = umask(0);
     umask(mask);
-    if (fchmod(file->fd, 0666 & ~mask) != 0) { /* some file systems have no modes: no matter */
+    const mode_t mode = exists ? about.st_mode & 0777 : 0666 & ~mask;
+    if (fchmod(file->fd, mode) != 0) { /* some file systems have no modes: no matter */
         errno = 0;
     }
     *out = file;
@@ -135,7 +171,8 @@ bp_status bp__atomic_write(bp__atomic_file *file, const void *bytes, size_t size
     return BP_OK;
 }
 
-/* Makes the rename itself durable. Folders that cannot be opened or synced are left to the kernel. */
+/* Makes the rename itself durable. Folders that cannot be opened or synced are left to the
+ * kernel. */
 static void sync_folder(const char *path)
 {
     char *folder = NULL;
@@ -159,10 +196,10 @@ bp_status bp__atomic_commit(bp__atomic_file *file)
     file->fd = -1;
     if (close(fd) != 0 && status == BP_OK)
         status = bp__fail(BP_ERROR_IO, "%s: cannot be written: %s", file->path, strerror(errno));
-    if (status == BP_OK && rename(file->temporary, file->path) != 0)
+    if (status == BP_OK && rename(file->temporary, file->target) != 0)
         status = bp__fail(BP_ERROR_IO, "%s: cannot be replaced: %s", file->path, strerror(errno));
     if (status == BP_OK)
-        sync_folder(file->path);
+        sync_folder(file->target);
     else
         unlink(file->temporary);
     atomic_free(file);

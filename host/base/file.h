@@ -14,7 +14,8 @@ bp_status bp__file_read(char **out, size_t *size, const char *path, size_t limit
 /* A file being written beside its final place. */
 typedef struct bp__atomic_file bp__atomic_file;
 
-/* Opens "<path>.tmp-XXXXXX" in path's folder. */
+/* Opens "<path>.tmp-XXXXXX" in path's folder. A path that is a link is followed to the file that
+ * it names, whether that exists or not. A file that exists keeps its permission bits. */
 bp_status bp__atomic_open(bp__atomic_file **out, const char *path);
 bp_status bp__atomic_write(bp__atomic_file *file, const void *bytes, size_t size);
 /* fsync, rename over path, fsync of the folder. Releases file whatever happens; on failure the

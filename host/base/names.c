@@ -14,7 +14,7 @@ const char *bp__name_of(const bp__name *table, int32_t code)
 
 int32_t bp__code_of(const bp__name *table, const char *name)
 {
-    for (; table->name; ++table)
+    for (; name && table->name; ++table)
         if (strcmp(table->name, name) == 0) return table->code;
     return -2;
 }

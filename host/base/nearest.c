@@ -34,7 +34,9 @@ static size_t distance(const char *a, const char *b)
 const char *bp_nearest(const char *given, const char *const *names, size_t count)
 {
     const char *best = NULL;
-    size_t length = strlen(given), limit = length < 3 ? 1 : length < 6 ? 2 : 3;
+    if (!given || !names) return NULL;
+    /* A third of the letters may be wrong: more, and short names are near to everything. */
+    size_t length = strlen(given), limit = length < 6 ? 1 : length < 9 ? 2 : 3;
     size_t best_distance = limit + 1;
     for (size_t i = 0; i < count; ++i) {
         size_t d = distance(given, names[i]);

@@ -12,7 +12,8 @@
 typedef enum bp__purpose {
     BP__PURPOSE_INIT = 1,    /* a = layer, b = 0 */
     BP__PURPOSE_SHUFFLE = 2, /* a = epoch, b = 0 */
-    BP__PURPOSE_SPLIT = 3    /* a = class, b = 0 */
+    BP__PURPOSE_SPLIT = 3,   /* a = class, b = 0 */
+    BP__PURPOSE_BENCH = 4    /* a = array, b = 0 */
 } bp__purpose;
 
 /* The bijection itself: out = Philox 4x32-10 of counter under key. */

@@ -10,6 +10,7 @@
 enum { ERROR_TEXT_BYTES = 8192 };
 
 static _Thread_local char last_error[ERROR_TEXT_BYTES];
+static _Thread_local int holds;
 
 #define BP__TEXT(x) #x
 #define BP__VERSION_TEXT(a, b, c) BP__TEXT(a) "." BP__TEXT(b) "." BP__TEXT(c)
@@ -46,8 +47,14 @@ const char *bp_last_error(void)
     return last_error;
 }
 
+void bp__hold_error(bool hold)
+{
+    holds += hold ? 1 : -1;
+}
+
 bp_status bp__fail(bp_status status, const char *format, ...)
 {
+    if (holds > 0) return status;
     /* Formatted aside first: an argument may be bp_last_error() itself. */
     char text[ERROR_TEXT_BYTES];
     va_list arguments;
@@ -60,6 +67,7 @@ bp_status bp__fail(bp_status status, const char *format, ...)
 
 bp_status bp__fail_context(bp_status status, const char *format, ...)
 {
+    if (holds > 0) return status;
     char text[ERROR_TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);

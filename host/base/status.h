@@ -7,6 +7,8 @@
 #ifndef BP_BASE_STATUS_H
 #define BP_BASE_STATUS_H
 
+#include <stdbool.h>
+
 #include "backprop.h"
 
 #if defined(__GNUC__)
@@ -21,6 +23,10 @@ bp_status bp__fail(bp_status status, const char *format, ...) BP__PRINTF(2, 3);
 bp_status bp__fail_context(bp_status status, const char *format, ...) BP__PRINTF(2, 3);
 
 bp_status bp__fail_memory(size_t bytes);
+
+/* Between hold true and hold false the recorded text stays as it is: cleaning up after an error may
+ * fail as well, and the caller wants to read of the first. */
+void bp__hold_error(bool hold);
 
 #define BP_TRY(expression)                                                                         \
     do {                                                                                           \

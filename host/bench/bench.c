@@ -7,18 +7,17 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "opencl/device.h"
 #include "ops/engine.h"
 #include "ops/peak.h"
 #include "reference/reference.h"
 
-/* Data on the device: more than caches hold, so that a step's rows come from memory as in a training,
- * and steps enough that setting the step counter back is no part of the figure. */
+/* Data on the device: more than caches hold, so that a step's rows come from memory as in a
+ * training, and steps enough that setting the step counter back is no part of the figure. */
 static const double data_bytes = 64e6;
 enum { FEWEST_STEPS = 4, MOST_STEPS = 65536, MOST_REPEATS = 1000 };
 
-/* Too small to move a parameter far within a benchmark, so that no figure depends on what the network
- * learns: neither infinities nor the slow numbers near zero come up. */
+/* Too small to move a parameter far within a benchmark, so that no figure depends on what the
+ * network learns: neither infinities nor the slow numbers near zero come up. */
 static const double idle_rate = 1e-9;
 
 bp_status bp_device_measure(bp_device_peak *out, bp_device *device)
@@ -26,7 +25,7 @@ bp_status bp_device_measure(bp_device_peak *out, bp_device *device)
     if (!out || !device)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_device_measure: out and device are needed");
     *out = (bp_device_peak){0};
-    if (device->is_reference) {
+    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) {
         double bytes;
         BP_TRY(bp__reference_bytes(&bytes));
         *out = (bp_device_peak){.gflops = 1e-9 * bp__reference_flops(),
@@ -61,12 +60,14 @@ static bp_status read_options(bp_bench_options *out, const bp_bench_options *giv
         return bp__fail(BP_ERROR_ARGUMENT, "repeats is %d, 1 to %d is possible", (int)out->repeats,
                         (int)MOST_REPEATS);
     if (!(out->repeat_seconds > 0 && out->repeat_seconds <= 3600))
-        return bp__fail(BP_ERROR_ARGUMENT, "repeat_seconds is %g, above 0 and up to 3600 is possible",
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "repeat_seconds is %g, above 0 and up to 3600 is possible",
                         out->repeat_seconds);
     return BP_OK; /* the others are the trainer's, which looks at them itself */
 }
 
-/* ---- One benchmark ---------------------------------------------------------------------------- */
+/* ---- One benchmark ----------------------------------------------------------------------------
+ */
 
 /* What a benchmark needs; all of it may be NULL. */
 typedef struct bench {
@@ -82,6 +83,21 @@ static size_t steps_of_data(const bp_layer *layers, size_t batch)
     return steps < MOST_STEPS ? (size_t)steps : MOST_STEPS;
 }
 
+/* A batch that the device cannot hold is found out before its data is made, for which the host may
+ * have too little memory as well. */
+static bp_status check_room(bp_device *device, const bp_layer *layers, size_t batch)
+{
+    const bp_device_info *info = bp_device_get_info(device);
+    const double bytes = (double)steps_of_data(layers, batch) * (double)batch *
+                         (double)layers[0].inputs * sizeof(float);
+    const double room = (double)info->global_memory_bytes / 2;
+    if (room > 0 && bytes > room)
+        return bp__fail(BP_ERROR_DEVICE_MEMORY,
+                        "%s: %d batches of data need %.1f GB, the device has %.1f GB in all",
+                        info->name, (int)FEWEST_STEPS, 1e-9 * bytes, 2e-9 * room);
+    return BP_OK;
+}
+
 static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, size_t count,
                         const bp_bench_options *options, bp_bench_result *result)
 {
@@ -89,13 +105,14 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
     shape.loss = options->loss;
     shape.seed = options->seed;
     BP_TRY(bp_model_create_layers(&b->model, layers, count, &shape));
-    bp_train_options how = bp_train_options_default();
-    how.batch = options->batch;
-    how.optimizer = options->optimizer;
-    how.gemm = options->gemm;
-    how.shuffle = 0;
-    BP_TRY(bp__read_train_options(&how, &how)); /* before the batch's size is trusted */
+    bp_train_options how, asked = bp_train_options_default();
+    asked.batch = options->batch;
+    asked.optimizer = options->optimizer;
+    asked.gemm = options->gemm;
+    asked.shuffle = 0;
+    BP_TRY(bp__read_train_options(&how, &asked)); /* before the batch's size is trusted */
     const size_t batch = (size_t)options->batch;
+    BP_TRY(check_room(device, layers, batch));
     const bool labels = bp_model_get_info(b->model).loss == BP_LOSS_CROSS_ENTROPY;
     BP_TRY(bp__bench_data(&b->data, layers, count, batch, steps_of_data(layers, batch), labels,
                           options->seed));
@@ -106,15 +123,19 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
     return BP_OK;
 }
 
-static bp_status count_work(bench *b, bp_bench_result *result)
+static bp_status count_work(bench *b, bp_device *device, bp_bench_result *result)
 {
     const bp_train_options *o = &b->trainer->options;
-    const bp__plan_optimizer optimizer = {o->optimizer, o->momentum, o->beta1, o->beta2, o->epsilon};
+    const bp__plan_optimizer optimizer = {o->optimizer, o->momentum, o->beta1, o->beta2,
+                                          o->epsilon};
     bp__op *ops;
     size_t count;
-    BP_TRY(bp__plan_train_ops(&ops, &count, b->trainer->full, &b->trainer->pass->views, &optimizer));
+    BP_TRY(
+        bp__plan_train_ops(&ops, &count, b->trainer->full, &b->trainer->pass->views, &optimizer));
     result->step_gflop = 2e-9 * bp__bench_multiply_adds(ops, count);
     result->step_gbytes = 1e-9 * bp__bench_bytes(ops, count);
+    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE)
+        result->step_gbytes *= sizeof(double) / sizeof(float);
     free(ops);
     return BP_OK;
 }
@@ -194,10 +215,11 @@ static bp_status measure_checked(bench *b, bp_device *device, const bp_bench_opt
                                  bp_bench_result *result)
 {
     const double start = bp__seconds();
-    if (!device->is_reference) BP_TRY(bp__bench_check(b->trainer, b->model, b->data));
+    if (bp_device_get_info(device)->kind != BP_KIND_REFERENCE)
+        BP_TRY(bp__bench_check(b->trainer, b->model, b->data, bp_device_get_info(device)));
     result->check_seconds = bp__seconds() - start;
     BP_TRY(bp__bench_set_rate(b->trainer, idle_rate, 1 + BP__CHECK_STEPS));
-    BP_TRY(count_work(b, result));
+    BP_TRY(count_work(b, device, result));
     BP_TRY(measure(b->trainer, options, result));
     return check_losses(b->trainer, (size_t)result->steps);
 }

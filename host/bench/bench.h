@@ -1,4 +1,5 @@
-/* bench.h - what is measured: a trainer on data made for the purpose, and the check of its results. */
+/* bench.h - what is measured: a trainer on data made for the purpose, and the check of its results.
+ */
 #ifndef BP_BENCH_BENCH_H
 #define BP_BENCH_BENCH_H
 
@@ -16,11 +17,13 @@ bp_status bp__bench_data(bp_data **out, const bp_layer *layers, size_t count, si
 bp_status bp__bench_set_rate(bp_trainer *trainer, double rate, double t);
 
 /* Takes BP__CHECK_STEPS steps with trainer, which is fresh and has data, and the same ones with the
- * reference from model, and compares losses and gradients. Leaves the trainer with another order of
- * rows and other parameters than before. BP_ERROR_INTERNAL says what differs. */
-bp_status bp__bench_check(bp_trainer *trainer, const bp_model *model, const bp_data *data);
+ * reference from model, and compares losses, gradients and changes of the weights. The trainer has
+ * other parameters afterwards. BP_ERROR_INTERNAL says what differs. */
+bp_status bp__bench_check(bp_trainer *trainer, const bp_model *model, const bp_data *data,
+                          const bp_device_info *device);
 
-/* Multiply-adds of the products of ops[count], and bytes that all of them read and write. */
+/* Multiply-adds of the products of ops[count], and bytes that all of them, a whole step, read and
+ * write as float32, without padding. */
 double bp__bench_multiply_adds(const bp__op *ops, size_t count);
 double bp__bench_bytes(const bp__op *ops, size_t count);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/schema.h"
 
 bp_status bp__data_new(bp_data **out, const char *source)
 {
@@ -132,6 +133,9 @@ bp_status bp_data_from_labels(bp_data **out, const float *x, size_t rows, size_t
     if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_from_labels: out is NULL");
     *out = NULL;
     bp_data *data;
+    if (classes > BP__CLASSES_LIMIT)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_from_labels: %zu classes, at most %zu", classes,
+                        BP__CLASSES_LIMIT);
     BP_TRY(new_from_arrays(&data, x, rows, features, labels, classes, "bp_data_from_labels"));
     data->task = BP_TASK_CLASSIFY;
     bp_status status = copy_labels(&data->labels, labels, rows, classes);

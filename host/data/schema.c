@@ -151,6 +151,6 @@ const char *bp_schema_column_name(const bp_schema *schema, size_t k)
 void bp_schema_target_scale(const bp_schema *schema, size_t k, double *mean, double *scale)
 {
     bool known = schema && schema->task == BP_TASK_REGRESS && k < schema->target_count;
-    *mean = known ? schema->targets[k].mean : 0;
-    *scale = known ? schema->targets[k].scale : 1;
+    if (mean) *mean = known ? schema->targets[k].mean : 0;
+    if (scale) *scale = known ? schema->targets[k].scale : 1;
 }

@@ -53,20 +53,43 @@ bp_status bp__json_parse(json_t **out, json_error_t *error, const char *bytes, s
     return bad ? BP_ERROR_MODEL : bp__fail_memory(size);
 }
 
+/* What else people take for a model, told by its first bytes; "" where they tell nothing. None of
+ * them is the length of a header that is possible. */
+static const char *other_format(const char *bytes)
+{
+    static const struct {
+        const char *start;
+        size_t length;
+        const char *what;
+    } others[] = {
+        {"PK\3\4", 4, ": a zip archive, as torch.save writes (use safetensors.torch.save_file)"},
+        {"\x89HDF", 4, ": an HDF5 file"},
+        {"GGUF", 4, ": a GGUF file"},
+        {"\x93NUMPY", 6, ": a NumPy file"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
+        if (memcmp(bytes, others[i].start, others[i].length) == 0) return others[i].what;
+    /* ONNX: field 1, a version, then field 2, the name of the program that wrote it. */
+    const unsigned char version = (unsigned char)bytes[1], length = (unsigned char)bytes[3];
+    if (bytes[0] == 8 && version >= 1 && version <= 32 && bytes[2] == 0x12 && length <= 64)
+        return ": by its first bytes an ONNX file";
+    return "";
+}
+
 static bp_status read_header(bp__safetensors *file, size_t size)
 {
     const char *path = file->path;
     if (size < LENGTH_BYTES)
         return bp__fail(BP_ERROR_MODEL,
-                        "%s: not a safetensors file: %zu bytes, where the header's length alone "
+                        "%s: not a safetensors file: %zu byte%s, where the header's length alone "
                         "takes 8",
-                        path, size);
+                        path, size, size == 1 ? "" : "s");
     const uint64_t length = little_endian(file->bytes, LENGTH_BYTES);
     if (length == 0 || length > LONGEST_HEADER)
         return bp__fail(BP_ERROR_MODEL,
                         "%s, byte 0: not a safetensors file: a header of %" PRIu64
-                        " bytes, 1 to %d are possible",
-                        path, length, LONGEST_HEADER);
+                        " bytes, 1 to %d are possible%s",
+                        path, length, LONGEST_HEADER, other_format(file->bytes));
     if (length > size - LENGTH_BYTES)
         return bp__fail(BP_ERROR_MODEL,
                         "%s, byte 0: a header of %" PRIu64 " bytes, but only %zu follow: the file "

@@ -64,18 +64,17 @@ static bp_status describe(found *device, unsigned platform, unsigned number)
 }
 
 /* Whether a device can run the kernels at all: a compiler, and OpenCL C 1.2. */
-static bool usable(cl_device_id id)
+static bp_status is_usable(bool *usable, cl_device_id id)
 {
     cl_bool available = CL_FALSE, compiler = CL_FALSE;
     char version[256];
-    unsigned major, minor;
-    if (bp__cl.clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL) ||
-        bp__cl.clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler,
-                               NULL) ||
-        text_info(version, sizeof version, id, CL_DEVICE_OPENCL_C_VERSION) != BP_OK ||
-        sscanf(version, "OpenCL C %u.%u", &major, &minor) != 2)
-        return false;
-    return available && compiler && (major > 1 || minor >= 2);
+    unsigned major = 0, minor = 0;
+    BP_CL(clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL));
+    BP_CL(clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler, NULL));
+    BP_TRY(text_info(version, sizeof version, id, CL_DEVICE_OPENCL_C_VERSION));
+    *usable = sscanf(version, "OpenCL C %u.%u", &major, &minor) == 2 && available && compiler &&
+              (major > 1 || (major == 1 && minor >= 2));
+    return BP_OK;
 }
 
 static void describe_reference(bp_device_info *info)
@@ -89,6 +88,13 @@ static void describe_reference(bp_device_info *info)
     info->compute_units = 1;
 }
 
+static bp_status note_platform(unsigned number, cl_int code)
+{
+    snprintf(list_note, sizeof list_note, "platform %u: %s from clGetDeviceIDs", number,
+             bp__cl_error_name(code));
+    return BP_OK;
+}
+
 /* All devices of one platform, appended. A platform that fails is skipped with a note: a broken
  * driver must not hide the others. */
 static bp_status find_on_platform(found **list, size_t *count, size_t *capacity,
@@ -97,25 +103,22 @@ static bp_status find_on_platform(found **list, size_t *count, size_t *capacity,
     cl_uint devices = 0;
     cl_int code = bp__cl.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &devices);
     if (code == CL_DEVICE_NOT_FOUND || (code == CL_SUCCESS && devices == 0)) return BP_OK;
-    if (code != CL_SUCCESS) {
-        snprintf(list_note, sizeof list_note, "platform %u: %s from clGetDeviceIDs", number,
-                 bp__cl_error_name(code));
-        return BP_OK;
-    }
+    if (code != CL_SUCCESS) return note_platform(number, code);
     cl_device_id *ids = NULL;
     BP_TRY(bp__new_array(&ids, devices, sizeof *ids));
     bp_status status = BP_OK;
     code = bp__cl.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, devices, ids, NULL);
+    if (code != CL_SUCCESS) status = note_platform(number, code);
     for (cl_uint d = 0; code == CL_SUCCESS && d < devices && status == BP_OK; ++d) {
-        if (!usable(ids[d])) continue;
         status = bp__grow(list, capacity, *count + 1, sizeof **list);
         if (status != BP_OK) break;
         found *next = &(*list)[*count];
         memset(next, 0, sizeof *next);
         next->platform = platform;
         next->id = ids[d];
-        if (describe(next, number, d) == BP_OK)
-            ++*count;
+        bool usable = false;
+        if (is_usable(&usable, next->id) == BP_OK && (!usable || describe(next, number, d) == BP_OK))
+            *count += usable;
         else
             snprintf(list_note, sizeof list_note, "device %u:%u: %.400s", number, d,
                      bp_last_error());
@@ -134,9 +137,14 @@ static bp_status find_all(found **out, size_t *out_count)
         snprintf(list_note, sizeof list_note, "%.500s", bp_last_error());
         return BP_OK;
     }
+    const cl_int no_platform = -1001; /* CL_PLATFORM_NOT_FOUND_KHR */
     cl_uint platforms = 0;
     cl_int code = bp__cl.clGetPlatformIDs(0, NULL, &platforms);
-    if (code != CL_SUCCESS || platforms == 0) {
+    if (code != CL_SUCCESS && code != no_platform) {
+        snprintf(list_note, sizeof list_note, "%s from clGetPlatformIDs", bp__cl_error_name(code));
+        return BP_OK;
+    }
+    if (platforms == 0) {
         snprintf(list_note, sizeof list_note,
                  "no OpenCL platform: the ICD loader is there, but no driver (on Debian and Ubuntu "
                  "pocl-opencl-icd runs on any CPU)");
@@ -312,5 +320,5 @@ void bp_device_free(bp_device *device)
 
 const bp_device_info *bp_device_get_info(const bp_device *device)
 {
-    return &device->info;
+    return device ? &device->info : NULL;
 }

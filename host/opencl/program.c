@@ -72,7 +72,7 @@ static bp_status fail_build(bp_device *device, cl_program program, cl_int code, 
         bp__new_array(&log, size + 1, 1) == BP_OK)
         bp__cl.clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL);
     bp_status status =
-        bp__fail(BP_ERROR_BUILD, "%s: kernels/%s did not build with \"%s\" on %s:\n%s",
+        bp__fail(BP_ERROR_BUILD, "%s from clBuildProgram: kernels/%s did not build with \"%s\" on %s:\n%s",
                  bp__cl_error_name(code), file, options, device->info.name,
                  log && *log ? log : "(the driver gave no build log)");
     free(log);

@@ -49,11 +49,13 @@ static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__
     size_t bytes;
     if (count == 0) count = 1;
     if (!bp__mul_size(&bytes, count, sizeof(cl_float))) return bp__fail_memory(SIZE_MAX);
-    if (bytes > device->max_buffer_bytes || bytes > device->info.global_memory_bytes)
+    const cl_ulong most = device->max_buffer_bytes < device->info.global_memory_bytes
+                              ? device->max_buffer_bytes
+                              : device->info.global_memory_bytes;
+    if (bytes > most)
         return bp__fail(BP_ERROR_DEVICE_MEMORY,
                         "%s: a buffer of %.1f MB is needed, the device allows %.1f MB at once",
-                        device->info.name, (double)bytes / 1e6,
-                        (double)device->max_buffer_bytes / 1e6);
+                        device->info.name, (double)bytes / 1e6, (double)most / 1e6);
     bp__buffer *buffer = NULL;
     BP_TRY(bp__new_array(&buffer, 1, sizeof *buffer));
     bp_status status;

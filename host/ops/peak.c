@@ -1,4 +1,5 @@
-/* peak.c - measures a device's limits: multiply-adds in registers, and memory. Kernels in peak.cl. */
+/* peak.c - measures a device's limits: multiply-adds in registers, and memory. Kernels in peak.cl.
+ */
 #include "ops/peak.h"
 
 #include <stdio.h>
@@ -9,9 +10,10 @@
 /* As in peak.cl. */
 enum { CHAINS = 12, LINKS = 64 };
 
-/* The best of RUNS runs counts: whatever disturbs a run makes it slower, never faster. */
-enum { RUNS = 7 };
-static const double run_seconds = 0.05;
+/* The best run counts: whatever disturbs a run makes it slower, never faster. Many short ones find a
+ * quiet moment on a machine that is shared. */
+enum { RUNS = 20 };
+static const double run_seconds = 0.02;
 
 /* GPUs: work-items of a group, and groups a compute unit, enough to fill every one of them. */
 enum { GPU_GROUP = 256, GPU_GROUPS = 16 };
@@ -21,7 +23,8 @@ enum { CPU_ITEMS = 8 };
 
 static bp__grid grid_of(const bp__device_engine *engine)
 {
-    const size_t units = engine->device->info.compute_units ? engine->device->info.compute_units : 1;
+    const size_t units =
+        engine->device->info.compute_units ? engine->device->info.compute_units : 1;
     if (engine->cpu_kernels) return (bp__grid){1, {units * CPU_ITEMS, 1, 1}, {1, 1, 1}};
     size_t group = GPU_GROUP;
     while (group > engine->device->max_work_group) group /= 2;
@@ -45,7 +48,7 @@ static bp_status run(double *seconds, const bp__recorder *recorder, size_t times
 /* Seconds of one launch, the best run's. */
 static bp_status best_of(double *best, const bp__recorder *recorder)
 {
-    double seconds;
+    double seconds = 0;
     size_t times = 1;
     BP_TRY(run(&seconds, recorder, 1)); /* drivers compile at the first launch */
     for (;; times *= 2) {
@@ -66,20 +69,21 @@ static bp_status measure_fma(double *flops, bp__device_engine *engine)
     bp__recorder recorder = {.device = engine->device};
     bp__buffer *out = NULL;
     char options[64];
-    double seconds;
+    double seconds = 0;
     bp_status status;
     options_of(options, sizeof options, engine);
-    BP_TRY(bp__buffer_create(&engine->base, &out, BP__NUMBER,
-                             grid.global[0] * engine->vector_width));
+    BP_TRY(
+        bp__buffer_create(&engine->base, &out, BP__NUMBER, grid.global[0] * engine->vector_width));
     const cl_mem memory = bp__buffer_memory(out);
     /* Milliseconds a launch: long against the launch itself, short against a watchdog. */
     const cl_uint repeat = engine->cpu_kernels ? 1024 : 128;
     const cl_float a = 0.999f, b = 0.001f;
     const bp__arg args[] = {BP_ARG(memory), BP_ARG(repeat), BP_ARG(a), BP_ARG(b)};
-    BP_TRY_GOTO(bp__record_launch(&recorder, "peak.cl", options, "peak_fma", args, BP_COUNT(args),
-                                  &grid));
+    BP_TRY_GOTO(
+        bp__record_launch(&recorder, "peak.cl", options, "peak_fma", args, BP_COUNT(args), &grid));
     BP_TRY_GOTO(best_of(&seconds, &recorder));
-    *flops = 2.0 * CHAINS * LINKS * repeat * engine->vector_width * (double)grid.global[0] / seconds;
+    *flops =
+        2.0 * CHAINS * LINKS * repeat * engine->vector_width * (double)grid.global[0] / seconds;
 fail:
     bp__recorder_clear(&recorder);
     bp__buffer_free(&engine->base, out);
@@ -97,7 +101,8 @@ static bp_status triad_floats(size_t *out, const bp__device_engine *engine)
     if (bytes < 2 * cache) bytes = 2 * cache;
     if (bytes > 512ul << 20) bytes = 512ul << 20;
     if (bytes > device->max_buffer_bytes) bytes = device->max_buffer_bytes;
-    if (bytes > device->info.global_memory_bytes / 12) bytes = device->info.global_memory_bytes / 12;
+    if (bytes > device->info.global_memory_bytes / 12)
+        bytes = device->info.global_memory_bytes / 12;
     *out = (size_t)(bytes / (sizeof(cl_float) * 16)) * 16;
     return BP_OK;
 }
@@ -108,8 +113,8 @@ static bp_status measure_memory(double *bytes, bp__device_engine *engine)
     bp__buffer *array[3] = {NULL, NULL, NULL};
     cl_mem memory[3];
     char options[64];
-    size_t floats;
-    double seconds;
+    size_t floats = 0;
+    double seconds = 0;
     bp_status status;
     options_of(options, sizeof options, engine);
     BP_TRY(triad_floats(&floats, engine));

@@ -4,8 +4,8 @@
 
 #include "base/operation.h"
 
-/* engine is a device engine, not the reference's; the kernels are those that suit it, for CPUs or for
- * GPUs. The best of several runs. */
+/* engine is a device engine, not the reference's; the kernels are those that suit it, for CPUs or
+ * for GPUs. The best of several runs. */
 bp_status bp__peak_measure(bp_device_peak *out, bp__engine *engine);
 
 #endif

@@ -167,6 +167,9 @@ bp_status bp_predict(const bp_model *model, bp_device *device, const float *x, s
     if (!model || !device || !x || !y)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_predict: model, device, x and y are needed");
     if (rows == 0) return BP_OK;
+    if (rows > UINT32_MAX)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_predict: %zu rows, at most 2^32 - 1 are possible",
+                        rows);
     bp__engine *engine = NULL;
     bp__network *network = NULL;
     bp_status status;

@@ -167,9 +167,11 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
     const size_t layers = shape.layers;
     run r = {.result = result};
     bp__evaluator *evaluator = NULL;
-    snapshot kept = {0};
+    snapshot before = {0}, kept = {0}; /* kept: after the last epoch that ended well */
     bp_status status;
+    BP_TRY_GOTO(snapshot_create(&before, model, layers));
     BP_TRY_GOTO(snapshot_create(&kept, model, layers));
+    snapshot_copy(&before, model, false);
     snapshot_copy(&kept, model, false);
     BP_TRY_GOTO(bp_trainer_create(&r.trainer, model, device, options));
     BP_TRY_GOTO(bp_trainer_set_data(r.trainer, data));
@@ -177,7 +179,8 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
         BP_TRY_GOTO(bp__evaluator_create(&evaluator, r.trainer->network, validation));
     result->setup_seconds = bp__seconds() - start;
     status = run_all(&r, model, &kept, evaluator);
-    if (status != BP_OK && status != BP_ERROR_CANCELLED) snapshot_copy(&kept, model, true);
+    if (status != BP_OK && status != BP_ERROR_CANCELLED)
+        snapshot_copy(status == BP_ERROR_DIVERGED ? &kept : &before, model, true);
     if (result->seconds > 0)
         result->samples_per_second =
             (double)result->steps / (double)r.trainer->pass->steps * (double)r.trainer->pass->rows /
@@ -185,6 +188,7 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
 fail:
     bp__evaluator_free(evaluator);
     bp_trainer_free(r.trainer);
+    snapshot_free(&before, layers);
     snapshot_free(&kept, layers);
     return status;
 }

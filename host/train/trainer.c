@@ -18,7 +18,7 @@ bp_train_options bp_train_options_default(void)
 {
     return (bp_train_options){.size = sizeof(bp_train_options),
                               .epochs = 10,
-                              .batch = 64,
+                              .batch = 32,
                               .optimizer = BP_OPTIMIZER_ADAM,
                               .shuffle = 1,
                               .gemm = BP_GEMM_AUTO,
@@ -69,8 +69,17 @@ fail:
     return status;
 }
 
+/* Losses of steps under way may still arrive. */
+static void wait_for_device(bp_trainer *trainer)
+{
+    bp__hold_error(true);
+    (void)bp__engine_finish(trainer->engine);
+    bp__hold_error(false);
+}
+
 static void forget_data(bp_trainer *trainer)
 {
+    if (trainer->pass) wait_for_device(trainer);
     bp__plan_free(trainer->full);
     bp__plan_free(trainer->last);
     bp__pass_free(trainer->pass);
@@ -85,7 +94,7 @@ static void forget_data(bp_trainer *trainer)
 void bp_trainer_free(bp_trainer *trainer)
 {
     if (!trainer) return;
-    if (trainer->engine) (void)bp__engine_finish(trainer->engine);
+    if (trainer->engine) wait_for_device(trainer);
     forget_data(trainer);
     bp__plan_free(trainer->single);
     bp__pass_free(trainer->single_pass);
@@ -104,7 +113,12 @@ static bp_status make_plan(bp_trainer *trainer, bp__plan **plan, const bp__pass 
                                           .beta2 = options->beta2,
                                           .epsilon = options->epsilon};
     BP_TRY(bp__plan_create(plan, trainer->network, rows, labels, true));
-    return bp__plan_make_train(*plan, &pass->views, &optimizer);
+    bp_status status = bp__plan_make_train(*plan, &pass->views, &optimizer);
+    if (status != BP_OK) { /* half a plan must not be taken for one that is kept */
+        bp__plan_free(*plan);
+        *plan = NULL;
+    }
+    return status;
 }
 
 /* Learning rate and bias corrections of `count` steps from now on. */
@@ -349,6 +363,8 @@ bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *wei
 {
     if (!trainer || layer >= trainer->network->layer_count)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: no layer %zu", layer);
+    if (trainer->step == 0)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: no step has been done yet");
     const bp__layer_views *views = &trainer->network->slopes[layer];
     if (weights) BP_TRY(bp__view_read(trainer->engine, &views->weights, weights));
     if (biases && !views->bias.buffer)
