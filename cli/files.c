@@ -37,8 +37,8 @@ static bool lies_in(const struct stat *file, const char *folder, const char *bef
         if (strncmp(name, before, length) != 0) continue;
         for (size_t i = 0; i < count && !found; ++i)
             found = strncmp(name + length, ends[i], strlen(ends[i])) == 0 &&
-                    fstatat(dirfd(entries), name, &other, 0) == 0 &&
-                    other.st_dev == file->st_dev && other.st_ino == file->st_ino;
+                    fstatat(dirfd(entries), name, &other, 0) == 0 && other.st_dev == file->st_dev &&
+                    other.st_ino == file->st_ino;
     }
     closedir(entries);
     return found;

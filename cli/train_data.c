@@ -17,8 +17,7 @@ void cli_train_free(train_sets *sets)
 
 /* Another file, read and encoded as the schema knows it. */
 static int load_other(bp_data **out, const cli_command *command, const train_settings *s,
-                      const bp_schema *schema, const char *path, const char *labels,
-                      bool test_part)
+                      const bp_schema *schema, const char *path, const char *labels, bool test_part)
 {
     bp_load_options options = cli_input_load_options(&s->input);
     options.labels = labels;
@@ -44,8 +43,8 @@ static void note_text_columns(const bp_schema *schema)
         const char *name = json_string_value(json_object_get(column, "name"));
         if (!name || !json_is_array(json_object_get(column, "categories"))) continue;
         if (count++ >= MOST || used >= sizeof list) continue;
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.60s", used ? ", " : "",
-                                 name);
+        used +=
+            (size_t)snprintf(list + used, sizeof list - used, "%s%.60s", used ? ", " : "", name);
     }
     if (count > 0)
         cli_note("%zu column%s read as text, a feature for each word: %s%s", count, cli_s(count),
@@ -90,8 +89,7 @@ static int learn_and_encode(train_sets *sets, bp_schema **schema, const cli_comm
 }
 
 /* Splits *raw, which becomes the training part. Returns an exit code or -1. */
-static int split(bp_data **raw, bp_data **rest, const cli_command *command,
-                 const train_settings *s)
+static int split(bp_data **raw, bp_data **rest, const cli_command *command, const train_settings *s)
 {
     bp_data *all = *raw;
     const size_t rows = bp_data_get_info(all).rows;

@@ -24,8 +24,8 @@ typedef struct job_result {
 
 static inline void fault_parameters(bp_model *model, float *out)
 {
-    const size_t sizes[] = {FAULT_INPUTS * FAULT_HIDDEN, FAULT_HIDDEN,
-                            FAULT_HIDDEN * FAULT_CLASSES, FAULT_CLASSES};
+    const size_t sizes[] = {FAULT_INPUTS * FAULT_HIDDEN, FAULT_HIDDEN, FAULT_HIDDEN * FAULT_CLASSES,
+                            FAULT_CLASSES};
     for (size_t i = 0; i < 4; ++i) {
         const float *from = i % 2 ? bp_model_biases(model, i / 2) : bp_model_weights(model, i / 2);
         memcpy(out, from, sizes[i] * sizeof *out);
@@ -33,8 +33,8 @@ static inline void fault_parameters(bp_model *model, float *out)
     }
 }
 
-/* Data, model, two epochs with validation, evaluation, prediction. The header's promise for bp_train
- * is checked here: after an error the model is as it was. */
+/* Data, model, two epochs with validation, evaluation, prediction. The header's promise for
+ * bp_train is checked here: after an error the model is as it was. */
 static inline bp_status train_job(bp_device *device, int32_t gemm, job_result *result)
 {
     float x[FAULT_ROWS * FAULT_INPUTS];
@@ -77,8 +77,8 @@ static inline bp_status train_job(bp_device *device, int32_t gemm, job_result *r
     return status;
 }
 
-/* The same step by step. A call that fails is made once more: what the fault was is over then, or it
- * fails again; either way nothing may break. */
+/* The same step by step. A call that fails is made once more: what the fault was is over then, or
+ * it fails again; either way nothing may break. */
 static inline bp_status step_job(bp_device *device, int32_t gemm, job_result *result)
 {
     float x[FAULT_ROWS * FAULT_INPUTS], targets[FAULT_ROWS * FAULT_CLASSES];

@@ -74,7 +74,8 @@ int main(int argc, char **argv)
     TRY(bp_trainer_create(&trainer, loaded, device, &how));
     TRY(bp_trainer_set_data(trainer, training));
     TRY(bp_trainer_epoch(trainer, NULL));
-    TRY(bp_trainer_step(trainer, bp_data_features(training), NULL, bp_data_labels(training), 5, NULL));
+    TRY(bp_trainer_step(trainer, bp_data_features(training), NULL, bp_data_labels(training), 5,
+                        NULL));
     TRY(bp_trainer_get_model(trainer, loaded));
 
     /* Errors must not leak either. */

@@ -71,6 +71,8 @@ Test(cli_faults, eval_and_predict_name_what_does_not_fit)
     write_text("text.csv", "length,width,colour,kind\nlong,1,red,rose\n");
     write_text("label.csv", "length,width,colour,kind\n1,1,red,cactus\n");
     write_flowers("bare.csv", 6, 1, false);
+    write_bytes("zip", "PK\3\4\0\0\10\10\0\0\0", 12);
+    write_bytes("onnx", "\10\10\22\7pytorch\32", 12);
     const struct {
         const char *line, *says;
     } cases[] = {
@@ -89,6 +91,8 @@ Test(cli_faults, eval_and_predict_name_what_does_not_fit)
         {"info missing", "missing"},
         {"info flowers.csv", "flowers.csv"},
         {"info images", "images"},
+        {"info zip", "a zip archive, as torch.save writes"},
+        {"info onnx", "an ONNX file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         result r = shell("cd %s; BACKPROP_DEVICE=reference exec " CLI " %s", folder, cases[i].line);

@@ -15,12 +15,14 @@
 /* Programs are built from cold caches in places. */
 TestSuite(faults, .timeout = 600);
 
-/* ---- The wrapped table ------------------------------------------------------------------------ */
+/* ---- The wrapped table ------------------------------------------------------------------------
+ */
 
 static bp__cl_api real;
 
 enum { CONTEXT, QUEUE, PROGRAM, KERNEL, BUFFER, EVENT, HANDLES };
-static const char *const handle_names[] = {"context", "queue", "program", "kernel", "buffer", "event"};
+static const char *const handle_names[] = {"context", "queue",  "program",
+                                           "kernel",  "buffer", "event"};
 static long live[HANDLES];
 
 /* What is to happen, and what has. */
@@ -83,40 +85,49 @@ static cl_int planned(const char *call)
 #define WAITS cl_uint waits, const cl_event *wait, cl_event *event
 
 PLAIN(clGetPlatformIDs, (cl_uint count, cl_platform_id *ids, cl_uint *found), (count, ids, found))
-PLAIN(clGetPlatformInfo, (cl_platform_id id, cl_platform_info what, size_t size, void *out, size_t *used),
+PLAIN(clGetPlatformInfo,
+      (cl_platform_id id, cl_platform_info what, size_t size, void *out, size_t *used),
       (id, what, size, out, used))
-PLAIN(clGetDeviceIDs, (cl_platform_id platform, cl_device_type type, cl_uint count, cl_device_id *ids,
-                       cl_uint *found), (platform, type, count, ids, found))
-PLAIN(clGetProgramBuildInfo, (cl_program program, cl_device_id id, cl_program_build_info what,
-                              size_t size, void *out, size_t *used),
+PLAIN(clGetDeviceIDs,
+      (cl_platform_id platform, cl_device_type type, cl_uint count, cl_device_id *ids,
+       cl_uint *found),
+      (platform, type, count, ids, found))
+PLAIN(clGetProgramBuildInfo,
+      (cl_program program, cl_device_id id, cl_program_build_info what, size_t size, void *out,
+       size_t *used),
       (program, id, what, size, out, used))
-PLAIN(clBuildProgram, (cl_program program, cl_uint count, const cl_device_id *ids,
-                       const char *options, void(CL_CALLBACK *notify)(cl_program, void *),
-                       void *user), (program, count, ids, options, notify, user))
+PLAIN(clBuildProgram,
+      (cl_program program, cl_uint count, const cl_device_id *ids, const char *options,
+       void(CL_CALLBACK *notify)(cl_program, void *), void *user),
+      (program, count, ids, options, notify, user))
 PLAIN(clSetKernelArg, (cl_kernel kernel, cl_uint index, size_t size, const void *value),
       (kernel, index, size, value))
-PLAIN(clGetKernelInfo, (cl_kernel kernel, cl_kernel_info what, size_t size, void *out, size_t *used),
+PLAIN(clGetKernelInfo,
+      (cl_kernel kernel, cl_kernel_info what, size_t size, void *out, size_t *used),
       (kernel, what, size, out, used))
-PLAIN(clEnqueueNDRangeKernel, (cl_command_queue queue, cl_kernel kernel, cl_uint dims,
-                               const size_t *offset, const size_t *global, const size_t *local,
-                               WAITS), (queue, kernel, dims, offset, global, local, waits, wait, event))
-PLAIN(clEnqueueWriteBuffer, (cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset,
-                             size_t size, const void *host, WAITS),
+PLAIN(clEnqueueNDRangeKernel,
+      (cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
+       const size_t *global, const size_t *local, WAITS),
+      (queue, kernel, dims, offset, global, local, waits, wait, event))
+PLAIN(clEnqueueWriteBuffer,
+      (cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset, size_t size,
+       const void *host, WAITS),
       (queue, memory, blocking, offset, size, host, waits, wait, event))
-PLAIN(clEnqueueReadBufferRect, (cl_command_queue queue, cl_mem memory, cl_bool blocking,
-                                const size_t *origin, const size_t *host_origin, const size_t *region,
-                                size_t row, size_t slice, size_t host_row, size_t host_slice,
-                                void *host, WAITS),
+PLAIN(clEnqueueReadBufferRect,
+      (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
+       const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
+       size_t host_slice, void *host, WAITS),
       (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host,
        waits, wait, event))
-PLAIN(clEnqueueWriteBufferRect, (cl_command_queue queue, cl_mem memory, cl_bool blocking,
-                                 const size_t *origin, const size_t *host_origin,
-                                 const size_t *region, size_t row, size_t slice, size_t host_row,
-                                 size_t host_slice, const void *host, WAITS),
+PLAIN(clEnqueueWriteBufferRect,
+      (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
+       const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
+       size_t host_slice, const void *host, WAITS),
       (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host,
        waits, wait, event))
-PLAIN(clEnqueueFillBuffer, (cl_command_queue queue, cl_mem memory, const void *pattern,
-                            size_t pattern_size, size_t offset, size_t size, WAITS),
+PLAIN(clEnqueueFillBuffer,
+      (cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size,
+       size_t offset, size_t size, WAITS),
       (queue, memory, pattern, pattern_size, offset, size, waits, wait, event))
 PLAIN(clFlush, (cl_command_queue queue), (queue))
 FINAL(clFinish, HANDLES, (cl_command_queue queue), (queue))
@@ -130,7 +141,8 @@ FINAL(clReleaseEvent, EVENT, (cl_event event), (event))
 CREATE(cl_context, clCreateContext, CONTEXT,
        (const cl_context_properties *properties, cl_uint count, const cl_device_id *ids,
         void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *user,
-        cl_int *code), (properties, count, ids, notify, user, code))
+        cl_int *code),
+       (properties, count, ids, notify, user, code))
 CREATE(cl_command_queue, clCreateCommandQueue, QUEUE,
        (cl_context context, cl_device_id id, cl_command_queue_properties properties, cl_int *code),
        (context, id, properties, code))
@@ -149,12 +161,14 @@ static cl_int CL_API_CALL wrap_clEnqueueReadBuffer(cl_command_queue queue, cl_me
 {
     cl_int code = planned("clEnqueueReadBuffer");
     if (code != CL_SUCCESS) return code;
-    code = real.clEnqueueReadBuffer(queue, memory, blocking, offset, size, host, waits, wait, event);
+    code =
+        real.clEnqueueReadBuffer(queue, memory, blocking, offset, size, host, waits, wait, event);
     live[EVENT] += code == CL_SUCCESS && event;
     return code;
 }
 
-/* ---- Devices that claim less ------------------------------------------------------------------ */
+/* ---- Devices that claim less ------------------------------------------------------------------
+ */
 
 /* Replaces what the device says of itself; 0: the truth. */
 static struct claims {
@@ -218,7 +232,8 @@ static void no_fault(void)
     fault.until = -1;
 }
 
-/* ---- Every call ------------------------------------------------------------------------------- */
+/* ---- Every call -------------------------------------------------------------------------------
+ */
 
 static const cl_int codes[] = {CL_OUT_OF_RESOURCES, CL_MEM_OBJECT_ALLOCATION_FAILURE,
                                CL_OUT_OF_HOST_MEMORY, CL_INVALID_VALUE, -9999};
@@ -245,7 +260,8 @@ static void check_status(bp_status status, long n, const char *mode)
     /* Where only releases failed, there is nothing to report. */
     bool only_cleaning = true;
     for (size_t i = 0; i < fault.failed; ++i)
-        only_cleaning = only_cleaning && (cleaning(fault.all[i]) || strcmp(fault.all[i], "clFinish") == 0);
+        only_cleaning =
+            only_cleaning && (cleaning(fault.all[i]) || strcmp(fault.all[i], "clFinish") == 0);
     if (status == BP_OK) {
         cr_assert(only_cleaning, "call %ld (%s, %s): the failure was lost", n, fault.first, mode);
         return;
@@ -362,7 +378,8 @@ Test(faults, every_call_of_opening)
                 const char *note;
                 plan_fault(n, for_good, codes[c], NULL);
                 const bp_status listed = bp_device_list(&list, &count, &note);
-                if (listed == BP_OK) cr_assert(count >= 1 && (count > 1 || *note), "%s", fault.first);
+                if (listed == BP_OK)
+                    cr_assert(count >= 1 && (count > 1 || *note), "%s", fault.first);
                 no_fault();
                 bp_device_list_free(list);
             }
@@ -400,7 +417,8 @@ Test(faults, every_program)
     fail_programs("clCreateProgramWithSource", BP_GEMM_AUTO);
 }
 
-/* ---- Kernels that do not build ---------------------------------------------------------------- */
+/* ---- Kernels that do not build ----------------------------------------------------------------
+ */
 
 /* Writes the library's kernels below `folder`, with a line that is no C at the end of `broken`. */
 static void write_kernels(const char *folder, const char *broken)
@@ -457,7 +475,8 @@ Test(faults, kernels_that_do_not_build)
     bp_device_free(device);
 }
 
-/* ---- Poor devices ----------------------------------------------------------------------------- */
+/* ---- Poor devices -----------------------------------------------------------------------------
+ */
 
 Test(faults, too_little_memory)
 {
@@ -504,9 +523,8 @@ Test(faults, poor_devices)
     cr_assert_eq(train_job(device, BP_GEMM_AUTO, &want), BP_OK);
     bp_device_free(device);
     for (int poverty = 0; poverty < 8; ++poverty) {
-        claims = (struct claims){.one_work_item = poverty & 1,
-                                 .no_local_memory = poverty & 2,
-                                 .is_gpu = poverty & 4};
+        claims = (struct claims){
+            .one_work_item = poverty & 1, .no_local_memory = poverty & 2, .is_gpu = poverty & 4};
         device = open_first();
         cr_assert_eq(train_job(device, BP_GEMM_AUTO, &got), BP_OK, "%d: %s", poverty,
                      bp_last_error());
@@ -535,7 +553,8 @@ Test(faults, no_opencl_at_all)
     bp_device_free(device);
 }
 
-/* ---- Several at once -------------------------------------------------------------------------- */
+/* ---- Several at once --------------------------------------------------------------------------
+ */
 
 enum { THREADS = 4, ROUNDS = 5 };
 

@@ -1,5 +1,5 @@
-/* test_faults_memory.c - the n-th allocation fails, for every n of a small training on the reference
- * device: out of memory is said, nothing leaks, the model stays as it was. */
+/* test_faults_memory.c - the n-th allocation fails, for every n of a small training on the
+ * reference device: out of memory is said, nothing leaks, the model stays as it was. */
 #include "allocations.h"
 #include "faults.h"
 

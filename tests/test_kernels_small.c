@@ -1,18 +1,20 @@
-/* test_kernels_small.c - every kernel in every variant at ragged sizes small enough for a simulator.
+/* test_kernels_small.c - every kernel in every variant at ragged sizes small enough for a
+ * simulator.
  *
  * Runs on all devices like other tests, and under oclgrind (tests/oclgrind/run.cmake), which sees
  * what results do not show: races, reads of what nobody wrote, accesses outside of a buffer.
  * BACKPROP_OCLGRIND then names the folder that takes one log a test. */
+#include "network_support.h"
 #include "opencl/embedded.h"
 #include "ops/dense_epilogue.h"
 #include "ops/gemm.h"
-#include "network_support.h"
 
 /* ---- oclgrind -------------------------------------------------------------------------------- */
 
 /* oclgrind 21.10 forgets what a buffer held when the host writes to a part of it, and reports the
  * rest as uninitialised. So each write by the host is followed by one of the whole buffer, but only
- * where the library has filled the buffer before: leaving that out is a bug that oclgrind shall see. */
+ * where the library has filled the buffer before: leaving that out is a bug that oclgrind shall
+ * see. */
 enum { BUFFERS = 4096 };
 static struct tracked {
     cl_mem memory;
@@ -70,8 +72,8 @@ static cl_int CL_API_CALL write_buffer(cl_command_queue queue, cl_mem memory, cl
                                        size_t offset, size_t size, const void *host, cl_uint waits,
                                        const cl_event *wait, cl_event *event)
 {
-    const cl_int code = real.clEnqueueWriteBuffer(queue, memory, blocking, offset, size, host, waits,
-                                                  wait, event);
+    const cl_int code =
+        real.clEnqueueWriteBuffer(queue, memory, blocking, offset, size, host, waits, wait, event);
     write_whole(queue, memory);
     return code;
 }
@@ -150,15 +152,15 @@ static const int32_t gpu[] = {BP_GEMM_GPU, -1}, cpu[] = {BP_GEMM_CPU, -1};
 typedef bp_status (*gemm_launcher)(bp__device_engine *, bp__recorder *, const bp__gemm *);
 
 /* m, n, k. */
-static const size_t shapes[][3] = {{3, 5, 2}, {1, 1, 1}, {5, 17, 9}, {16, 7, 33}, {19, 34, 18},
-                                   {2, 3, 520}};
+static const size_t shapes[][3] = {{3, 5, 2},   {1, 1, 1},    {5, 17, 9},
+                                   {16, 7, 33}, {19, 34, 18}, {2, 3, 520}};
 
 /* The layouts with the epilogues that they have. */
 static const struct {
     bp__gemm_layout layout;
     bp__epilogue epilogue;
-} products[] = {{BP__GEMM_NT, BP__EPILOGUE_NONE}, {BP__GEMM_NT, BP__EPILOGUE_ACTIVATION},
-                {BP__GEMM_NT, BP__EPILOGUE_BIAS}, {BP__GEMM_NN, BP__EPILOGUE_NONE},
+} products[] = {{BP__GEMM_NT, BP__EPILOGUE_NONE},  {BP__GEMM_NT, BP__EPILOGUE_ACTIVATION},
+                {BP__GEMM_NT, BP__EPILOGUE_BIAS},  {BP__GEMM_NN, BP__EPILOGUE_NONE},
                 {BP__GEMM_NN, BP__EPILOGUE_SLOPE}, {BP__GEMM_TN, BP__EPILOGUE_NONE}};
 
 static double finished(const bp__gemm *gemm, double sum, const float *e, size_t i, size_t j)
@@ -197,12 +199,14 @@ static void check_product(rig *r, gemm_launcher launch, const size_t shape[3], b
         for (size_t j = 0; j < n; ++j) {
             double sum = 0;
             for (size_t s = 0; s < k; ++s)
-                sum += (double)a[tn ? s * m + i : i * k + s] * (double)b[nt ? j * k + s : s * n + j];
+                sum +=
+                    (double)a[tn ? s * m + i : i * k + s] * (double)b[nt ? j * k + s : s * n + j];
             const double want = finished(&gemm, sum, e, i, j);
-            cr_assert(fabs((double)c[i * n + j] - want) <= 1e-5 * (1 + fabs(want)),
-                      "%s: layout %d, epilogue %d, activation %d, %zux%zux%zu at %zu, %zu: %g not %g",
-                      r->name, (int)gemm.layout, (int)gemm.epilogue, (int)gemm.activation, m, n, k,
-                      i, j, (double)c[i * n + j], want);
+            cr_assert(
+                fabs((double)c[i * n + j] - want) <= 1e-5 * (1 + fabs(want)),
+                "%s: layout %d, epilogue %d, activation %d, %zux%zux%zu at %zu, %zu: %g not %g",
+                r->name, (int)gemm.layout, (int)gemm.epilogue, (int)gemm.activation, m, n, k, i, j,
+                (double)c[i * n + j], want);
         }
     check_guards(r, &pc, "product");
     bp__recorder_clear(&recorder);
@@ -293,8 +297,9 @@ static void check_epilogues(rig *r, void *context)
             float *c = read_side(r, &pc, DEVICE);
             for (size_t i = 0; i < m * n; ++i) {
                 const double want = finished(&gemm, (double)before[i], e, i / n, i % n);
-                cr_assert(fabs((double)c[i] - want) <= 1e-5, "%s: epilogue %d, activation %d: %g not %g",
-                          r->name, (int)gemm.epilogue, (int)f, (double)c[i], want);
+                cr_assert(fabs((double)c[i] - want) <= 1e-5,
+                          "%s: epilogue %d, activation %d: %g not %g", r->name, (int)gemm.epilogue,
+                          (int)f, (double)c[i], want);
             }
             check_guards(r, &pc, "epilogue");
             bp__recorder_clear(&recorder);
@@ -328,7 +333,8 @@ static void check_bias_gradient(rig *r)
         const size_t B = shapes[s][0], m = shapes[s][2], n = shapes[s][1];
         float *x = random_floats(B * m, 1, 6), *d = random_floats(B * n, 1, 7);
         pair in = pair_of(r, BP__NUMBER, B, m, x), delta = pair_of(r, BP__NUMBER, B, n, d);
-        pair weights = pair_of(r, BP__NUMBER, n, m, NULL), bias = pair_of(r, BP__NUMBER, 1, n, NULL);
+        pair weights = pair_of(r, BP__NUMBER, n, m, NULL),
+             bias = pair_of(r, BP__NUMBER, 1, n, NULL);
         for (int side = 0; side < SIDES; ++side) {
             const bp__op op = {.kind = BP__OP_DENSE_GRADIENT,
                                .as.dense_gradient = {weights.on[side], bias.on[side],
@@ -479,8 +485,10 @@ static void check_optimizer(rig *r)
     const float hyper[2 * BP__HYPER_COUNT] = {9, 9, 9, 9, 0.5f, 10, 1000, 0};
     for (int32_t kind = BP_OPTIMIZER_SGD; kind <= BP_OPTIMIZER_ADAM; ++kind) {
         const int32_t now = 2;
-        pair parameters = pair_of(r, BP__NUMBER, 1, N, w), gradients = pair_of(r, BP__NUMBER, 1, N, g);
-        pair moment1 = pair_of(r, BP__NUMBER, 1, N, zeros), moment2 = pair_of(r, BP__NUMBER, 1, N, zeros);
+        pair parameters = pair_of(r, BP__NUMBER, 1, N, w),
+             gradients = pair_of(r, BP__NUMBER, 1, N, g);
+        pair moment1 = pair_of(r, BP__NUMBER, 1, N, zeros),
+             moment2 = pair_of(r, BP__NUMBER, 1, N, zeros);
         pair table = pair_of(r, BP__NUMBER, 1, 2 * BP__HYPER_COUNT, hyper);
         pair step = pair_of(r, BP__INTEGER, 1, 1, &now);
         for (int side = 0; side < SIDES; ++side) {
@@ -510,7 +518,8 @@ static void check_optimizer(rig *r)
     free(g);
 }
 
-/* The kernels that measure a device: out = x + a y, and chains whose results only have to be finite. */
+/* The kernels that measure a device: out = x + a y, and chains whose results only have to be
+ * finite. */
 static void check_peak(rig *r)
 {
     enum { VECTORS = 7 };
@@ -520,7 +529,8 @@ static void check_peak(rig *r)
     pair px = pair_of(r, BP__NUMBER, 1, floats, x), py = pair_of(r, BP__NUMBER, 1, floats, y);
     pair out = pair_of(r, BP__NUMBER, 1, floats, NULL);
     for (int blocks = 0; blocks < 2; ++blocks) {
-        /* These kernels start at a buffer's first word, and the guards are multiples of a vector. */
+        /* These kernels start at a buffer's first word, and the guards are multiples of a vector.
+         */
         const cl_mem memory[] = {bp__buffer_memory(out.on[DEVICE].buffer),
                                  bp__buffer_memory(px.on[DEVICE].buffer),
                                  bp__buffer_memory(py.on[DEVICE].buffer)};
@@ -671,11 +681,11 @@ static void each_width(void (*check)(rig *), unsigned from, unsigned to)
     X(shuffled_products_cpu_8, products_cpu(8, NT))                                                \
     X(shuffled_products_cpu_16, products_cpu(16, NT))                                              \
     X(epilogues, each_device(naive, check_epilogues, NULL))                                        \
-    X(bias_gradient, each_width(check_bias_gradient, 1, 16))                                              \
-    X(gather, each_width(check_gather, 1, 16))                                                            \
-    X(loss, each_width(check_losses, 1, 16))                                                              \
-    X(softmax, each_width(check_softmax, 1, 16))                                                          \
-    X(reduce, each_width(check_reduce, 1, 16))                                                            \
+    X(bias_gradient, each_width(check_bias_gradient, 1, 16))                                       \
+    X(gather, each_width(check_gather, 1, 16))                                                     \
+    X(loss, each_width(check_losses, 1, 16))                                                       \
+    X(softmax, each_width(check_softmax, 1, 16))                                                   \
+    X(reduce, each_width(check_reduce, 1, 16))                                                     \
     X(optimizer, each_width(check_optimizer, 1, 16))                                               \
     X(peak, each_width(check_peak, 1, 16))                                                         \
     X(training, each_width(check_training, 1, 4))                                                  \

@@ -156,8 +156,8 @@ Test(safetensors, layout_is_what_torch_expects)
         "\"2.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[36,60]}",
         "\"3.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[60,76]}",
         "\"3.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[76,84]}",
-        "\"nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2, bias=False), "
-        "nn.Linear(2, 2), nn.Softmax(dim=-1))\"",
+        ("\"nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2, bias=False), "
+         "nn.Linear(2, 2), nn.Softmax(dim=-1))\""),
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
         cr_assert(strstr(bytes + 8, parts[i]), "%s", parts[i]);

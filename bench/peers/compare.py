@@ -3,10 +3,11 @@
 
     bench/peers/compare.py [--build build/release] [--runs 5] [--save NAME]
 
-scripts/bench-setup installs the others; those that are not there are named and left out. All programs
-of a case are started and train for two epochs first: from the same parameters, with the same batches
-in the same order, so that the losses of the second epoch must agree; who disagrees is marked. Then
-they take turns, A B C A B C, half a second each, so that what changes on the machine meets everyone.
+scripts/bench-setup installs the others; those that are not there are named and left out. All
+programs of a case are started and train for two epochs first: from the same parameters, with the same
+batches in the same order, so that the losses of the second epoch must agree; who disagrees is marked.
+Then they take turns, A B C A B C, a fraction of a second each, so that what changes on the machine
+meets everyone. On an otherwise idle machine the whole of it takes some minutes.
 
 A ratio is time of theirs / time of ours: above 1 this library is faster. It is the quotient of the
 medians; in brackets the smallest and largest quotient of a single turn. Other work on the machine
@@ -31,6 +32,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
+CASE_SECONDS = 30  # then three turns have to do
 SLOW = "left out: minutes for this case"
 # layers, batch, head (see peer.h), rows, learning rate, peers that are left out and why
 CASES = [
@@ -140,7 +142,10 @@ def take_turns(peers, runs, line, key, patience):
     """Each peer gets values[runs]; one that fails is removed and returned with the reason."""
     failed = {}
     load = Load(peers)
-    for _ in range(runs):
+    for turn in range(runs):
+        # A case must end, on a busy machine as well.
+        if turn >= 3 and time.monotonic() - load.start > CASE_SECONDS:
+            break
         for peer in list(peers):
             time.sleep(0.05)  # until the threads of the one before have stopped to spin
             try:
@@ -233,7 +238,8 @@ class Found:
                 name = f"{label} {version.split('+')[0]}"
                 self.train.append((name, [python, "-B", os.path.join(HERE, scripts[0])], threads))
                 if scripts[1]:
-                    self.gemm.append((name, [python, "-B", os.path.join(HERE, scripts[1])], threads))
+                    self.gemm.append((name, [python, "-B", os.path.join(HERE, scripts[1])],
+                                      threads))
         if arguments.only:
             wanted = re.compile(arguments.only, re.IGNORECASE)
             for entries in (self.train, self.gemm):
@@ -258,8 +264,9 @@ def cpu_name():
                          for line in file.read().split("\n\n")[0].splitlines() if ":" in line)
         vectors = [v for v in ("avx512f", "avx2", "avx", "asimd") if v in
                    lines.get("flags", lines.get("Features", "")).split()]
-        return (f"{lines.get('model name', platform.machine())} (family {lines.get('cpu family', '?')}"
-                f", model {lines.get('model', '?')}, {vectors[0] if vectors else 'no vectors'})")
+        return (f"{lines.get('model name', platform.machine())} (family "
+                f"{lines.get('cpu family', '?')}, model {lines.get('model', '?')}, "
+                f"{vectors[0] if vectors else 'no vectors'})")
     except (OSError, ValueError):
         return platform.processor() or platform.machine()
 
@@ -369,7 +376,7 @@ def gemm_cases(found, arguments):
                 turn = [p for p in peers if not ("clblast" in p.label and max(rows, inputs) > 1024)]
                 for peer in turn:
                     peer.values = []
-                line = f"{product} {rows} {inputs} {units} {arguments.seconds / 2}"
+                line = f"{product} {rows} {inputs} {units} {arguments.seconds / 2:g}"
                 failed, others = take_turns(turn, arguments.runs, line, "gflops", 90)
                 skipped.update(failed)
                 peers = [p for p in peers if p.label not in failed]
@@ -396,20 +403,22 @@ def gemm_entry(product, rows, inputs, units, peers, others):
         if peak and peer.label != "FMA peak":
             result["of_peak"] = statistics.median(peer.values) / peak
         entry["peers"].append(result)
-        print_row(peer.label, f"{statistics.median(peer.values):.4g} GFLOP/s",
-                  f"{100 * result['of_peak']:.0f} % of peak" if "of_peak" in result else "", result, "")
+        share = f"{100 * result['of_peak']:.0f} % of peak" if "of_peak" in result else ""
+        print_row(peer.label, f"{statistics.median(peer.values):.4g} GFLOP/s", share, result, "")
     return entry
+
+
+def ratios_of(case):
+    return ", ".join(f"{p['peer']} {quotient(p['ratio'])}" for p in case["peers"] if "ratio" in p)
 
 
 def summary(report):
     print("\nRatios of medians (theirs / ours, above 1 this library is faster)")
     for case in report["training"]:
-        ratios = ", ".join(f"{p['peer']} {quotient(p['ratio'])}" for p in case["peers"] if "ratio" in p)
-        print(f"  {case['layers'] + ' @ ' + str(case['batch']):26} {case['head']:8} {ratios}")
+        print(f"  {case['layers'] + ' @ ' + str(case['batch']):26} {case['head']:8} {ratios_of(case)}")
     for case in report["products"].get("cases", []):
-        ratios = ", ".join(f"{p['peer']} {quotient(p['ratio'])}" for p in case["peers"] if "ratio" in p)
         shape = f"{case['rows']} x {case['inputs']} x {case['units']}"
-        print(f"  {shape:26} {case['product']:8} {ratios}")
+        print(f"  {shape:26} {case['product']:8} {ratios_of(case)}")
 
 
 def main():
@@ -417,12 +426,14 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"),
                         help="build folder (build/release)")
-    parser.add_argument("--no-build", action="store_true", help="do not build the target peers first")
+    parser.add_argument("--no-build", action="store_true",
+                        help="do not build the target peers first")
     parser.add_argument("--runs", type=int, default=5, help="turns of each program (5)")
-    parser.add_argument("--seconds", type=float, default=0.4, help="length of a turn (0.4)")
+    parser.add_argument("--seconds", type=float, default=0.25, help="length of a turn (0.25)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", help="device of this library (auto)")
-    parser.add_argument("--python", action="append", help="a Python to look for peers in; repeatable")
+    parser.add_argument("--python", action="append",
+                        help="a Python to look for peers in; repeatable")
     parser.add_argument("--only", metavar="REGEX", help="only peers whose name matches")
     parser.add_argument("--cases", metavar="REGEX",
                         help="only cases that match, as in '2-2-1 @ 4 sigmoid' or 'products'")

@@ -1,5 +1,6 @@
-/* fma_peak.c - the most multiply-adds that this CPU's cores can do: chains of vector FMAs that stay in
- * registers, on every core. Prints GFLOP/s; with --serve once for each line of standard input. */
+/* fma_peak.c - the most multiply-adds that this CPU's cores can do: chains of vector FMAs that stay
+ * in registers, on every core. Prints GFLOP/s; with --serve once for each line of standard input.
+ */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

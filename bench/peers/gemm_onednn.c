@@ -89,9 +89,10 @@ static void run_sgemm(const gemm_case *c, size_t times)
     const dnnl_dim_t depth =
         (dnnl_dim_t)(c->product == GEMM_GRADIENT ? c->left_rows : c->left_columns);
     for (size_t t = 0; t < times; ++t)
-        OK(dnnl_sgemm(c->product == GEMM_GRADIENT ? 'T' : 'N', c->product == GEMM_FORWARD ? 'T' : 'N',
-                      (dnnl_dim_t)c->out_rows, (dnnl_dim_t)c->out_columns, depth, 1, c->left,
-                      (dnnl_dim_t)c->left_columns, c->right, (dnnl_dim_t)c->right_columns, 0, c->out,
+        OK(dnnl_sgemm(c->product == GEMM_GRADIENT ? 'T' : 'N',
+                      c->product == GEMM_FORWARD ? 'T' : 'N', (dnnl_dim_t)c->out_rows,
+                      (dnnl_dim_t)c->out_columns, depth, 1, c->left, (dnnl_dim_t)c->left_columns,
+                      c->right, (dnnl_dim_t)c->right_columns, 0, c->out,
                       (dnnl_dim_t)c->out_columns));
 }
 

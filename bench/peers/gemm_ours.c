@@ -1,6 +1,7 @@
 /* gemm_ours.c - libbackprop's products, as the operations of a dense layer: without bias, linear.
  *
- *     gemm_ours PRODUCT ROWS INPUTS UNITS [DEVICE [GEMM]]      GEMM: auto, clblast, naive, cpu... */
+ *     gemm_ours PRODUCT ROWS INPUTS UNITS [DEVICE [GEMM]]      GEMM: auto, clblast, naive, cpu...
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,8 +38,10 @@ static void prepare(const gemm_case *c)
             .out = result, .in = left, .weights = right, .activation = BP_ACTIVATION_LINEAR};
     } else if (c->product == GEMM_EFFECT) {
         op.kind = BP__OP_DENSE_EFFECT;
-        op.as.dense_effect = (bp__dense_effect){
-            .delta_in = result, .delta = left, .weights = right, .activation = BP_ACTIVATION_LINEAR};
+        op.as.dense_effect = (bp__dense_effect){.delta_in = result,
+                                                .delta = left,
+                                                .weights = right,
+                                                .activation = BP_ACTIVATION_LINEAR};
     } else {
         op.kind = BP__OP_DENSE_GRADIENT;
         op.as.dense_gradient =

@@ -41,14 +41,14 @@ static void free_case(gemm_case *c)
 static double exact(const gemm_case *c, size_t i, size_t j)
 {
     double sum = 0;
-    const size_t depth = c->product == GEMM_FORWARD ? c->inputs
+    const size_t depth = c->product == GEMM_FORWARD  ? c->inputs
                          : c->product == GEMM_EFFECT ? c->units
                                                      : c->rows;
     for (size_t k = 0; k < depth; ++k) {
-        const size_t left = c->product == GEMM_GRADIENT ? k * c->left_columns + i
-                                                        : i * c->left_columns + k;
-        const size_t right = c->product == GEMM_FORWARD ? j * c->right_columns + k
-                                                        : k * c->right_columns + j;
+        const size_t left =
+            c->product == GEMM_GRADIENT ? k * c->left_columns + i : i * c->left_columns + k;
+        const size_t right =
+            c->product == GEMM_FORWARD ? j * c->right_columns + k : k * c->right_columns + j;
         sum += (double)c->left[left] * (double)c->right[right];
     }
     return sum / sqrt((double)depth);
@@ -57,7 +57,7 @@ static double exact(const gemm_case *c, size_t i, size_t j)
 /* The largest of some errors, where the products are of the order 1. */
 static double error_of(const gemm_case *c)
 {
-    const size_t depth = c->product == GEMM_FORWARD ? c->inputs
+    const size_t depth = c->product == GEMM_FORWARD  ? c->inputs
                          : c->product == GEMM_EFFECT ? c->units
                                                      : c->rows;
     double worst = 0;

@@ -15,7 +15,8 @@ typedef enum gemm_product { GEMM_FORWARD, GEMM_EFFECT, GEMM_GRADIENT, GEMM_PRODU
 typedef struct gemm_case {
     gemm_product product;
     size_t rows, inputs, units;
-    /* Left and right operand as they stand above, row-major without gaps, and room for the result. */
+    /* Left and right operand as they stand above, row-major without gaps, and room for the result.
+     */
     size_t left_rows, left_columns, right_rows, right_columns, out_rows, out_columns;
     float *left, *right, *out;
 } gemm_case;
@@ -29,8 +30,8 @@ typedef struct gemm_peer {
 } gemm_peer;
 
 /* The whole program:  NAME PRODUCT ROWS INPUTS UNITS [...]   or   NAME --serve [...]
- * which takes "PRODUCT ROWS INPUTS UNITS SECONDS" from each line of standard input. open gets the rest,
- * from argv[1] on. */
+ * which takes "PRODUCT ROWS INPUTS UNITS SECONDS" from each line of standard input. open gets the
+ * rest, from argv[1] on. */
 int gemm_main(int argc, char **argv, void (*open)(gemm_peer *out, int argc, char **argv));
 
 #endif

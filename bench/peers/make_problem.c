@@ -1,7 +1,8 @@
 /* make_problem.c - writes what the peers train on: data and start values, by number and not by
  * chance.
  *
- *     make_problem FILE LAYERS BATCH HEAD ROWS RATE        make_problem p 784,128,10 32 softmax 8192 0.1
+ *     make_problem FILE LAYERS BATCH HEAD ROWS RATE        make_problem p 784,128,10 32 softmax
+ * 8192 0.1
  *
  * One output: the exclusive or of the first two features. Several: the class is the largest of as
  * many random linear functions of the features. */
@@ -28,8 +29,7 @@ static int32_t label_of(const float *x, size_t features, size_t outputs)
     const size_t used = features < 16 ? features : 16;
     for (size_t k = 0; k < outputs; ++k) {
         float sum = 0;
-        for (size_t j = 0; j < used; ++j)
-            sum += x[j] * peer_random(STREAM_TEACHER, k * used + j);
+        for (size_t j = 0; j < used; ++j) sum += x[j] * peer_random(STREAM_TEACHER, k * used + j);
         if (sum > most) {
             most = sum;
             best = (int32_t)k;
@@ -81,8 +81,7 @@ int main(int argc, char **argv)
     /* Glorot & Bengio 2010 (for relu He et al. 2015); biases start at zero. */
     for (size_t l = 0, element = 0; l + 1 < (size_t)count; ++l) {
         const size_t inputs = (size_t)widths[l], units = (size_t)widths[l + 1];
-        const float range =
-            sqrtf(6 / (float)(head == PEER_SOFTMAX ? inputs : inputs + units));
+        const float range = sqrtf(6 / (float)(head == PEER_SOFTMAX ? inputs : inputs + units));
         float *weights = peer_memory(inputs * sizeof *weights);
         for (size_t k = 0; k < units; ++k) {
             for (size_t j = 0; j < inputs; ++j)

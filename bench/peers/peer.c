@@ -80,8 +80,7 @@ static void load(peer_problem *problem, const char *path)
     else
         problem->targets = read_array(file, problem->rows * problem->widths[problem->layers], path);
     for (size_t l = 0; l < problem->layers; ++l) {
-        problem->weights[l] =
-            read_array(file, problem->widths[l] * problem->widths[l + 1], path);
+        problem->weights[l] = read_array(file, problem->widths[l] * problem->widths[l + 1], path);
         problem->biases[l] = read_array(file, problem->widths[l + 1], path);
     }
     fclose(file);
@@ -109,8 +108,7 @@ static void print_line(const peer *p, const peer_problem *problem, double second
                        const double losses[2])
 {
     printf("{\"peer\": \"%s\", \"layers\": \"", p->name);
-    for (size_t l = 0; l <= problem->layers; ++l)
-        printf("%s%zu", l ? "-" : "", problem->widths[l]);
+    for (size_t l = 0; l <= problem->layers; ++l) printf("%s%zu", l ? "-" : "", problem->widths[l]);
     printf("\", \"batch\": %zu, \"head\": \"%s\"", problem->batch, peer_head_name(problem->head));
     if (seconds > 0)
         printf(", \"step_us\": %.6g, \"samples_per_second\": %.6g", seconds * 1e6,

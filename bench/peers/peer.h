@@ -20,16 +20,16 @@ typedef enum peer_head {
 } peer_head;
 
 typedef struct peer_problem {
-    size_t layers;                     /* of weights; widths[layers + 1] */
+    size_t layers; /* of weights; widths[layers + 1] */
     size_t widths[PEER_MAX_LAYERS + 1];
-    size_t batch, rows;                /* batch divides rows */
+    size_t batch, rows; /* batch divides rows */
     peer_head head;
-    float rate;                        /* plain gradient descent, gradients of the mean loss */
-    float *x;                          /* [rows][widths[0]] */
-    float *targets;                    /* [rows][outputs], or NULL */
-    int32_t *labels;                   /* [rows], or NULL: softmax has these */
-    float *weights[PEER_MAX_LAYERS];   /* [outputs][inputs] */
-    float *biases[PEER_MAX_LAYERS];    /* [outputs] */
+    float rate;                      /* plain gradient descent, gradients of the mean loss */
+    float *x;                        /* [rows][widths[0]] */
+    float *targets;                  /* [rows][outputs], or NULL */
+    int32_t *labels;                 /* [rows], or NULL: softmax has these */
+    float *weights[PEER_MAX_LAYERS]; /* [outputs][inputs] */
+    float *biases[PEER_MAX_LAYERS];  /* [outputs] */
 } peer_problem;
 
 const char *peer_head_name(peer_head head);
@@ -38,8 +38,8 @@ typedef struct peer {
     char name[96];
     size_t granule; /* steps that can be run at once are multiples of this */
     void *self;
-    /* Trains on the batches [first, first + steps), first + steps <= rows / batch; returns the sum of
-     * the losses over their rows, each before its step. */
+    /* Trains on the batches [first, first + steps), first + steps <= rows / batch; returns the sum
+     * of the losses over their rows, each before its step. */
     double (*run)(void *self, size_t first, size_t steps);
 } peer;
 

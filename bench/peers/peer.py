@@ -37,8 +37,8 @@ class Problem:
 
 
 def main(open_peer, extra=lambda parser: None):
-    """open_peer(problem, arguments) returns name, granule and run(first, steps), which returns the sum
-    of the losses over the rows."""
+    """open_peer(problem, arguments) returns name, granule and run(first, steps), which returns the
+    sum of the losses over the rows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("problem")
     parser.add_argument("--seconds", type=float, default=0.5)

@@ -32,8 +32,8 @@ static void set_parameters(struct fann *network, const peer_problem *problem)
 static struct fann_train_data *make_batch(const peer_problem *problem, size_t first)
 {
     const size_t inputs = problem->widths[0], outputs = problem->widths[problem->layers];
-    struct fann_train_data *data = fann_create_train(
-        (unsigned)problem->batch, (unsigned)inputs, (unsigned)outputs);
+    struct fann_train_data *data =
+        fann_create_train((unsigned)problem->batch, (unsigned)inputs, (unsigned)outputs);
     if (!data) peer_fail("FANN: no memory");
     for (size_t i = 0; i < problem->batch; ++i) {
         memcpy(data->input[i], problem->x + (first + i) * inputs, inputs * sizeof(fann_type));
@@ -73,8 +73,8 @@ static void open(peer *out, peer_problem *problem, int argc, char **argv)
     f->network = fann_create_standard_array((unsigned)problem->layers + 1, widths);
     if (!f->network) peer_fail("FANN: no memory");
     fann_set_activation_function_hidden(f->network, FANN_SIGMOID);
-    fann_set_activation_function_output(
-        f->network, problem->head == PEER_LINEAR ? FANN_LINEAR : FANN_SIGMOID);
+    fann_set_activation_function_output(f->network,
+                                        problem->head == PEER_LINEAR ? FANN_LINEAR : FANN_SIGMOID);
     /* Of the linear function FANN takes the steepness as a factor as well. */
     if (problem->head == PEER_LINEAR) fann_set_activation_steepness_output(f->network, 1);
     fann_set_train_error_function(f->network, FANN_ERRORFUNC_LINEAR);

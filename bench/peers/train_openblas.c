@@ -1,5 +1,5 @@
-/* train_openblas.c - what one gets by composing a training step of OpenBLAS's sgemm and plain loops.
- * The update is in the gradient's product (beta = 1), so nothing is written twice. */
+/* train_openblas.c - what one gets by composing a training step of OpenBLAS's sgemm and plain
+ * loops. The update is in the gradient's product (beta = 1), so nothing is written twice. */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>

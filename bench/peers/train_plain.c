@@ -1,5 +1,5 @@
-/* train_plain.c - backpropagation as one writes it down in plain C: sample by sample, one thread, no
- * library. With a batch of one the parameters change after each sample; else the gradients are
+/* train_plain.c - backpropagation as one writes it down in plain C: sample by sample, one thread,
+ * no library. With a batch of one the parameters change after each sample; else the gradients are
  * summed first. Compiled for this CPU with -O3 and -ffast-math, so the loops are vectorized. */
 #include <math.h>
 #include <stdio.h>

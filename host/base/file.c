@@ -108,8 +108,8 @@ static bp_status follow_links(char **out, const char *path)
         }
         const char *slash = link[0] == '/' ? NULL : strrchr(at, '/');
         char *next = NULL;
-        status = bp__append(&next, "%.*s%.*s", slash ? (int)(slash - at) + 1 : 0, at, (int)length,
-                            link);
+        status =
+            bp__append(&next, "%.*s%.*s", slash ? (int)(slash - at) + 1 : 0, at, (int)length, link);
         free(at);
         at = next;
     }

@@ -137,13 +137,15 @@ static bp_status run_all(run *r, bp_model *model, snapshot *kept, bp__evaluator 
         status = run_epoch(r, validation);
         if (status != BP_OK && status != BP_ERROR_CANCELLED) break;
         BP_TRY(bp_trainer_get_model(r->trainer, model));
-        if (is_finite(model))
+        if (is_finite(model)) {
             snapshot_copy(kept, model, false);
-        else
+        } else {
+            if (status == BP_OK) --r->result->epochs; /* it ended well but for its last step */
             status = bp__fail(BP_ERROR_DIVERGED,
                               "training diverged: a parameter is not finite after epoch %lld; try a "
                               "learning rate below %g",
                               (long long)e + 1, r->progress.learning_rate);
+        }
     }
     return status;
 }

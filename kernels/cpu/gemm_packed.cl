@@ -184,15 +184,17 @@ gemm_packed(GEMM_ARGUMENTS, __global const float *packed, __global float *all_sc
     __global float *scratch = all_scratch + (ulong)group * KC * PANEL;
     const uint tiles_m = (M + TILE_M - 1) / TILE_M;
     const uint panels = (N + PANEL - 1) / PANEL;
+    /* Equal blocks of rows: groups get equal numbers of units, which must be equal work. */
     const uint row_blocks = (tiles_m + BLOCK_TILES - 1) / BLOCK_TILES;
+    const uint block_tiles = (tiles_m + row_blocks - 1) / row_blocks;
     const uint blocks = (K + KC - 1) / KC;
     const ulong units = (ulong)row_blocks * panels;
     const ulong end = units * (group + 1) / groups;
 
     for (ulong unit = units * group / groups; unit < end; ++unit) {
         const uint row_block = (uint)(unit / panels);
-        const uint first_tile = row_block * BLOCK_TILES;
-        const uint last_tile = min(first_tile + BLOCK_TILES, tiles_m);
+        const uint first_tile = row_block * block_tiles;
+        const uint last_tile = min(first_tile + block_tiles, tiles_m);
         const uint n0 = (uint)REST(unit, (ulong)panels, row_block) * PANEL;
         for (uint block = 0; block < blocks; ++block) {
             const uint depth = min((uint)KC, K - block * KC);
