@@ -4,10 +4,10 @@
     bench/peers/compare.py [--build build/release] [--runs 5] [--save NAME]
 
 scripts/bench-setup installs the others; those that are not there are named and left out. All
-programs of a case are started and train for two epochs first: from the same parameters, with the same
-batches in the same order, so that the losses of the second epoch must agree; who disagrees is marked.
-Then they take turns, A B C A B C, a fraction of a second each, so that what changes on the machine
-meets everyone. On an otherwise idle machine the whole of it takes some minutes.
+programs of a case are started and train for two epochs first: from the same parameters, with the
+same batches in the same order, so that the losses of the second epoch must agree; who disagrees is
+marked. Then they take turns, A B C A B C, a fraction of a second each, so that what changes on the
+machine meets everyone. On an otherwise idle machine the whole of it takes some minutes.
 
 A ratio is time of theirs / time of ours: above 1 this library is faster. It is the quotient of the
 medians; in brackets the smallest and largest quotient of a single turn. Other work on the machine
@@ -415,7 +415,8 @@ def ratios_of(case):
 def summary(report):
     print("\nRatios of medians (theirs / ours, above 1 this library is faster)")
     for case in report["training"]:
-        print(f"  {case['layers'] + ' @ ' + str(case['batch']):26} {case['head']:8} {ratios_of(case)}")
+        name = f"{case['layers']} @ {case['batch']}"
+        print(f"  {name:26} {case['head']:8} {ratios_of(case)}")
     for case in report["products"].get("cases", []):
         shape = f"{case['rows']} x {case['inputs']} x {case['units']}"
         print(f"  {shape:26} {case['product']:8} {ratios_of(case)}")

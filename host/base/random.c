@@ -23,16 +23,22 @@ void bp__philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2
     out[3] = c3;
 }
 
+/* The four words of block element / 4 of a stream. */
+static void random_block(uint32_t out[4], uint64_t seed, bp__purpose purpose, uint32_t a,
+                         uint32_t b, uint64_t block)
+{
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    /* The block's upper bits go beside the purpose: streams of 2^34 elements stay distinct. */
+    const uint32_t counter[4] = {(uint32_t)block, b, a,
+                                 (uint32_t)purpose | (uint32_t)(block >> 32) << 8};
+    bp__philox(out, counter, key);
+}
+
 uint32_t bp__random_bits(uint64_t seed, bp__purpose purpose, uint32_t a, uint32_t b,
                          uint64_t element)
 {
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    /* The element's upper bits go beside the purpose: blocks of 2^34 elements stay distinct. */
-    uint64_t block = element / 4;
-    const uint32_t counter[4] = {(uint32_t)block, b, a,
-                                 (uint32_t)purpose | (uint32_t)(block >> 32) << 8};
     uint32_t out[4];
-    bp__philox(out, counter, key);
+    random_block(out, seed, purpose, a, b, element / 4);
     return out[element % 4];
 }
 
@@ -45,10 +51,12 @@ void bp__random_permutation(uint32_t *permutation, size_t count, uint64_t seed, 
                             uint32_t a)
 {
     for (size_t i = 0; i < count; ++i) permutation[i] = (uint32_t)i;
+    uint32_t words[4];
     for (size_t i = count; i > 1; --i) {
+        const size_t element = count - i;
+        if (element % 4 == 0) random_block(words, seed, purpose, a, 0, element / 4);
         /* floor(bits * i / 2^32): the bias is below i / 2^32, nothing that training could notice. */
-        uint64_t bits = bp__random_bits(seed, purpose, a, 0, count - i);
-        size_t j = (size_t)((bits * i) >> 32);
+        size_t j = (size_t)(((uint64_t)words[element % 4] * i) >> 32);
         uint32_t swap = permutation[i - 1];
         permutation[i - 1] = permutation[j];
         permutation[j] = swap;
