@@ -3,8 +3,8 @@
  *
  *     bench_plan [LAYERS [BATCH [DEVICE [GEMM]]]]      bench_plan 784,128,10 128 auto auto
  *
- * Each figure is the median of several runs, each of them calibrated to take at least 50 ms, after a
- * warm-up; data and parameters are random, never zero. Microseconds include the launch. */
+ * Each figure is the median of several runs, each of them calibrated to take at least 50 ms, after
+ * a warm-up; data and parameters are random, never zero. Microseconds include the launch. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,8 +77,8 @@ static double multiply_adds(const bp__op *op)
 
 static const char *name_of(bp__op_kind kind)
 {
-    static const char *const names[] = {"gather",      "dense_forward", "softmax",
-                                        "loss",        "reduce_loss",   "dense_effect",
+    static const char *const names[] = {"gather",         "dense_forward", "softmax",
+                                        "loss",           "reduce_loss",   "dense_effect",
                                         "dense_gradient", "optimizer"};
     return names[kind];
 }

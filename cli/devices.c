@@ -60,8 +60,7 @@ int cli_devices(int argc, char **argv)
     const char *note = NULL;
     bp_status status = bp_device_list(&list, &count, &note);
     if (status != BP_OK) return cli_fail(status, NULL);
-    if (note && *note && !command.quiet)
-        cli_note("%s; the reference works without OpenCL", note);
+    if (note && *note && !command.quiet) cli_note("%s; the reference works without OpenCL", note);
     json_t *json = command.json ? json_array() : NULL;
     for (size_t i = 0; i < count; ++i) {
         if (command.json)

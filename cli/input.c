@@ -43,26 +43,53 @@ cli_input cli_input_default(void)
 size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], bool with_model)
 {
     const cli_option table[CLI_INPUT_OPTIONS] = {
-        {.name = "labels", .kind = CLI_TEXT, .to.text = &input->labels, .value = "FILE",
+        {.name = "labels",
+         .kind = CLI_TEXT,
+         .to.text = &input->labels,
+         .value = "FILE",
          .help = "IDX file of labels that belongs to DATA"},
-        {.name = "target", .kind = CLI_TEXT, .to.text = &input->target, .value = "COL",
+        {.name = "target",
+         .kind = CLI_TEXT,
+         .to.text = &input->target,
+         .value = "COL",
          .help = "CSV column to be predicted, by name or number (-1: the last); several joined by "
                  "commas for regression",
          .fallback = with_model ? "as in training" : "the last"},
-        {.name = "task", .kind = CLI_CHOICE, .to.code = &input->task, .value = "NAME",
+        {.name = "task",
+         .kind = CLI_CHOICE,
+         .to.code = &input->task,
+         .value = "NAME",
          .choice = task_name,
          .help = with_model ? "for a model file that does not say what it was trained for"
                             : "what the target is; auto: text or few-valued integers are classes"},
-        {.name = "format", .kind = CLI_CHOICE, .to.code = &input->format, .value = "NAME",
-         .choice = format_name, .help = "of DATA; auto: told by its content"},
-        {.name = "header", .kind = CLI_FLAG, .to.code = &input->header, .set = 1,
+        {.name = "format",
+         .kind = CLI_CHOICE,
+         .to.code = &input->format,
+         .value = "NAME",
+         .choice = format_name,
+         .help = "of DATA; auto: told by its content"},
+        {.name = "header",
+         .kind = CLI_FLAG,
+         .to.code = &input->header,
+         .set = 1,
          .help = "the first line of a CSV file names the columns"},
-        {.name = "no-header", .kind = CLI_FLAG, .to.code = &input->header, .set = 0,
+        {.name = "no-header",
+         .kind = CLI_FLAG,
+         .to.code = &input->header,
+         .set = 0,
          .help = "the first line is data (default: found out)"},
-        {.name = "delimiter", .kind = CLI_TEXT, .to.text = &input->delimiter, .value = "CHAR",
-         .help = "between CSV cells: \",\", \";\" or tab", .fallback = "found out"},
-        {.name = "part", .kind = CLI_CHOICE, .to.code = &input->part, .value = "NAME",
-         .choice = part_name, .help = "of a folder with the four MNIST-style files"},
+        {.name = "delimiter",
+         .kind = CLI_TEXT,
+         .to.text = &input->delimiter,
+         .value = "CHAR",
+         .help = "between CSV cells: \",\", \";\" or tab",
+         .fallback = "found out"},
+        {.name = "part",
+         .kind = CLI_CHOICE,
+         .to.code = &input->part,
+         .value = "NAME",
+         .choice = part_name,
+         .help = "of a folder with the four MNIST-style files"},
     };
     memcpy(rows, table, sizeof table);
     return with_model ? CLI_INPUT_OPTIONS : CLI_INPUT_OPTIONS - 1;
@@ -70,15 +97,21 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], b
 
 cli_option cli_activation_option(int32_t *activation)
 {
-    return (cli_option){.name = "activation", .kind = CLI_CHOICE, .to.code = activation,
-                        .value = "NAME", .choice = cli_hidden_activation_name,
+    return (cli_option){.name = "activation",
+                        .kind = CLI_CHOICE,
+                        .to.code = activation,
+                        .value = "NAME",
+                        .choice = cli_hidden_activation_name,
                         .first = BP_ACTIVATION_AUTO,
                         .help = "of hidden layers, where the model file names none (PyTorch's)"};
 }
 
 cli_option cli_device_option(const char **device)
 {
-    return (cli_option){.name = "device", .kind = CLI_TEXT, .to.text = device, .value = "SPEC",
+    return (cli_option){.name = "device",
+                        .kind = CLI_TEXT,
+                        .to.text = device,
+                        .value = "SPEC",
                         .help = "auto, gpu, cpu, accelerator, reference, P:D or part of a name; "
                                 "see backprop devices",
                         .fallback = "$BACKPROP_DEVICE, else auto"};
@@ -89,7 +122,7 @@ static char delimiter_of(const char *text)
     static const struct {
         const char *text;
         char delimiter;
-    } table[] = {{",", ','},   {";", ';'},     {"\t", '\t'},       {"\\t", '\t'},
+    } table[] = {{",", ','},    {";", ';'},     {"\t", '\t'},      {"\\t", '\t'},
                  {"tab", '\t'}, {"comma", ','}, {"semicolon", ';'}};
     for (size_t i = 0; i < sizeof table / sizeof *table; ++i)
         if (strcmp(text, table[i].text) == 0) return table[i].delimiter;

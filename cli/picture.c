@@ -11,9 +11,9 @@ enum { GAP = 3, CAPTION = 28 };
 
 /* The picture as it is drawn: rows and columns of cells' halves. */
 typedef struct raster {
-    size_t height, width;   /* of the picture */
-    size_t rows, columns;   /* as drawn */
-    float low, high;        /* values shown as black and white */
+    size_t height, width; /* of the picture */
+    size_t rows, columns; /* as drawn */
+    float low, high;      /* values shown as black and white */
 } raster;
 
 /* The mean of the pixels that fall on one drawn point. */

@@ -43,8 +43,8 @@ static void append_bar(char line[LINE], const cli_terminal *terminal, int width,
 
 static double seconds_left(const bp_progress *now)
 {
-    double done = ((double)(now->epoch - 1) + (double)now->step / (double)now->steps) /
-                  (double)now->epochs;
+    double done =
+        ((double)(now->epoch - 1) + (double)now->step / (double)now->steps) / (double)now->epochs;
     double left = done > 0 ? now->seconds * (1 - done) / done : NAN;
     return left < 0.1 ? 0.1 : left; /* milliseconds would only flicker */
 }
@@ -55,8 +55,8 @@ static void draw_bar(cli_progress *progress, const bp_progress *now)
     int columns = cli_terminal_columns(stderr) - 1;
     int head = snprintf(before, sizeof before, "epoch %lld/%lld ", (long long)now->epoch,
                         (long long)now->epochs);
-    int tail = snprintf(after, sizeof after, " %lld/%lld", (long long)now->step,
-                        (long long)now->steps);
+    int tail =
+        snprintf(after, sizeof after, " %lld/%lld", (long long)now->step, (long long)now->steps);
     if (now->step > 0)
         tail += snprintf(after + tail, sizeof after - (size_t)tail, "  loss %.4g  %s/s  %s left",
                          now->train_loss, cli_human(rate, now->samples_per_second),

@@ -34,9 +34,9 @@ void cli_train_tell(const bp_schema *schema, size_t rows);
 
 typedef struct train_outcome {
     bp_train_result result;
-    bp_status status;   /* BP_OK, BP_ERROR_CANCELLED or BP_ERROR_DIVERGED */
-    int signal;         /* that asked for the end, or 0 */
-    bool learned;       /* the model is no longer what it started as */
+    bp_status status; /* BP_OK, BP_ERROR_CANCELLED or BP_ERROR_DIVERGED */
+    int signal;       /* that asked for the end, or 0 */
+    bool learned;     /* the model is no longer what it started as */
     bool log_failed;
     bool has_test;
     bp_metrics test;

@@ -69,8 +69,8 @@ static inline float *flatten(bp_model *model, size_t *count)
 }
 
 /* Parameters after `epochs` epochs of `rows` samples in batches of `batch`; free() them. */
-static inline float *trained(bp_device *device, int32_t gemm, int32_t optimizer, bool labels, size_t rows,
-                      int64_t batch, int64_t epochs, size_t *count)
+static inline float *trained(bp_device *device, int32_t gemm, int32_t optimizer, bool labels,
+                             size_t rows, int64_t batch, int64_t epochs, size_t *count)
 {
     const size_t widths[] = {13, 20, 9, 4};
     bp_model *model = model_of(widths, 3, BP_ACTIVATION_TANH,
@@ -103,8 +103,11 @@ typedef struct bench {
 
 static inline bench bench_of(const bp_model *model, const bp_data *data, int32_t optimizer)
 {
-    bench b = {.optimizer = {.optimizer = optimizer, .momentum = 0.9f, .beta1 = 0.9f,
-                             .beta2 = 0.999f, .epsilon = 1e-8f}};
+    bench b = {.optimizer = {.optimizer = optimizer,
+                             .momentum = 0.9f,
+                             .beta1 = 0.9f,
+                             .beta2 = 0.999f,
+                             .epsilon = 1e-8f}};
     const size_t rows = bp_data_get_info(data).rows;
     OK(bp__reference_engine_create(&b.engine));
     OK(bp__network_create(&b.network, b.engine, model, true, optimizer));

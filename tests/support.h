@@ -18,7 +18,8 @@
 #define OK(call)                                                                                   \
     do {                                                                                           \
         bp_status status_ = (call);                                                                \
-        cr_assert(status_ == BP_OK, "%s: %s: %s", #call, bp_status_name(status_), bp_last_error()); \
+        cr_assert(status_ == BP_OK, "%s: %s: %s", #call, bp_status_name(status_),                  \
+                  bp_last_error());                                                                \
     } while (0)
 
 enum { DEVICE, REFERENCE, SIDES };
@@ -73,9 +74,8 @@ static inline pair pair_of(rig *r, bp__type type, size_t rows, size_t columns, c
     pair p = {0};
     for (int side = 0; side < SIDES; ++side) {
         bp__engine *engine = r->engine[side];
-        const size_t stride = columns == 1 && type == BP__INTEGER
-                                  ? 1
-                                  : bp__round_up(columns, engine->quantum);
+        const size_t stride =
+            columns == 1 && type == BP__INTEGER ? 1 : bp__round_up(columns, engine->quantum);
         bp__view *view = &p.on[side];
         *view = (bp__view){.offset = GUARD, .rows = rows, .columns = columns, .stride = stride};
         p.count = rows * stride;

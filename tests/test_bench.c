@@ -104,8 +104,8 @@ Test(bench, both_kinds_of_peak_kernels_run)
     each_device(gemms, check_peak, NULL);
 }
 
-/* A large batch is compared by a few rows that it holds several times; the wrong parts are planted in
- * a copy of the kernels. */
+/* A large batch is compared by a few rows that it holds several times; the wrong parts are planted
+ * in a copy of the kernels. */
 static bp_status bench_with(const char *file, const char *edit)
 {
     char folder[] = "/tmp/backprop-bench-XXXXXX", line[512];
@@ -182,22 +182,28 @@ Test(bench, what_makes_no_sense_is_refused)
     bp_device_free(device);
 }
 
-/* One layer, 4 to 3, with biases, 2 rows, momentum: counted by hand. The arenas of parameters are padded,
- * which does not count. */
+/* One layer, 4 to 3, with biases, 2 rows, momentum: counted by hand. The arenas of parameters are
+ * padded, which does not count. */
 Test(bench, bytes_are_those_of_the_operands)
 {
     bp__buffer *const there = (bp__buffer *)&there;
-#define VIEW(r, c) {.buffer = there, .rows = (r), .columns = (c), .stride = (c)}
+#define VIEW(r, c)                                                                                 \
+    {                                                                                              \
+        .buffer = there, .rows = (r), .columns = (c), .stride = (c)                                \
+    }
     const bp__op ops[] = {
         {.kind = BP__OP_GATHER, .as.gather = {.out = VIEW(2, 4)}},
         {.kind = BP__OP_DENSE_FORWARD,
-         .as.dense_forward = {.out = VIEW(2, 3), .in = VIEW(2, 4), .weights = VIEW(3, 4),
-                              .bias = VIEW(1, 3)}},
+         .as.dense_forward =
+             {.out = VIEW(2, 3), .in = VIEW(2, 4), .weights = VIEW(3, 4), .bias = VIEW(1, 3)}},
         {.kind = BP__OP_DENSE_GRADIENT,
-         .as.dense_gradient = {.weights_gradient = VIEW(3, 4), .bias_gradient = VIEW(1, 3),
-                               .delta = VIEW(2, 3), .in = VIEW(2, 4)}},
+         .as.dense_gradient = {.weights_gradient = VIEW(3, 4),
+                               .bias_gradient = VIEW(1, 3),
+                               .delta = VIEW(2, 3),
+                               .in = VIEW(2, 4)}},
         {.kind = BP__OP_OPTIMIZER,
-         .as.optimizer = {.parameters = VIEW(1, 1024), .gradients = VIEW(1, 1024),
+         .as.optimizer = {.parameters = VIEW(1, 1024),
+                          .gradients = VIEW(1, 1024),
                           .moment1 = VIEW(1, 1024)}},
     };
 #undef VIEW

@@ -71,12 +71,13 @@ Test(clblast, parity_with_the_reference)
         for (int long_run = 0; long_run < 2; ++long_run) {
             const size_t rows = long_run ? 58 : 16;
             const int64_t epochs = long_run ? 25 : 1;
-            float *want = trained(reference, BP_GEMM_AUTO, BP_OPTIMIZER_ADAM, true, rows, 16, epochs,
-                                  &count);
-            float *got = trained(device, BP_GEMM_CLBLAST, BP_OPTIMIZER_ADAM, true, rows, 16, epochs,
-                                 &count);
+            float *want =
+                trained(reference, BP_GEMM_AUTO, BP_OPTIMIZER_ADAM, true, rows, 16, epochs, &count);
+            float *got =
+                trained(device, BP_GEMM_CLBLAST, BP_OPTIMIZER_ADAM, true, rows, 16, epochs, &count);
             const double error = relative_l2(got, want, count);
-            cr_assert(error <= (long_run ? 2e-5 : 1e-6), "%s: relative error %g", list[d].name, error);
+            cr_assert(error <= (long_run ? 2e-5 : 1e-6), "%s: relative error %g", list[d].name,
+                      error);
             free(want);
             free(got);
         }

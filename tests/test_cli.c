@@ -8,12 +8,15 @@ TestSuite(cli, .init = make_folder, .fini = remove_folder, .timeout = 300);
 static const char *const command_names[] = {"train", "eval", "predict", "info", "devices", "bench"};
 enum { COMMANDS = sizeof command_names / sizeof *command_names };
 
-/* ---- help, version, usage --------------------------------------------------------------------- */
+/* ---- help, version, usage ---------------------------------------------------------------------
+ */
 
 Test(cli, help_and_version_are_quick_and_open_no_opencl)
 {
-    const char *const lines[] = {"--help",          "--version",     "help train",  "train --help",
-                                 "eval -h",         "predict -qh",   "info --help", "devices --help",
+    const char *const lines[] = {"--help",          "--version",
+                                 "help train",      "train --help",
+                                 "eval -h",         "predict -qh",
+                                 "info --help",     "devices --help",
                                  "train --version", "train x --epochs 3 --help"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
         double best = 1e9;
@@ -128,7 +131,8 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --lr -1", "--lr"},
         {"train $D --lr 1e-50", "rounds to 0 as a float32: it must be more than 0"},
         {"train $D --lr 1e-400", "rounds to 0"},
-        {"train $D --beta1 0.99999999999", "rounds to 1 as a float32: it must be at least 0 and less"},
+        {"train $D --beta1 0.99999999999",
+         "rounds to 1 as a float32: it must be at least 0 and less"},
         {"train $D --lr 0.1.2", "--lr"},
         {"train $D --lr 0,1", "--lr"},
         {"train $D --momentum 1", "less than 1"},
@@ -137,8 +141,10 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --seed 18446744073709551616", "--seed"},
         {"train $D --validation-split 1", "--validation-split"},
         {"train $D --validation-split -0.1", "--validation-split"},
-        {"train $D --validation-split 0.01", "--validation-split: 0.01 of 30 rows leaves none to mea"},
-        {"train $D --validation-split 0.99", "--validation-split: 0.99 of 30 rows leaves none to tra"},
+        {"train $D --validation-split 0.01",
+         "--validation-split: 0.01 of 30 rows leaves none to mea"},
+        {"train $D --validation-split 0.99",
+         "--validation-split: 0.99 of 30 rows leaves none to tra"},
         {"train $S --validation-split 0.4", "every class has a single row"},
         {"train $D --optimizer adm", "did you mean 'adam'"},
         {"train $D --optimizer lbfgs", "sgd, momentum, adam"},
@@ -189,21 +195,24 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
                   cases[i].says, r.err);
         cr_assert(!*r.out, "%s prints on stdout: %s", cases[i].line, r.out);
         cr_assert(strncmp(r.err, "backprop: error: ", 17) == 0, "%s: %s", cases[i].line, r.err);
-        cr_assert_eq(strchr(r.err, '\n')[1], '\0', "%s: more than a line: %s", cases[i].line, r.err);
+        cr_assert_eq(strchr(r.err, '\n')[1], '\0', "%s: more than a line: %s", cases[i].line,
+                     r.err);
         free_result(&r);
     }
     result r = shell("exec " CLI);
     assert_code(r, 2);
     assert_has(r.err, "Commands:");
     free_result(&r);
-    r = shell("cd %s; exec " CLI " train --epochs=1 --hidden=4 --device reference -qo m --json -- d.csv",
+    r = shell("cd %s; exec " CLI
+              " train --epochs=1 --hidden=4 --device reference -qo m --json -- d.csv",
               folder);
     assert_code(r, 0);
     cr_assert(exists("m"));
     free_result(&r);
 }
 
-/* ---- train ------------------------------------------------------------------------------------ */
+/* ---- train ------------------------------------------------------------------------------------
+ */
 
 static void want_train_keys(const json_t *json)
 {
@@ -226,9 +235,11 @@ Test(cli, train_classes_from_csv)
 {
     write_flowers("d.csv", 90, 1, true);
     write_flowers("t.csv", 30, 2, true);
-    result r = shell("exec " CLI " train %s --json --device reference --hidden 8:tanh --batch 9 --lr 0.02 --epochs 30 "
-                     "--validation-split 0.2 --test %s -o %s",
-                     path_of("d.csv"), path_of("t.csv"), path_of("m.safetensors"));
+    result r =
+        shell("exec " CLI
+              " train %s --json --device reference --hidden 8:tanh --batch 9 --lr 0.02 --epochs 30 "
+              "--validation-split 0.2 --test %s -o %s",
+              path_of("d.csv"), path_of("t.csv"), path_of("m.safetensors"));
     assert_code(r, 0);
     json_t *json = json_of(&r);
     want_train_keys(json);
@@ -276,12 +287,13 @@ Test(cli, train_values_and_predict_them_in_their_own_units)
 {
     write_prices("d.csv", 200, 1);
     write_prices("t.csv", 40, 2);
-    result r = shell("exec " CLI " train %s --device reference --hidden 8:tanh --epochs 60 --lr 0.01 "
-                     "--validation %s --test %s -o %s",
-                     path_of("d.csv"), path_of("t.csv"), path_of("t.csv"), path_of("m"));
+    result r =
+        shell("exec " CLI " train %s --device reference --hidden 8:tanh --epochs 60 --lr 0.01 "
+              "--validation %s --test %s -o %s",
+              path_of("d.csv"), path_of("t.csv"), path_of("t.csv"), path_of("m"));
     assert_code(r, 0);
-    const char *const lines[] = {"device ", "samples ", "parameters ", "epochs ", "training ",
-                                 "validation ", "test ", "rmse ", "speed ", "model "};
+    const char *const lines[] = {"device ",     "samples ", "parameters ", "epochs ", "training ",
+                                 "validation ", "test ",    "rmse ",       "speed ",  "model "};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) assert_has(r.out, lines[i]);
     assert_has_not(r.out, "accuracy");
     free_result(&r);
@@ -322,7 +334,8 @@ Test(cli, train_values_and_predict_them_in_their_own_units)
 Test(cli, train_pictures_of_a_folder_and_of_files)
 {
     write_picture_folder("p");
-    result r = shell("exec " CLI " train %s/ --json --device reference --hidden 4 --batch 8 --epochs 30 -o %s",
+    result r = shell("exec " CLI
+                     " train %s/ --json --device reference --hidden 4 --batch 8 --epochs 30 -o %s",
                      path_of("p"), path_of("m"));
     assert_code(r, 0);
     json_t *json = json_of(&r);
@@ -332,10 +345,12 @@ Test(cli, train_pictures_of_a_folder_and_of_files)
     json_decref(json);
     free_result(&r);
 
-    r = shell("cd %s/p; exec " CLI " train train-images-idx3-ubyte --labels train-labels-idx1-ubyte "
+    r = shell("cd %s/p; exec " CLI
+              " train train-images-idx3-ubyte --labels train-labels-idx1-ubyte "
               "--test t10k-images-idx3-ubyte --test-labels t10k-labels-idx1-ubyte "
               "--validation t10k-images-idx3-ubyte --validation-labels t10k-labels-idx1-ubyte "
-              "--json --device reference --hidden 4 --batch 8 --epochs 30", folder);
+              "--json --device reference --hidden 4 --batch 8 --epochs 30",
+              folder);
     assert_code(r, 0);
     json = json_of(&r);
     cr_assert_gt(want_number(json, "test_accuracy"), 0.9);
@@ -348,8 +363,8 @@ Test(cli, train_pictures_of_a_folder_and_of_files)
         int samples;
     } parts[] = {{"", 20}, {"--part test", 20}, {"--part train", 80}};
     for (int i = 0; i < 3; ++i) {
-        r = shell("exec " CLI " eval %s %s --json --device reference %s", path_of("m"), path_of("p"),
-                  parts[i].line);
+        r = shell("exec " CLI " eval %s %s --json --device reference %s", path_of("m"),
+                  path_of("p"), parts[i].line);
         assert_code(r, 0);
         json = json_of(&r);
         cr_assert_eq(want_number(json, "samples"), parts[i].samples);
@@ -357,8 +372,8 @@ Test(cli, train_pictures_of_a_folder_and_of_files)
         free_result(&r);
     }
 
-    r = shell("exec " CLI " predict %s %s --show 3 --names top,bottom --device reference", path_of("m"),
-              path_of("p"));
+    r = shell("exec " CLI " predict %s %s --show 3 --names top,bottom --device reference",
+              path_of("m"), path_of("p"));
     assert_code(r, 0);
     assert_has(r.out, "predicted: top (");
     assert_has(r.out, "true: bottom");
@@ -366,7 +381,8 @@ Test(cli, train_pictures_of_a_folder_and_of_files)
     assert_has_not(r.out, "\033");
     free_result(&r);
     r = on_terminal("exec env -u NO_COLOR TERM=xterm COLORTERM=truecolor LC_ALL=C.UTF-8 " CLI
-                    " predict %s %s --show 4 -q --device reference", path_of("m"), path_of("p"));
+                    " predict %s %s --show 4 -q --device reference",
+                    path_of("m"), path_of("p"));
     assert_code(r, 0);
     assert_has(r.err, "\033[38;2;");
     assert_has(r.err, "▀");
@@ -378,7 +394,8 @@ Test(cli, train_is_deterministic_and_leaves_records)
     write_flowers("d.csv", 60, 1, true);
     for (int i = 0; i < 2; ++i) {
         result r = shell("cd %s && " CLI " train d.csv -q --device reference --hidden 8 --epochs 3 "
-                         "--seed 7 --validation-split 0.25 -o m && cp m m%d", folder, i);
+                         "--seed 7 --validation-split 0.25 -o m && cp m m%d",
+                         folder, i);
         assert_code(r, 0);
         free_result(&r);
     }
@@ -393,8 +410,8 @@ Test(cli, train_is_deterministic_and_leaves_records)
                      "--validation-split 0.25 -o m");
     cr_assert_str_eq(json_string_value(want_key(records, "seed", "s")), "7");
     cr_assert_str_eq(json_string_value(want_key(records, "epochs", "s")), "3");
-    const char *const keys[] = {"device", "version", "data", "train_loss", "validation_loss",
-                                "validation_accuracy"};
+    const char *const keys[] = {"device",     "version",         "data",
+                                "train_loss", "validation_loss", "validation_accuracy"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i) want_key(records, keys[i], "s");
     json_decref(json);
     free_result(&r);
@@ -435,7 +452,8 @@ Test(cli, log_has_a_line_an_epoch)
 {
     write_flowers("d.csv", 60, 1, true);
     result r = shell("cd %s; exec " CLI " train d.csv -q --device reference --hidden 4 --epochs 3 "
-                     "--batch 10 --validation-split 0.5 --log l.jsonl --lr 0.5 --optimizer sgd", folder);
+                     "--batch 10 --validation-split 0.5 --log l.jsonl --lr 0.5 --optimizer sgd",
+                     folder);
     assert_code(r, 0);
     free_result(&r);
     r = shell("cat %s", path_of("l.jsonl"));
@@ -446,8 +464,8 @@ Test(cli, log_has_a_line_an_epoch)
         cr_assert_not_null(json, "%s", line);
         cr_assert_eq(json_integer_value(want_key(json, "epoch", "i")), epoch);
         cr_assert_eq(json_integer_value(want_key(json, "step", "i")), 3 * epoch);
-        const char *const keys[] = {"train_loss", "validation_loss", "validation_accuracy", "seconds",
-                                    "samples_per_second"};
+        const char *const keys[] = {"train_loss", "validation_loss", "validation_accuracy",
+                                    "seconds", "samples_per_second"};
         for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i) want_key(json, keys[i], "n");
         cr_assert_float_eq(want_number(json, "lr"), 0.5, 1e-6);
         json_decref(json);
@@ -456,7 +474,8 @@ Test(cli, log_has_a_line_an_epoch)
     free_result(&r);
 }
 
-/* ---- progress --------------------------------------------------------------------------------- */
+/* ---- progress ---------------------------------------------------------------------------------
+ */
 
 static size_t count_of(const char *text, const char *part)
 {
@@ -496,7 +515,8 @@ Test(cli, progress_suits_what_shows_it)
     assert_code(r, 0);
     assert_has_not(r.err, "\033");
     assert_has(r.err, "[#");
-    for (const char *c = r.err; *c; ++c) cr_assert_lt((unsigned char)*c, 0x80, "not ASCII: %s", r.err);
+    for (const char *c = r.err; *c; ++c)
+        cr_assert_lt((unsigned char)*c, 0x80, "not ASCII: %s", r.err);
     free_result(&r);
 
     r = on_terminal("exec env LC_ALL=C TERM=dumb " CLI " %s", line);
@@ -511,15 +531,17 @@ Test(cli, progress_suits_what_shows_it)
     free_result(&r);
 }
 
-/* ---- predict, info, devices ------------------------------------------------------------------- */
+/* ---- predict, info, devices -------------------------------------------------------------------
+ */
 
 Test(cli, predict_gives_a_line_a_row)
 {
     train_flowers("m");
     write_flowers("new.csv", 6, 3, false);
     const char *expected = "rose\ntulip\ndaisy\nrose\ntulip\ndaisy\n";
-    const char *const ways[] = {"predict m new.csv", "predict m - < new.csv", "predict m flowers6.csv",
-                                "predict m new.csv -o o && cat o", "predict m new.csv -o -"};
+    const char *const ways[] = {"predict m new.csv", "predict m - < new.csv",
+                                "predict m flowers6.csv", "predict m new.csv -o o && cat o",
+                                "predict m new.csv -o -"};
     write_flowers("flowers6.csv", 6, 3, true);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; ++i) {
         result r = shell("cd %s; BACKPROP_DEVICE=reference " CLI " %s", folder, ways[i]);
@@ -530,7 +552,8 @@ Test(cli, predict_gives_a_line_a_row)
 
     result r = shell("cd %s; exec " CLI " predict m new.csv --proba --device reference", folder);
     assert_code(r, 0);
-    cr_assert(strncmp(r.out, "daisy,rose,tulip\n", 17) == 0 || strncmp(r.out, "rose,tulip,daisy\n", 17) == 0,
+    cr_assert(strncmp(r.out, "daisy,rose,tulip\n", 17) == 0 ||
+                  strncmp(r.out, "rose,tulip,daisy\n", 17) == 0,
               "%s", r.out);
     char *at = strchr(r.out, '\n') + 1;
     for (int row = 0; row < 6; ++row) {
@@ -544,14 +567,16 @@ Test(cli, predict_gives_a_line_a_row)
     cr_assert_eq(*at, '\0');
     free_result(&r);
 
-    r = shell("cd %s; exec " CLI " predict m flowers6.csv --json --proba --device reference", folder);
+    r = shell("cd %s; exec " CLI " predict m flowers6.csv --json --proba --device reference",
+              folder);
     assert_code(r, 0);
     json_t *json = json_of(&r);
     cr_assert_eq(want_number(json, "samples"), 6);
     cr_assert_eq(want_number(json, "accuracy"), 1);
     cr_assert_eq(json_array_size(want_key(json, "classes", "a")), 3);
     cr_assert_eq(json_array_size(want_key(json, "probabilities", "a")), 6);
-    cr_assert_str_eq(json_string_value(json_array_get(want_key(json, "predictions", "a"), 1)), "tulip");
+    cr_assert_str_eq(json_string_value(json_array_get(want_key(json, "predictions", "a"), 1)),
+                     "tulip");
     json_decref(json);
     free_result(&r);
 
@@ -572,23 +597,28 @@ Test(cli, predict_gives_a_line_a_row)
 /* A line a row that a CSV reader takes apart again, whatever the classes are called. */
 Test(cli, predict_quotes_class_names)
 {
-    write_text("d.csv", "a,kind\n0,\"x, y\"\n9,\"say \"\"z\"\"\"\n0,\"x, y\"\n9,\"say \"\"z\"\"\"\n");
-    result r = shell("cd %s; exec " CLI " train d.csv -q --device reference --epochs 60 -o m", folder);
+    write_text("d.csv",
+               "a,kind\n0,\"x, y\"\n9,\"say \"\"z\"\"\"\n0,\"x, y\"\n9,\"say \"\"z\"\"\"\n");
+    result r =
+        shell("cd %s; exec " CLI " train d.csv -q --device reference --epochs 60 -o m", folder);
     assert_code(r, 0);
     free_result(&r);
     r = shell("cd %s; exec " CLI " predict m d.csv -q --device reference", folder);
     assert_code(r, 0);
-    cr_assert_str_eq(r.out, "\"x, y\"\n\"say \"\"z\"\"\"\n\"x, y\"\n\"say \"\"z\"\"\"\n", "%s", r.out);
+    cr_assert_str_eq(r.out, "\"x, y\"\n\"say \"\"z\"\"\"\n\"x, y\"\n\"say \"\"z\"\"\"\n", "%s",
+                     r.out);
     free_result(&r);
 
     /* What a file calls its classes must not steer the terminal; a pipe gets it as it is. */
     r = shell("cd %s; exec " CLI " predict m d.csv -q --device reference --names "
-              "\"$(printf 'a\\033[1mb,c')\"", folder);
+              "\"$(printf 'a\\033[1mb,c')\"",
+              folder);
     assert_code(r, 0);
     assert_has(r.out, "a\033[1mb\nc\n");
     free_result(&r);
     r = on_terminal("cd %s; exec " CLI " predict m d.csv -q --device reference --names "
-                    "\"$(printf 'a\\033[1mb,c')\"", folder);
+                    "\"$(printf 'a\\033[1mb,c')\"",
+                    folder);
     assert_code(r, 0);
     assert_has(r.err, "a?[1mb");
     assert_has_not(r.err, "\033");
@@ -645,8 +675,9 @@ Test(cli, info_has_its_keys)
 
     r = shell("exec " CLI " info %s", path_of("m"));
     assert_code(r, 0);
-    const char *const words[] = {"4 -> 8 relu -> 3 softmax", "67", "cross_entropy", "daisy", "length",
-                                 "(x - ", "red, white", "command: backprop train"};
+    const char *const words[] = {
+        "4 -> 8 relu -> 3 softmax", "67", "cross_entropy", "daisy", "length", "(x - ", "red, white",
+        "command: backprop train"};
     for (size_t i = 0; i < sizeof words / sizeof *words; ++i) assert_has(r.out, words[i]);
     free_result(&r);
 
@@ -677,14 +708,16 @@ Test(cli, devices_prints_what_device_accepts)
         want_key(device, "compute_units", "i");
         want_key(device, "global_memory_bytes", "i");
         const char *spec = json_string_value(want_key(device, "spec", "s"));
-        result t = shell("exec " CLI " train %s --json --hidden 8 --epochs 1 -q --device '%s' -o %s",
-                         path_of("d.csv"), spec, path_of("m"));
+        result t =
+            shell("exec " CLI " train %s --json --hidden 8 --epochs 1 -q --device '%s' -o %s",
+                  path_of("d.csv"), spec, path_of("m"));
         assert_code(t, 0);
         json_t *json = json_of(&t);
         cr_assert_str_eq(json_string_value(want_key(json, "device_spec", "s")), spec);
         json_decref(json);
         free_result(&t);
-        t = shell("exec " CLI " eval %s %s --json --device '%s'", path_of("m"), path_of("d.csv"), spec);
+        t = shell("exec " CLI " eval %s %s --json --device '%s'", path_of("m"), path_of("d.csv"),
+                  spec);
         assert_code(t, 0);
         free_result(&t);
         t = shell("exec " CLI " predict %s %s --device '%s'", path_of("m"), path_of("d.csv"), spec);
@@ -706,8 +739,8 @@ Test(cli, model_without_schema_takes_plain_numbers)
 {
     write_state_dict("torch");
     write_text("x.csv", "a,b\n1,2\n3,4\n");
-    result r = shell("exec " CLI " predict %s %s --device reference", path_of("torch"),
-                     path_of("x.csv"));
+    result r =
+        shell("exec " CLI " predict %s %s --device reference", path_of("torch"), path_of("x.csv"));
     assert_code(r, 0);
     cr_assert_str_eq(r.out, "11,4\n13,8\n");
     free_result(&r);

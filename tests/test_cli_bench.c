@@ -18,10 +18,10 @@ static void check_row(const json_t *row)
     want_key(row, "gemm", "s");
     want_key(row, "steps", "i");
     want_key(row, "repeats", "i");
-    const char *const positive[] = {"step_us",        "step_us_min", "step_us_max",
-                                    "samples_per_second", "gflops",  "peak_gflops",
-                                    "fraction_of_peak", "peak_gbytes_per_second", "step_gflop",
-                                    "step_gbytes",    "setup_seconds"};
+    const char *const positive[] = {
+        "step_us",    "step_us_min", "step_us_max",      "samples_per_second",
+        "gflops",     "peak_gflops", "fraction_of_peak", "peak_gbytes_per_second",
+        "step_gflop", "step_gbytes", "setup_seconds"};
     for (size_t i = 0; i < sizeof positive / sizeof *positive; ++i)
         cr_assert_gt(want_number(row, positive[i]), 0, "%s", positive[i]);
     const double step = want_number(row, "step_us"), batch = want_number(row, "batch");

@@ -14,7 +14,8 @@ static void want_message(const result *r, const char *line, const char *says)
     cr_assert(!strstr(r->err, "BP_ERROR"), "%s: a bare status: %s", line, r->err);
 }
 
-/* ---- data and models -------------------------------------------------------------------------- */
+/* ---- data and models --------------------------------------------------------------------------
+ */
 
 Test(cli_faults, bad_data_exits_3_and_writes_nothing)
 {
@@ -133,12 +134,14 @@ Test(cli_faults, missing_values_are_counted_in_a_warning)
     free_result(&r);
 }
 
-/* ---- devices ---------------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------------------
+ */
 
 Test(cli_faults, unknown_device_exits_4_and_lists_what_exists)
 {
     train_flowers("m");
-    const char *const lines[] = {"train flowers.csv", "eval m flowers.csv", "predict m flowers.csv"};
+    const char *const lines[] = {"train flowers.csv", "eval m flowers.csv",
+                                 "predict m flowers.csv"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
         result r = shell("cd %s; exec " CLI " %s --device banana", folder, lines[i]);
         assert_code(r, 4);
@@ -181,7 +184,8 @@ Test(cli_faults, without_opencl_the_reference_works)
     }
 }
 
-/* ---- outputs ---------------------------------------------------------------------------------- */
+/* ---- outputs ----------------------------------------------------------------------------------
+ */
 
 Test(cli_faults, unwritable_output_is_found_before_the_training)
 {
@@ -190,14 +194,16 @@ Test(cli_faults, unwritable_output_is_found_before_the_training)
     /* /proc: a folder that even root cannot write. */
     const char *const outputs[] = {"nowhere/m", "dir", "/proc/m", "/dev/full", "d.csv/m"};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; ++i) {
-        result r = shell("cd %s; exec " CLI " train d.csv --device reference --epochs 100000000 -o %s",
-                         folder, outputs[i]);
+        result r =
+            shell("cd %s; exec " CLI " train d.csv --device reference --epochs 100000000 -o %s",
+                  folder, outputs[i]);
         assert_code(r, 1);
         want_message(&r, outputs[i], outputs[i]);
         assert_has_not(r.err, "epoch ");
         free_result(&r);
     }
-    result r = shell("cd %s; exec " CLI " train d.csv --device reference --epochs 1 --log no/l", folder);
+    result r =
+        shell("cd %s; exec " CLI " train d.csv --device reference --epochs 1 --log no/l", folder);
     assert_code(r, 1);
     want_message(&r, "--log", "no/l");
     free_result(&r);
@@ -208,15 +214,18 @@ Test(cli_faults, full_disk_leaves_the_old_files)
     train_flowers("m");
     write_flowers("many.csv", 3000, 1, true);
     write_text("out", "precious");
-    result r = shell("cd %s; cp m old; ulimit -f 1; exec " CLI " train flowers.csv --device reference "
-                     "--hidden 500 --epochs 1 -q -o m", folder);
+    result r =
+        shell("cd %s; cp m old; ulimit -f 1; exec " CLI " train flowers.csv --device reference "
+              "--hidden 500 --epochs 1 -q -o m",
+              folder);
     assert_code(r, 1);
     want_message(&r, "train", "m");
     free_result(&r);
     r = shell("cd %s; cmp m old", folder);
     assert_code(r, 0);
     free_result(&r);
-    r = shell("cd %s; ulimit -f 1; exec " CLI " predict m many.csv --device reference -o out", folder);
+    r = shell("cd %s; ulimit -f 1; exec " CLI " predict m many.csv --device reference -o out",
+              folder);
     assert_code(r, 1);
     want_message(&r, "predict", "out");
     free_result(&r);
@@ -226,16 +235,19 @@ Test(cli_faults, full_disk_leaves_the_old_files)
     cr_assert_eq(files_in_folder(), 5, "a temporary was left behind");
 
     if (access("/dev/full", W_OK) != 0) return;
-    const char *const lines[] = {"info m", "predict m many.csv", "devices", "train --help",
-                                 "eval m many.csv --json", "train flowers.csv --epochs 1"};
+    const char *const lines[] = {
+        "info m",       "predict m many.csv",     "devices",
+        "train --help", "eval m many.csv --json", "train flowers.csv --epochs 1"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
         r = shell("cd %s; BACKPROP_DEVICE=reference exec " CLI " %s > /dev/full", folder, lines[i]);
         assert_code(r, 1);
         want_message(&r, lines[i], "standard output");
         free_result(&r);
     }
-    r = shell("cd %s; exec " CLI " train flowers.csv --device reference --epochs 2 -q --log /dev/full "
-              "-o kept", folder);
+    r = shell("cd %s; exec " CLI
+              " train flowers.csv --device reference --epochs 2 -q --log /dev/full "
+              "-o kept",
+              folder);
     assert_code(r, 1);
     want_message(&r, "--log", "/dev/full");
     cr_assert(exists("kept"), "the model is not lost for a log");
@@ -251,8 +263,10 @@ Test(cli_faults, closed_pipe_ends_quietly_and_costs_no_model)
     cr_assert(!*r.err, "%s", r.err);
     cr_assert_str_eq(r.out, "rose\n");
     free_result(&r);
-    r = shell("cd %s; { " CLI " train flowers.csv --device reference --hidden 8 --epochs 300 -o kept; "
-              "echo $? > code; } 2>&1 | head -n 2; cat code", folder);
+    r = shell("cd %s; { " CLI
+              " train flowers.csv --device reference --hidden 8 --epochs 300 -o kept; "
+              "echo $? > code; } 2>&1 | head -n 2; cat code",
+              folder);
     assert_code(r, 0);
     cr_assert(exists("kept"), "progress that nobody reads must not cost the model");
     free_result(&r);
@@ -263,9 +277,10 @@ Test(cli_faults, data_in_a_folder_is_never_overwritten)
 {
     write_picture_folder("p");
     write_picture_folder("q");
-    result r = shell("cd %s; L=p/train-labels-idx1-ubyte; gzip -c $L > $L.gz; rm $L; ln $L.gz hard; "
-                     "ln -s p/t10k-images-idx3-ubyte soft; cat p/* q/* hard soft | cksum",
-                     folder);
+    result r =
+        shell("cd %s; L=p/train-labels-idx1-ubyte; gzip -c $L > $L.gz; rm $L; ln $L.gz hard; "
+              "ln -s p/t10k-images-idx3-ubyte soft; cat p/* q/* hard soft | cksum",
+              folder);
     assert_code(r, 0);
     char before[64];
     snprintf(before, sizeof before, "%s", r.out);
@@ -295,7 +310,8 @@ Test(cli_faults, data_in_a_folder_is_never_overwritten)
     /* A model beside the data is no data. */
     for (int i = 0; i < 2; ++i) {
         r = shell("cd %s; exec " CLI " train p -q --device reference --hidden 4 --epochs 1 "
-                  "-o p/train.safetensors", folder);
+                  "-o p/train.safetensors",
+                  folder);
         assert_code(r, 0);
         free_result(&r);
     }
@@ -304,11 +320,14 @@ Test(cli_faults, data_in_a_folder_is_never_overwritten)
 Test(cli_faults, outputs_keep_links_and_modes)
 {
     train_flowers("m");
-    result r = shell("cd %s; mkdir s; cp m s/m; chmod 640 s/m; : > s/out; chmod 604 s/out; ln -s s/m link; "
-                     "ln -s s/out lines; ln -s s/new dangling", folder);
+    result r = shell(
+        "cd %s; mkdir s; cp m s/m; chmod 640 s/m; : > s/out; chmod 604 s/out; ln -s s/m link; "
+        "ln -s s/out lines; ln -s s/new dangling",
+        folder);
     assert_code(r, 0);
     free_result(&r);
-    const char *const lines[] = {"train flowers.csv --epochs 1 -q -o link", "predict m flowers.csv -qo lines",
+    const char *const lines[] = {"train flowers.csv --epochs 1 -q -o link",
+                                 "predict m flowers.csv -qo lines",
                                  "predict m flowers.csv -qo dangling"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
         r = shell("cd %s; BACKPROP_DEVICE=reference exec " CLI " %s", folder, lines[i]);
@@ -316,7 +335,8 @@ Test(cli_faults, outputs_keep_links_and_modes)
         free_result(&r);
     }
     r = shell("cd %s; stat -c '%%F %%a' s/m s/out; stat -c %%F link lines dangling; "
-              "cmp -s m s/m || echo new; wc -l < s/out; cmp s/out s/new; ls -A . s | grep tmp", folder);
+              "cmp -s m s/m || echo new; wc -l < s/out; cmp s/out s/new; ls -A . s | grep tmp",
+              folder);
     cr_assert_str_eq(r.out,
                      "regular file 640\nregular file 604\nsymbolic link\nsymbolic link\n"
                      "symbolic link\nnew\n90\n",
@@ -324,7 +344,8 @@ Test(cli_faults, outputs_keep_links_and_modes)
     free_result(&r);
 }
 
-/* ---- the end before its time ------------------------------------------------------------------ */
+/* ---- the end before its time ------------------------------------------------------------------
+ */
 
 /* Nothing was learned, so that what is there is better than what there is to write. */
 Test(cli_faults, divergence_in_the_first_epoch_leaves_the_old_model)
@@ -334,8 +355,9 @@ Test(cli_faults, divergence_in_the_first_epoch_leaves_the_old_model)
     const char *const says[] = {"lower --lr, it was 1e+20 (", "lower --init-range, it was 1e+38 ("};
     for (int i = 0; i < 2; ++i) {
         write_text("m", "precious");
-        result r = shell("cd %s; exec " CLI " train d.csv --device reference --epochs 5 --json -o m %s",
-                         folder, lines[i]);
+        result r =
+            shell("cd %s; exec " CLI " train d.csv --device reference --epochs 5 --json -o m %s",
+                  folder, lines[i]);
         assert_code(r, 5);
         want_message(&r, lines[i], says[i]);
         want_message(&r, lines[i], "nothing was learned: m is not written");
@@ -352,8 +374,10 @@ Test(cli_faults, divergence_in_the_first_epoch_leaves_the_old_model)
 Test(cli_faults, divergence_exits_5_and_keeps_the_last_finite_state)
 {
     write_prices("d.csv", 200, 1);
-    result r = shell("exec " CLI " train %s --device reference --optimizer sgd --hidden none --lr 3 "
-                     "--epochs 1000 --json -o %s", path_of("d.csv"), path_of("m"));
+    result r =
+        shell("exec " CLI " train %s --device reference --optimizer sgd --hidden none --lr 3 "
+              "--epochs 1000 --json -o %s",
+              path_of("d.csv"), path_of("m"));
     assert_code(r, 5);
     want_message(&r, "--lr 3", "lower --lr");
     want_message(&r, "--lr 3", "holds the last finite state");
@@ -373,7 +397,8 @@ Test(cli_faults, divergence_exits_5_and_keeps_the_last_finite_state)
 static void interrupt(int number, int wanted, const char *device)
 {
     process p = start("cd %s; exec " CLI " train flowers.csv --device '%s' --hidden 16 "
-                      "--epochs 100000000 -o stopped", folder, device);
+                      "--epochs 100000000 -o stopped",
+                      folder, device);
     read_until(&p, "epoch ");
     kill(p.pid, number);
     result r = finish(&p);
@@ -411,8 +436,8 @@ Test(cli_faults, signal_before_the_training_ends_at_once)
     const int numbers[] = {SIGINT, SIGTERM};
     for (int i = 0; i < 2; ++i) {
         mkfifo(path_of("endless"), 0666);
-        process p = start("cd %s; exec 3<>endless; exec " CLI " train - --device reference -o m <&3",
-                          folder);
+        process p = start(
+            "cd %s; exec 3<>endless; exec " CLI " train - --device reference -o m <&3", folder);
         struct timespec moment = {.tv_nsec = 300000000};
         nanosleep(&moment, NULL);
         kill(p.pid, numbers[i]);
@@ -428,8 +453,10 @@ Test(cli_faults, second_signal_kills)
 {
     /* One step takes long: a wide network on the reference and one batch of all rows. */
     write_flowers("d.csv", 3000, 1, true);
-    process p = start("cd %s; exec " CLI " train d.csv --device reference --hidden 1500,1500 --batch 3000 "
-                      "--epochs 100 -o m", folder);
+    process p =
+        start("cd %s; exec " CLI " train d.csv --device reference --hidden 1500,1500 --batch 3000 "
+              "--epochs 100 -o m",
+              folder);
     read_until(&p, "parameters");
     struct timespec moment = {.tv_nsec = 500000000};
     nanosleep(&moment, NULL);

@@ -14,9 +14,9 @@ static const double allowed_ulps = 8;
 /* Net inputs from denormals to infinity, both signs, and NaN. */
 static float *sweep(size_t *count)
 {
-    static const float special[] = {0.0f,   -0.0f,  1e-45f, -1e-45f, 1e-38f,   -1e-38f, 1e-30f,
-                                    -1e-30f, 100.0f, -100.0f, 1e30f,  -1e30f,   INFINITY, -INFINITY,
-                                    NAN,    88.8f,  -88.8f, 104.0f,  -104.0f};
+    static const float special[] = {0.0f,    -0.0f,  1e-45f,  -1e-45f, 1e-38f, -1e-38f,  1e-30f,
+                                    -1e-30f, 100.0f, -100.0f, 1e30f,   -1e30f, INFINITY, -INFINITY,
+                                    NAN,     88.8f,  -88.8f,  104.0f,  -104.0f};
     const size_t specials = sizeof special / sizeof *special, steps = 4001;
     float *values = malloc((specials + steps) * sizeof *values);
     memcpy(values, special, sizeof special);
@@ -76,7 +76,8 @@ static void check_slopes(rig *r, void *context)
     }
     for (int k = 0; k < ACTIVATIONS; ++k) {
         pair in = pair_of(r, BP__NUMBER, COUNT, 1, a), d = pair_of(r, BP__NUMBER, COUNT, 1, delta);
-        pair weights = pair_of(r, BP__NUMBER, 1, 1, &one), out = pair_of(r, BP__NUMBER, COUNT, 1, NULL);
+        pair weights = pair_of(r, BP__NUMBER, 1, 1, &one),
+             out = pair_of(r, BP__NUMBER, COUNT, 1, NULL);
         const bp__op op = {.kind = BP__OP_DENSE_EFFECT,
                            .as.dense_effect = {.delta_in = out.on[DEVICE],
                                                .delta = d.on[DEVICE],
@@ -87,8 +88,9 @@ static void check_slopes(rig *r, void *context)
         float *got = read_side(r, &out, DEVICE);
         for (int i = 0; i < COUNT; ++i) {
             const double want = bp__reference_slope(activations[k], (double)a[i]);
-            cr_assert(fabs((double)got[i] - want) <= 4 * 0x1p-24, "%s: slope of %s at a = %g: %g not %g",
-                      r->name, bp_activation_name(activations[k]), (double)a[i], (double)got[i], want);
+            cr_assert(fabs((double)got[i] - want) <= 4 * 0x1p-24,
+                      "%s: slope of %s at a = %g: %g not %g", r->name,
+                      bp_activation_name(activations[k]), (double)a[i], (double)got[i], want);
         }
         free(got);
         pair *const all[] = {&in, &d, &weights, &out};
@@ -114,14 +116,17 @@ static void check_layer(rig *r, size_t B, size_t m, size_t n, int32_t activation
     pair grad = pair_of(r, BP__NUMBER, n, m, NULL), bgrad = pair_of(r, BP__NUMBER, 1, n, NULL);
     for (int side = 0; side < SIDES; ++side) {
         bp__op forward = {.kind = BP__OP_DENSE_FORWARD,
-                          .as.dense_forward = {.out = out.on[side], .in = in.on[side],
-                                               .weights = weights.on[side], .activation = activation}};
+                          .as.dense_forward = {.out = out.on[side],
+                                               .in = in.on[side],
+                                               .weights = weights.on[side],
+                                               .activation = activation}};
         bp__op effect = {.kind = BP__OP_DENSE_EFFECT,
                          .as.dense_effect = {back.on[side], delta.on[side], weights.on[side],
                                              in.on[side], activation}};
         bp__op gradient = {.kind = BP__OP_DENSE_GRADIENT,
                            .as.dense_gradient = {.weights_gradient = grad.on[side],
-                                                 .delta = delta.on[side], .in = in.on[side]}};
+                                                 .delta = delta.on[side],
+                                                 .in = in.on[side]}};
         if (with_bias) {
             forward.as.dense_forward.bias = bias.on[side];
             gradient.as.dense_gradient.bias_gradient = bgrad.on[side];
@@ -136,8 +141,8 @@ static void check_layer(rig *r, size_t B, size_t m, size_t n, int32_t activation
         float *got = read_side(r, results[i], DEVICE), *want = read_side(r, results[i], REFERENCE);
         const size_t count = results[i]->on[DEVICE].rows * results[i]->on[DEVICE].columns;
         const double error = relative_l2(got, want, count);
-        cr_assert(error <= 1e-6, "%s: %s of %zux%zux%zu %s: relative error %g", r->name, names[i], B,
-                  m, n, bp_activation_name(activation), error);
+        cr_assert(error <= 1e-6, "%s: %s of %zux%zux%zu %s: relative error %g", r->name, names[i],
+                  B, m, n, bp_activation_name(activation), error);
         check_guards(r, results[i], names[i]);
         free(got);
         free(want);

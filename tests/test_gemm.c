@@ -2,11 +2,12 @@
 #include "ops/launchers.h"
 #include "support.h"
 
-/* (B, m, n): rows of the batch, inputs, outputs. Ones, tiles and their neighbours, primes, skinny. */
+/* (B, m, n): rows of the batch, inputs, outputs. Ones, tiles and their neighbours, primes, skinny.
+ */
 static const size_t shapes[][3] = {
-    {0, 3, 2},    {1, 1, 1},    {1, 7, 1},     {7, 1, 7},    {1, 784, 10},   {3, 5, 2},
-    {4, 16, 4},   {5, 15, 17},  {15, 16, 17},  {16, 17, 15}, {17, 15, 16},   {31, 33, 32},
-    {63, 64, 65}, {65, 63, 64}, {64, 65, 63},  {13, 97, 101}, {128, 784, 10}, {2, 3, 257},
+    {0, 3, 2},    {1, 1, 1},       {1, 7, 1},       {7, 1, 7},     {1, 784, 10},   {3, 5, 2},
+    {4, 16, 4},   {5, 15, 17},     {15, 16, 17},    {16, 17, 15},  {17, 15, 16},   {31, 33, 32},
+    {63, 64, 65}, {65, 63, 64},    {64, 65, 63},    {13, 97, 101}, {128, 784, 10}, {2, 3, 257},
     {300, 4, 3},  {127, 129, 131}, {256, 300, 200},
 };
 
@@ -199,4 +200,3 @@ Test(gemm, large)
 {
     each_device((const int32_t[]){BP_GEMM_AUTO, -1}, check_large, NULL);
 }
-

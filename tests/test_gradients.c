@@ -63,10 +63,10 @@ Test(gradients, reference_against_central_differences)
             OK(bp__plan_train_ops(&ops, &op_count, b.plan, &b.pass->views, &b.optimizer));
             const double error = gradient_error(&b, ops, op_count);
             untested += isnan(error) ? 1 : 0;
-            cr_assert(isnan(error) || error <= tolerance, "%zu layers, hidden %s, output %s, bias %d, %s: %g",
-                      list[i].layers, bp_activation_name(list[i].hidden),
-                      bp_activation_name(list[i].output), list[i].bias,
-                      labels ? "labels" : "targets", error);
+            cr_assert(isnan(error) || error <= tolerance,
+                      "%zu layers, hidden %s, output %s, bias %d, %s: %g", list[i].layers,
+                      bp_activation_name(list[i].hidden), bp_activation_name(list[i].output),
+                      list[i].bias, labels ? "labels" : "targets", error);
             largest = fmax(largest, error);
             free(ops);
             bench_free(&b);
@@ -77,12 +77,14 @@ Test(gradients, reference_against_central_differences)
     cr_log_info("largest relative error %g over %zu networks", largest, 2 * count);
 }
 
-/* ---- Planted bugs: each check must fail when the thing it guards is broken -------------------- */
+/* ---- Planted bugs: each check must fail when the thing it guards is broken --------------------
+ */
 
 static bench planted_bench(bp__op **ops, size_t *count, bp_model **model, bp_data **data)
 {
     const size_t widths[] = {4, 4, 4};
-    *model = model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
+    *model =
+        model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
     *data = data_of(4, 4, 4, false);
     bench b = bench_of(*model, *data, BP_OPTIMIZER_SGD);
     OK(bp__plan_train_ops(ops, count, b.plan, &b.pass->views, &b.optimizer));
@@ -106,8 +108,9 @@ static void planted_free(bench *b, bp__op *ops, bp_model *model, bp_data *data)
     bp_model_free(model);
 }
 
-/* The order that must hold: all effects from the old weights, then the update. Here the last layer's
- * weights change as soon as their gradient is known, before the effect of the layer before. */
+/* The order that must hold: all effects from the old weights, then the update. Here the last
+ * layer's weights change as soon as their gradient is known, before the effect of the layer before.
+ */
 Test(gradients, planted_update_before_effect)
 {
     bp__op *ops;
@@ -119,7 +122,7 @@ Test(gradients, planted_update_before_effect)
     cr_assert_eq(ops[effect + 1].kind, BP__OP_DENSE_GRADIENT);
     cr_assert_eq(ops[count - 1].kind, BP__OP_OPTIMIZER);
     const bp__op late = ops[effect];
-    ops[effect] = ops[effect + 1];   /* gradient of the last layer */
+    ops[effect] = ops[effect + 1]; /* gradient of the last layer */
     bp__op *wrong = malloc((count + 1) * sizeof *wrong);
     memcpy(wrong, ops, (effect + 1) * sizeof *ops);
     wrong[effect + 1] = ops[count - 1]; /* the update, too early */
@@ -169,11 +172,12 @@ Test(gradients, planted_forgotten_slope)
     planted_free(&b, ops, model, data);
 }
 
-/* ---- Devices ---------------------------------------------------------------------------------- */
+/* ---- Devices ----------------------------------------------------------------------------------
+ */
 
 /* One step on a device; its gradients, flat; free() them. */
-static float *device_gradients(bp_device *device, int32_t gemm, bp_model *model, const bp_data *data,
-                               size_t *count)
+static float *device_gradients(bp_device *device, int32_t gemm, bp_model *model,
+                               const bp_data *data, size_t *count)
 {
     const bp_data_info info = bp_data_get_info(data);
     bp_train_options options = bp_train_options_default();

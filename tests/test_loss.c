@@ -28,8 +28,8 @@ static void check_case(rig *r, const loss_case *c, size_t B, size_t n)
     for (size_t i = 0; i < B; ++i) labels[i] = (int32_t)((i * 7 + 3) % n);
     for (size_t i = 0; c->loss == BP_LOSS_CROSS_ENTROPY && i < B * n; ++i) t[i] = fabsf(t[i]);
     pair output = pair_of(r, BP__NUMBER, B, n, o), delta = pair_of(r, BP__NUMBER, B, n, NULL);
-    pair target = c->labels ? pair_of(r, BP__INTEGER, B, 1, labels)
-                            : pair_of(r, BP__NUMBER, B, n, t);
+    pair target =
+        c->labels ? pair_of(r, BP__INTEGER, B, 1, labels) : pair_of(r, BP__NUMBER, B, n, t);
     pair row_loss = pair_of(r, BP__NUMBER, 1, B, NULL), hits = pair_of(r, BP__NUMBER, 1, B, NULL);
     for (int side = 0; side < SIDES; ++side) {
         bp__op op = {.kind = BP__OP_LOSS,
@@ -59,7 +59,8 @@ static void check_case(rig *r, const loss_case *c, size_t B, size_t n)
     if (c->delta) {
         got = read_side(r, &delta, DEVICE), want = read_side(r, &delta, REFERENCE);
         for (size_t i = 0; i < B * n; ++i)
-            cr_assert(fabs((double)got[i] - (double)want[i]) * (double)B <= 2e-6 * fmax(1, c->range),
+            cr_assert(fabs((double)got[i] - (double)want[i]) * (double)B <=
+                          2e-6 * fmax(1, c->range),
                       "%s: delta of %s %zux%zu, element %zu: %.9g not %.9g", r->name, name, B, n, i,
                       (double)got[i], (double)want[i]);
         free(got);
@@ -84,9 +85,10 @@ static void check_fused_case(rig *r, const loss_case *c, size_t B, size_t n)
     for (size_t i = 0; c->loss == BP_LOSS_CROSS_ENTROPY && i < B * n; ++i) t[i] = fabsf(t[i]);
     const int32_t start = 2;
     pair output = pair_of(r, BP__NUMBER, B, n, o), delta = pair_of(r, BP__NUMBER, B, n, NULL);
-    pair target = c->labels ? pair_of(r, BP__INTEGER, B, 1, labels)
-                            : pair_of(r, BP__NUMBER, B, n, t);
-    pair row_loss = pair_of(r, BP__NUMBER, 1, B, NULL), row_hits = pair_of(r, BP__NUMBER, 1, B, NULL);
+    pair target =
+        c->labels ? pair_of(r, BP__INTEGER, B, 1, labels) : pair_of(r, BP__NUMBER, B, n, t);
+    pair row_loss = pair_of(r, BP__NUMBER, 1, B, NULL),
+         row_hits = pair_of(r, BP__NUMBER, 1, B, NULL);
     pair losses = pair_of(r, BP__NUMBER, 1, 4, NULL), hits = pair_of(r, BP__NUMBER, 1, 4, NULL);
     pair step = pair_of(r, BP__INTEGER, 1, 1, &start);
     for (int side = 0; side < SIDES; ++side) {
@@ -165,8 +167,10 @@ static void check_not_finite(rig *r, void *context)
             float z[3] = {0.5f, -1.0f, 2.0f};
             z[place] = bad[b];
             const int32_t label = 1;
-            pair output = pair_of(r, BP__NUMBER, 1, 3, z), target = pair_of(r, BP__INTEGER, 1, 1, &label);
-            pair row_loss = pair_of(r, BP__NUMBER, 1, 1, NULL), hits = pair_of(r, BP__NUMBER, 1, 1, NULL);
+            pair output = pair_of(r, BP__NUMBER, 1, 3, z),
+                 target = pair_of(r, BP__INTEGER, 1, 1, &label);
+            pair row_loss = pair_of(r, BP__NUMBER, 1, 1, NULL),
+                 hits = pair_of(r, BP__NUMBER, 1, 1, NULL);
             for (int side = 0; side < SIDES; ++side) {
                 const bp__op op = {.kind = BP__OP_LOSS,
                                    .as.loss = {.row_loss = row_loss.on[side],
@@ -178,8 +182,8 @@ static void check_not_finite(rig *r, void *context)
                                                .scale = 1}};
                 run_op(r, side, &op);
                 float *loss = read_side(r, &row_loss, side);
-                cr_assert(!isfinite(loss[0]), "%s: side %d: %g at %d gives the loss %g", r->name, side,
-                          (double)bad[b], place, (double)loss[0]);
+                cr_assert(!isfinite(loss[0]), "%s: side %d: %g at %d gives the loss %g", r->name,
+                          side, (double)bad[b], place, (double)loss[0]);
                 free(loss);
             }
             pair *const all[] = {&output, &target, &row_loss, &hits};
@@ -213,7 +217,7 @@ static void check_softmax(rig *r, void *context)
                 for (size_t c = 0; c < n; ++c) {
                     sum += (double)got[i * n + c];
                     cr_assert(fabs((double)got[i * n + c] - (double)want[i * n + c]) <=
-                                  2e-7 + 1e-7 * ranges[k] * (ranges[k] < 1e3));
+                              2e-7 + 1e-7 * ranges[k] * (ranges[k] < 1e3));
                 }
                 cr_assert(fabs(sum - 1) < 1e-5, "%s: probabilities add up to %g", r->name, sum);
             }

@@ -21,7 +21,8 @@ static void check_optimizers(rig *r, void *context)
         const int32_t zero = 0;
         pair step = pair_of(r, BP__INTEGER, 1, 1, &zero);
         for (int side = 0; side < SIDES; ++side) { /* hyper rows are not padded */
-            table.on[side] = (bp__view){.rows = STEPS, .columns = BP__HYPER_COUNT, .stride = BP__HYPER_COUNT};
+            table.on[side] =
+                (bp__view){.rows = STEPS, .columns = BP__HYPER_COUNT, .stride = BP__HYPER_COUNT};
             OK(bp__buffer_create(r->engine[side], &table.on[side].buffer, BP__NUMBER,
                                  STEPS * BP__HYPER_COUNT));
             OK(bp__view_write(r->engine[side], &table.on[side], hyper));
@@ -51,8 +52,8 @@ static void check_optimizers(rig *r, void *context)
         pair *const state[] = {&p, &m1, &m2};
         for (int i = 0; i < 3; ++i) {
             float *got = read_side(r, state[i], DEVICE), *want = read_side(r, state[i], REFERENCE);
-            cr_assert(relative_l2(got, want, N) <= 1e-6, "%s: %s, array %d: relative error %g", r->name,
-                      bp_optimizer_name(optimizer), i, relative_l2(got, want, N));
+            cr_assert(relative_l2(got, want, N) <= 1e-6, "%s: %s, array %d: relative error %g",
+                      r->name, bp_optimizer_name(optimizer), i, relative_l2(got, want, N));
             cr_assert(i > 0 || relative_l2(got, w, N) > 1e-3, "nothing was updated");
             check_guards(r, state[i], bp_optimizer_name(optimizer));
             free(got);
@@ -94,13 +95,16 @@ static void check_gather(rig *r, void *context)
             order[i] = (i * 7 + 3) % ROWS;
         }
         const int32_t now = 5;
-        pair data = pair_of(r, BP__NUMBER, ROWS, width, x), out = pair_of(r, BP__NUMBER, B, width, NULL);
-        pair tags = pair_of(r, BP__INTEGER, ROWS, 1, labels), batch = pair_of(r, BP__INTEGER, B, 1, order);
-        pair permutation = pair_of(r, BP__INTEGER, 1, ROWS, order), step = pair_of(r, BP__INTEGER, 1, 1, &now);
+        pair data = pair_of(r, BP__NUMBER, ROWS, width, x),
+             out = pair_of(r, BP__NUMBER, B, width, NULL);
+        pair tags = pair_of(r, BP__INTEGER, ROWS, 1, labels),
+             batch = pair_of(r, BP__INTEGER, B, 1, order);
+        pair permutation = pair_of(r, BP__INTEGER, 1, ROWS, order),
+             step = pair_of(r, BP__INTEGER, 1, 1, &now);
         for (int side = 0; side < SIDES; ++side) {
-            bp__op op = {.kind = BP__OP_GATHER,
-                         .as.gather = {out.on[side], data.on[side], permutation.on[side],
-                                       step.on[side], B}};
+            bp__op op = {
+                .kind = BP__OP_GATHER,
+                .as.gather = {out.on[side], data.on[side], permutation.on[side], step.on[side], B}};
             run_op(r, side, &op);
             op.as.gather.out = batch.on[side];
             op.as.gather.in = tags.on[side];

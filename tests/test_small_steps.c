@@ -12,17 +12,66 @@ typedef struct small_case {
 
 static const small_case cases[] = {
     {{1, 1}, 1, 1, 1, 0, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, BP_OPTIMIZER_SGD, 0, false},
-    {{2, 2, 1}, 2, 4, 4, BP_ACTIVATION_SIGMOID, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED,
-     BP_OPTIMIZER_SGD, 1, false},
-    {{5, 3}, 1, 33, 7, 0, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, BP_OPTIMIZER_MOMENTUM, 1, true},
-    {{3, 17, 4}, 2, 50, 16, BP_ACTIVATION_TANH, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY,
-     BP_OPTIMIZER_ADAM, 1, true},
-    {{16, 16, 16, 16}, 3, 64, 32, BP_ACTIVATION_TANH, BP_ACTIVATION_TANH, BP_LOSS_HALF_SQUARED,
-     BP_OPTIMIZER_ADAM, 0, false},
-    {{7, 31, 18, 6, 3}, 4, 90, 40, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY,
-     BP_OPTIMIZER_ADAM, 1, false},
-    {{40, 33, 5}, 2, 130, 50, BP_ACTIVATION_SIGMOID, BP_ACTIVATION_LINEAR, BP_LOSS_HALF_SQUARED,
-     BP_OPTIMIZER_SGD, 1, true},
+    {{2, 2, 1},
+     2,
+     4,
+     4,
+     BP_ACTIVATION_SIGMOID,
+     BP_ACTIVATION_SIGMOID,
+     BP_LOSS_HALF_SQUARED,
+     BP_OPTIMIZER_SGD,
+     1,
+     false},
+    {{5, 3},
+     1,
+     33,
+     7,
+     0,
+     BP_ACTIVATION_SOFTMAX,
+     BP_LOSS_CROSS_ENTROPY,
+     BP_OPTIMIZER_MOMENTUM,
+     1,
+     true},
+    {{3, 17, 4},
+     2,
+     50,
+     16,
+     BP_ACTIVATION_TANH,
+     BP_ACTIVATION_SOFTMAX,
+     BP_LOSS_CROSS_ENTROPY,
+     BP_OPTIMIZER_ADAM,
+     1,
+     true},
+    {{16, 16, 16, 16},
+     3,
+     64,
+     32,
+     BP_ACTIVATION_TANH,
+     BP_ACTIVATION_TANH,
+     BP_LOSS_HALF_SQUARED,
+     BP_OPTIMIZER_ADAM,
+     0,
+     false},
+    {{7, 31, 18, 6, 3},
+     4,
+     90,
+     40,
+     BP_ACTIVATION_RELU,
+     BP_ACTIVATION_SOFTMAX,
+     BP_LOSS_CROSS_ENTROPY,
+     BP_OPTIMIZER_ADAM,
+     1,
+     false},
+    {{40, 33, 5},
+     2,
+     130,
+     50,
+     BP_ACTIVATION_SIGMOID,
+     BP_ACTIVATION_LINEAR,
+     BP_LOSS_HALF_SQUARED,
+     BP_OPTIMIZER_SGD,
+     1,
+     true},
 };
 
 /* Parameters after three epochs; *gradients those of the last step, *losses the three losses. */
@@ -72,12 +121,13 @@ Test(small_steps, against_reference_and_launches)
             double losses[3][3];
             size_t count;
             for (int way = 0; way < 3; ++way)
-                parameters[way] =
-                    train_case(&cases[k], way == 0 ? reference : device,
-                               way == 1 ? BP__ALWAYS : BP__NEVER, &gradients[way], losses[way], &count);
+                parameters[way] = train_case(&cases[k], way == 0 ? reference : device,
+                                             way == 1 ? BP__ALWAYS : BP__NEVER, &gradients[way],
+                                             losses[way], &count);
             for (int way = 1; way < 3; ++way) {
                 const double error = relative_l2(parameters[way], parameters[0], count);
-                cr_assert(error <= 5e-6, "case %zu, way %d: parameters differ by %g", k, way, error);
+                cr_assert(error <= 5e-6, "case %zu, way %d: parameters differ by %g", k, way,
+                          error);
                 const double slope = relative_l2(gradients[way], gradients[0], count);
                 cr_assert(slope <= 1e-4, "case %zu, way %d: gradients differ by %g", k, way, slope);
                 for (int e = 0; e < 3; ++e)
@@ -100,13 +150,15 @@ Test(small_steps, against_reference_and_launches)
 Test(small_steps, only_the_plans_own_order_is_recognised)
 {
     const size_t widths[] = {3, 4, 2};
-    bp_model *model = model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
     bp_data *data = data_of(8, 3, 2, false);
     bench b = bench_of(model, data, BP_OPTIMIZER_SGD);
     bp__op *ops;
     size_t count;
     OK(bp__plan_train_ops(&ops, &count, b.plan, &b.pass->views, &b.optimizer));
-    const bp__device_engine engine = {.cpu_kernels = true, .vector_width = 16, .small_steps = BP__ALWAYS};
+    const bp__device_engine engine = {
+        .cpu_kernels = true, .vector_width = 16, .small_steps = BP__ALWAYS};
     cr_assert(bp__small_steps_pay(&engine, ops, count));
     cr_assert_not(bp__small_steps_pay(&engine, ops, count - 1));
     for (size_t i = 0; i + 1 < count; ++i) {
@@ -114,7 +166,8 @@ Test(small_steps, only_the_plans_own_order_is_recognised)
         const bp__op op = ops[i];
         ops[i] = ops[i + 1];
         ops[i + 1] = op;
-        cr_assert_not(bp__small_steps_pay(&engine, ops, count), "operations %zu and %zu swapped", i, i + 1);
+        cr_assert_not(bp__small_steps_pay(&engine, ops, count), "operations %zu and %zu swapped", i,
+                      i + 1);
         ops[i + 1] = ops[i];
         ops[i] = op;
     }

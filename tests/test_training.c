@@ -55,7 +55,8 @@ Test(training, worked_numbers)
 }
 
 /* A 2-2-2 network without biases: each of the eight gradients is the product of its three factors
- * (effect of the right unit, its slope, output of the left unit), hidden effects summed over paths. */
+ * (effect of the right unit, its slope, output of the left unit), hidden effects summed over paths.
+ */
 static void check_factors(bp_device *device)
 {
     const size_t widths[] = {2, 2, 2};
@@ -105,8 +106,8 @@ Test(training, gradients_are_products_of_three_factors)
 
 /* ---- Parity and determinism ------------------------------------------------------------------ */
 
-/* After 1 step and after 100 (25 epochs of 4 steps, the last one partial), every optimizer. The bound
- * grows with the steps: rounding errors add up. */
+/* After 1 step and after 100 (25 epochs of 4 steps, the last one partial), every optimizer. The
+ * bound grows with the steps: rounding errors add up. */
 static void check_parity(bp_device *device)
 {
     bp_device *reference;
@@ -121,13 +122,16 @@ static void check_parity(bp_device *device)
                 const size_t rows = long_run ? 58 : 16;
                 const int64_t epochs = long_run ? 25 : 1;
                 size_t count;
-                float *want = trained(reference, BP_GEMM_AUTO, optimizer, labels, rows, 16, epochs, &count);
+                float *want =
+                    trained(reference, BP_GEMM_AUTO, optimizer, labels, rows, 16, epochs, &count);
                 for (size_t g = 0; g < sizeof parity_gemms / sizeof *parity_gemms; ++g) {
-                    float *got = trained(device, parity_gemms[g], optimizer, labels, rows, 16, epochs, &count);
+                    float *got = trained(device, parity_gemms[g], optimizer, labels, rows, 16,
+                                         epochs, &count);
                     const double error = relative_l2(got, want, count);
-                    cr_assert(error <= (long_run ? 2e-5 : 1e-6), "gemm %s, %s, %s, %s: relative error %g",
-                              bp_gemm_name(parity_gemms[g]), bp_optimizer_name(optimizer),
-                              labels ? "labels" : "targets", long_run ? "100 steps" : "1 step", error);
+                    cr_assert(
+                        error <= (long_run ? 2e-5 : 1e-6), "gemm %s, %s, %s, %s: relative error %g",
+                        bp_gemm_name(parity_gemms[g]), bp_optimizer_name(optimizer),
+                        labels ? "labels" : "targets", long_run ? "100 steps" : "1 step", error);
                     free(got);
                 }
                 free(want);
@@ -145,7 +149,8 @@ static void check_same_bits(bp_device *device)
     size_t count;
     for (int labels = 0; labels < 2; ++labels) {
         float *first = trained(device, BP_GEMM_AUTO, BP_OPTIMIZER_ADAM, labels, 300, 32, 4, &count);
-        float *second = trained(device, BP_GEMM_AUTO, BP_OPTIMIZER_ADAM, labels, 300, 32, 4, &count);
+        float *second =
+            trained(device, BP_GEMM_AUTO, BP_OPTIMIZER_ADAM, labels, 300, 32, 4, &count);
         cr_assert(memcmp(first, second, count * sizeof *first) == 0, "%s: two runs differ",
                   bp_device_get_info(device)->name);
         free(first);
@@ -193,16 +198,18 @@ Test(training, epochs_one_by_one_give_the_same_bits)
     bp_device_free(device);
 }
 
-/* ---- Convergence ------------------------------------------------------------------------------ */
+/* ---- Convergence ------------------------------------------------------------------------------
+ */
 
-/* Sigmoid, half squared error, plain gradient descent: XOR and parity of `bits` bits, every sample on
- * its right side of 0.5. Weights start in [-2, 2]: from small ones parity stays on its plateau, where
- * the output is 0.5 for every sample. */
+/* Sigmoid, half squared error, plain gradient descent: XOR and parity of `bits` bits, every sample
+ * on its right side of 0.5. Weights start in [-2, 2]: from small ones parity stays on its plateau,
+ * where the output is 0.5 for every sample. */
 static void learn_parity(bp_device *device, size_t bits, size_t hidden, int64_t epochs, float rate,
                          int64_t batch, uint64_t seed)
 {
     const size_t rows = (size_t)1 << bits, widths[] = {bits, hidden, 1};
-    float *x = malloc(rows * bits * sizeof *x), *t = malloc(rows * sizeof *t), *y = malloc(rows * sizeof *y);
+    float *x = malloc(rows * bits * sizeof *x), *t = malloc(rows * sizeof *t),
+          *y = malloc(rows * sizeof *y);
     for (size_t i = 0; i < rows; ++i) {
         unsigned ones = 0;
         for (size_t b = 0; b < bits; ++b) {
@@ -228,8 +235,9 @@ static void learn_parity(bp_device *device, size_t bits, size_t hidden, int64_t 
     OK(bp_train(model, device, data, NULL, &options, NULL));
     OK(bp_predict(model, device, x, rows, y));
     for (size_t i = 0; i < rows; ++i)
-        cr_assert((y[i] > 0.5f) == (t[i] > 0.5f), "%s: %zu-bit parity, seed %llu: sample %zu gives %g",
-                  bp_device_get_info(device)->name, bits, (unsigned long long)seed, i, (double)y[i]);
+        cr_assert(
+            (y[i] > 0.5f) == (t[i] > 0.5f), "%s: %zu-bit parity, seed %llu: sample %zu gives %g",
+            bp_device_get_info(device)->name, bits, (unsigned long long)seed, i, (double)y[i]);
     bp_model_free(model);
     bp_data_free(data);
     free(x);
@@ -255,7 +263,8 @@ Test(training, learns_8_bit_parity)
     bp_device_free(device);
 }
 
-/* The shipped digits, sigmoid with half squared error and plain SGD: at least 95 % of unseen ones. */
+/* The shipped digits, sigmoid with half squared error and plain SGD: at least 95 % of unseen ones.
+ */
 Test(training, learns_digits)
 {
     bp_device *device;
@@ -283,7 +292,8 @@ Test(training, learns_digits)
         OK(bp_train(model, device, train, NULL, &options, NULL));
         bp_metrics metrics;
         OK(bp_evaluate(&metrics, model, device, test));
-        cr_assert(metrics.accuracy >= 0.95, "seed %llu: %g", (unsigned long long)seed, metrics.accuracy);
+        cr_assert(metrics.accuracy >= 0.95, "seed %llu: %g", (unsigned long long)seed,
+                  metrics.accuracy);
         bp_model_free(model);
     }
     bp_data_free(raw);
@@ -295,12 +305,14 @@ Test(training, learns_digits)
     bp_device_free(device);
 }
 
-/* ---- Ends that are not the good one ------------------------------------------------------------ */
+/* ---- Ends that are not the good one ------------------------------------------------------------
+ */
 
 static void check_divergence(bp_device *device)
 {
     const size_t widths[] = {4, 8, 1};
-    bp_model *model = model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_LINEAR, BP_LOSS_HALF_SQUARED, 1, 1);
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_LINEAR, BP_LOSS_HALF_SQUARED, 1, 1);
     bp_data *data = data_of(64, 4, 1, false);
     bp_train_options options = bp_train_options_default();
     options.optimizer = BP_OPTIMIZER_SGD;
@@ -311,7 +323,8 @@ static void check_divergence(bp_device *device)
     cr_assert(strstr(bp_last_error(), "learning rate") != NULL);
     size_t count;
     float *kept = flatten(model, &count);
-    for (size_t i = 0; i < count; ++i) cr_assert(isfinite(kept[i]), "parameter %zu is not finite", i);
+    for (size_t i = 0; i < count; ++i)
+        cr_assert(isfinite(kept[i]), "parameter %zu is not finite", i);
     free(kept);
     bp_data_free(data);
     bp_model_free(model);
@@ -331,7 +344,8 @@ static int stop_in_second_epoch(const bp_progress *progress, void *user)
 static void check_cancel(bp_device *device)
 {
     const size_t widths[] = {4, 8, 2};
-    bp_model *model = model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
     bp_data *data = data_of(64, 4, 2, true);
     size_t count;
     float *before = flatten(model, &count);
@@ -369,7 +383,8 @@ Test(training, targets_out_of_reach_are_refused)
     static const int32_t outputs[] = {BP_ACTIVATION_SIGMOID, BP_ACTIVATION_TANH, BP_ACTIVATION_RELU,
                                       BP_ACTIVATION_LINEAR};
     for (int k = 0; k < 4; ++k) {
-        bp_model *model = model_of(widths, 1, BP_ACTIVATION_RELU, outputs[k], BP_LOSS_HALF_SQUARED, 1, 1);
+        bp_model *model =
+            model_of(widths, 1, BP_ACTIVATION_RELU, outputs[k], BP_LOSS_HALF_SQUARED, 1, 1);
         const bp_status status = bp_train(model, device, data, NULL, NULL, NULL);
         cr_assert_eq(status, k < 2 ? BP_ERROR_DATA : BP_OK, "%s", bp_activation_name(outputs[k]));
         cr_assert(k >= 2 || strstr(bp_last_error(), "row 1") != NULL, "%s", bp_last_error());
@@ -384,8 +399,10 @@ Test(training, wrong_use_is_refused)
     const size_t widths[] = {4, 3};
     bp_device *device;
     OK(bp_device_open(&device, "reference"));
-    bp_model *model = model_of(widths, 1, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
-    bp_data *narrow = data_of(8, 3, 3, true), *wide = data_of(8, 4, 5, true), *good = data_of(8, 4, 3, true);
+    bp_model *model =
+        model_of(widths, 1, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
+    bp_data *narrow = data_of(8, 3, 3, true), *wide = data_of(8, 4, 5, true),
+            *good = data_of(8, 4, 3, true);
     cr_assert_eq(bp_train(model, device, narrow, NULL, NULL, NULL), BP_ERROR_MODEL);
     cr_assert_eq(bp_train(model, device, wide, NULL, NULL, NULL), BP_ERROR_MODEL);
     cr_assert_eq(bp_train(model, device, good, narrow, NULL, NULL), BP_ERROR_MODEL);

@@ -14,7 +14,8 @@ bool bp__mul_size(size_t *out, size_t a, size_t b);
 /* Smallest multiple of quantum that is >= value; quantum >= 1. */
 size_t bp__round_up(size_t value, size_t quantum);
 
-/* *out = count * size bytes, zeroed; never NULL on success, also for 0 bytes. free() releases it. */
+/* *out = count * size bytes, zeroed; never NULL on success, also for 0 bytes. free() releases it.
+ */
 bp_status bp__new_array(void *out, size_t count, size_t size);
 
 /* Grows *array, which holds *capacity elements, so that it can hold `needed`; doubles. */

@@ -1,8 +1,8 @@
 /* operation.h - the operations of which a network's pass over a batch is made, as plain records.
  *
  * The plan (host/net/plan.c) writes a list of these; an engine carries them out: host/ops/ turns
- * each into kernel launches, host/reference/ computes each in plain C. Every operation has one stem:
- * dense_forward is kernels/dense.cl or a GEMM with its epilogue, bp__launch_dense_forward in
+ * each into kernel launches, host/reference/ computes each in plain C. Every operation has one
+ * stem: dense_forward is kernels/dense.cl or a GEMM with its epilogue, bp__launch_dense_forward in
  * host/ops/dense.c, bp__reference_dense_forward in host/reference/dense.c.
  *
  * Shapes: B rows of a batch, n = outputs and m = inputs of a layer. */
@@ -77,8 +77,9 @@ typedef struct bp__reduce_loss {
 } bp__reduce_loss;
 
 /* delta_in = (delta W) * f'(in) element by element: delta_in [B][m], delta [B][n], weights [n][m],
- * in [B][m] are the activations of the layer before, `activation` its function; where that is linear,
- * in may be absent. The product delta W is the effect of that layer's units on the error. */
+ * in [B][m] are the activations of the layer before, `activation` its function; where that is
+ * linear, in may be absent. The product delta W is the effect of that layer's units on the error.
+ */
 typedef struct bp__dense_effect {
     bp__view delta_in, delta, weights, in;
     int32_t activation;
@@ -93,9 +94,9 @@ typedef struct bp__dense_gradient {
 /* Per-step numbers of the optimizer, made on the host in double. */
 enum { BP__HYPER_RATE, BP__HYPER_CORRECTION1, BP__HYPER_CORRECTION2, BP__HYPER_COUNT = 4 };
 
-/* parameters, by BP_OPTIMIZER_*, from gradients; all views [1][N] and of the same layout. moment1 is
- * the velocity of momentum. hyper [steps][4]: row (step - 1) is used, step having been advanced by
- * reduce_loss. */
+/* parameters, by BP_OPTIMIZER_*, from gradients; all views [1][N] and of the same layout. moment1
+ * is the velocity of momentum. hyper [steps][4]: row (step - 1) is used, step having been advanced
+ * by reduce_loss. */
 typedef struct bp__optimizer {
     bp__view parameters, gradients, moment1, moment2, hyper, step;
     int32_t optimizer;

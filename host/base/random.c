@@ -55,7 +55,8 @@ void bp__random_permutation(uint32_t *permutation, size_t count, uint64_t seed, 
     for (size_t i = count; i > 1; --i) {
         const size_t element = count - i;
         if (element % 4 == 0) random_block(words, seed, purpose, a, 0, element / 4);
-        /* floor(bits * i / 2^32): the bias is below i / 2^32, nothing that training could notice. */
+        /* floor(bits * i / 2^32): the bias is below i / 2^32, nothing that training could notice.
+         */
         size_t j = (size_t)(((uint64_t)words[element % 4] * i) >> 32);
         uint32_t swap = permutation[i - 1];
         permutation[i - 1] = permutation[j];

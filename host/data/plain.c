@@ -30,11 +30,10 @@ static bp_status read_number(float *out, const bp_data *raw, const bp__column *c
                         bp__data_source(raw), bp__shown(name, column->name));
     const float value = (float)column->number[row];
     if (!isfinite(value))
-        return bp__fail(BP_ERROR_DATA,
-                        "%s: column '%s': %s; a model without a schema needs every value",
-                        bp__data_place(place, raw, row), bp__shown(name, column->name),
-                        isnan(column->number[row]) ? "the value is missing"
-                                                   : "the value is too large");
+        return bp__fail(
+            BP_ERROR_DATA, "%s: column '%s': %s; a model without a schema needs every value",
+            bp__data_place(place, raw, row), bp__shown(name, column->name),
+            isnan(column->number[row]) ? "the value is missing" : "the value is too large");
     *out = value;
     return BP_OK;
 }
@@ -122,7 +121,8 @@ bp_status bp_data_encode_plain(bp_data **out, const bp_data *raw, size_t inputs,
         targets = 0;
     }
     if (found != inputs)
-        return bp__fail(BP_ERROR_DATA, "%s: has %zu numbers a row without the target, the model takes %zu",
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: has %zu numbers a row without the target, the model takes %zu",
                         bp__data_source(raw), columns, inputs);
     size_t count;
     if (!bp__mul_size(&count, raw->rows, inputs)) return bp__fail_memory(SIZE_MAX);
@@ -138,8 +138,7 @@ bp_status bp_data_encode_plain(bp_data **out, const bp_data *raw, size_t inputs,
     data->image_width = raw->image_width;
     BP_TRY_GOTO(bp__new_array(&data->x, count, sizeof *data->x));
     if (table) BP_TRY_GOTO(encode_table_features(data, raw, inputs));
-    for (size_t i = 0; raw->pixels && i < count; ++i)
-        data->x[i] = (float)raw->pixels[i] / 255.0f;
+    for (size_t i = 0; raw->pixels && i < count; ++i) data->x[i] = (float)raw->pixels[i] / 255.0f;
     for (size_t i = 0; raw->values && i < count; ++i) {
         data->x[i] = raw->values[i];
         if (!isfinite(data->x[i])) {

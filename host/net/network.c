@@ -5,7 +5,8 @@
 
 #include "base/memory.h"
 
-/* The arena is a multiple of this many elements: the element-wise kernels take it in even blocks. */
+/* The arena is a multiple of this many elements: the element-wise kernels take it in even blocks.
+ */
 enum { ARENA_BLOCK = 1024 };
 
 /* Gives every tensor its place; *size is the arena's. */
@@ -20,17 +21,14 @@ static bp_status lay_out(bp__network *network, size_t *size)
         size_t elements, end;
         if (!bp__mul_size(&elements, layer->outputs, stride) ||
             !bp__add_size(&end, next, elements) || !bp__add_size(&end, end, bias))
-            return bp__fail(BP_ERROR_ARGUMENT, "the network has more parameters than fit in memory");
+            return bp__fail(BP_ERROR_ARGUMENT,
+                            "the network has more parameters than fit in memory");
         bp__layer_views *views = &network->values[l];
-        views->weights = (bp__view){.offset = next,
-                                    .rows = layer->outputs,
-                                    .columns = layer->inputs,
-                                    .stride = stride};
+        views->weights = (bp__view){
+            .offset = next, .rows = layer->outputs, .columns = layer->inputs, .stride = stride};
         if (layer->bias)
-            views->bias = (bp__view){.offset = next + elements,
-                                     .rows = 1,
-                                     .columns = layer->outputs,
-                                     .stride = bias};
+            views->bias = (bp__view){
+                .offset = next + elements, .rows = 1, .columns = layer->outputs, .stride = bias};
         next = end;
     }
     *size = bp__round_up(next, ARENA_BLOCK);
@@ -118,8 +116,6 @@ bp_status bp__network_download(bp__network *network, bp_model *model)
 
 bp__view bp__network_arena(const bp__network *network, bp__buffer *buffer)
 {
-    return (bp__view){.buffer = buffer,
-                      .rows = 1,
-                      .columns = network->arena_size,
-                      .stride = network->arena_size};
+    return (bp__view){
+        .buffer = buffer, .rows = 1, .columns = network->arena_size, .stride = network->arena_size};
 }

@@ -42,8 +42,8 @@ static bool reserve_all(bp__plan *plan, size_t *numbers, size_t *integers, bool 
     size_t widest = 1;
     for (size_t l = 0; l < network->layer_count; ++l) {
         if (network->layers[l].outputs > widest) widest = network->layers[l].outputs;
-        ok = ok && reserve(&plan->activations[l], numbers, rows, network->layers[l].outputs,
-                           quantum);
+        ok = ok &&
+             reserve(&plan->activations[l], numbers, rows, network->layers[l].outputs, quantum);
     }
     for (int i = 0; training && i < 2; ++i)
         ok = ok && reserve(&plan->delta[i], numbers, rows, widest, quantum);
@@ -70,8 +70,7 @@ bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, boo
     }
     BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->numbers, BP__NUMBER, numbers));
     plan->input.buffer = plan->numbers;
-    for (size_t l = 0; l < network->layer_count; ++l)
-        plan->activations[l].buffer = plan->numbers;
+    for (size_t l = 0; l < network->layer_count; ++l) plan->activations[l].buffer = plan->numbers;
     for (int i = 0; training && i < 2; ++i) plan->delta[i].buffer = plan->numbers;
     plan->row_loss.buffer = plan->row_hits.buffer = plan->numbers;
     if (labels) {
@@ -128,14 +127,13 @@ static bp_status add_forward(op_list *list, bp__plan *plan)
         const int32_t activation = network->layers[l].activation;
         BP_TRY(add(list,
                    (bp__op){.kind = BP__OP_DENSE_FORWARD,
-                            .as.dense_forward = {
-                                .out = plan->activations[l],
-                                .in = l ? plan->activations[l - 1] : plan->input,
-                                .weights = network->values[l].weights,
-                                .bias = network->values[l].bias,
-                                .activation = activation == BP_ACTIVATION_SOFTMAX
-                                                  ? BP_ACTIVATION_LINEAR
-                                                  : activation}}));
+                            .as.dense_forward = {.out = plan->activations[l],
+                                                 .in = l ? plan->activations[l - 1] : plan->input,
+                                                 .weights = network->values[l].weights,
+                                                 .bias = network->values[l].bias,
+                                                 .activation = activation == BP_ACTIVATION_SOFTMAX
+                                                                   ? BP_ACTIVATION_LINEAR
+                                                                   : activation}}));
     }
     return BP_OK;
 }
@@ -189,12 +187,12 @@ static bp_status add_backward(op_list *list, bp__plan *plan)
                                           .weights = network->values[l].weights,
                                           .in = in,
                                           .activation = network->layers[l - 1].activation}}));
-        BP_TRY(add(list, (bp__op){.kind = BP__OP_DENSE_GRADIENT,
-                                  .as.dense_gradient = {
-                                      .weights_gradient = network->slopes[l].weights,
-                                      .bias_gradient = network->slopes[l].bias,
-                                      .delta = delta,
-                                      .in = in}}));
+        BP_TRY(
+            add(list, (bp__op){.kind = BP__OP_DENSE_GRADIENT,
+                               .as.dense_gradient = {.weights_gradient = network->slopes[l].weights,
+                                                     .bias_gradient = network->slopes[l].bias,
+                                                     .delta = delta,
+                                                     .in = in}}));
     }
     return BP_OK;
 }

@@ -1,8 +1,8 @@
 /* plan.h - what runs, in which order, for one batch size of one network on one engine.
  *
  * A plan owns the activations and deltas of its batch. It is built once and replayed; nothing in it
- * changes from step to step: which rows a step takes, and with which learning rate, the kernels read
- * from the step counter. */
+ * changes from step to step: which rows a step takes, and with which learning rate, the kernels
+ * read from the step counter. */
 #ifndef BP_NET_PLAN_H
 #define BP_NET_PLAN_H
 
@@ -10,8 +10,8 @@
 
 /* What the steps of an epoch share, on the engine. */
 typedef struct bp__epoch_views {
-    bp__view x;       /* resident data [rows][features]; absent: batches are written by the caller */
-    bp__view labels;  /* [rows][1], or absent */
+    bp__view x;      /* resident data [rows][features]; absent: batches are written by the caller */
+    bp__view labels; /* [rows][1], or absent */
     bp__view targets; /* [rows][outputs], or absent */
     bp__view order;   /* [1][rows], the epoch's permutation */
     bp__view step;    /* [1][1], the step counter */
@@ -24,14 +24,14 @@ typedef struct bp__epoch_views {
 typedef struct bp__plan {
     bp__network *network;
     size_t rows;
-    bp__buffer *numbers;    /* the memory of all views below but labels */
+    bp__buffer *numbers; /* the memory of all views below but labels */
     bp__buffer *integers;
-    bp__view input;         /* [rows][n_0] */
-    bp__view labels;        /* [rows][1] or absent */
-    bp__view targets;       /* [rows][n_L] or absent */
-    bp__view *activations;  /* [layer_count], each [rows][n_l]; of a softmax layer the net inputs */
-    bp__view delta[2];      /* of the layer at hand and the one before, widths set where used */
-    bp__view row_loss, row_hits; /* [1][rows] */
+    bp__view input;        /* [rows][n_0] */
+    bp__view labels;       /* [rows][1] or absent */
+    bp__view targets;      /* [rows][n_L] or absent */
+    bp__view *activations; /* [layer_count], each [rows][n_l]; of a softmax layer the net inputs */
+    bp__view delta[2];     /* of the layer at hand and the one before, widths set where used */
+    bp__view row_loss, row_hits;              /* [1][rows] */
     bp__sequence *train, *evaluate, *predict; /* made when first asked for */
 } bp__plan;
 
@@ -59,8 +59,8 @@ bp_status bp__plan_make_evaluate(bp__plan *plan, const bp__epoch_views *epoch);
 bp_status bp__plan_make_predict(bp__plan *plan);
 bp__view bp__plan_output(const bp__plan *plan);
 
-/* The operations of a training step, for those who want to look at them or reorder them (tests). The
- * array is the caller's: free(). */
+/* The operations of a training step, for those who want to look at them or reorder them (tests).
+ * The array is the caller's: free(). */
 bp_status bp__plan_train_ops(bp__op **out, size_t *count, bp__plan *plan,
                              const bp__epoch_views *epoch, const bp__plan_optimizer *optimizer);
 

@@ -1,4 +1,5 @@
-/* device.c - discovery through the ICD loader, the rules that choose a device, opening and closing. */
+/* device.c - discovery through the ICD loader, the rules that choose a device, opening and closing.
+ */
 #include "opencl/device.h"
 
 #include <ctype.h>
@@ -117,7 +118,8 @@ static bp_status find_on_platform(found **list, size_t *count, size_t *capacity,
         next->platform = platform;
         next->id = ids[d];
         bool usable = false;
-        if (is_usable(&usable, next->id) == BP_OK && (!usable || describe(next, number, d) == BP_OK))
+        if (is_usable(&usable, next->id) == BP_OK &&
+            (!usable || describe(next, number, d) == BP_OK))
             *count += usable;
         else
             snprintf(list_note, sizeof list_note, "device %u:%u: %.400s", number, d,
@@ -171,7 +173,8 @@ fail:
 
 bp_status bp_device_list(bp_device_info **out, size_t *count, const char **note)
 {
-    if (!out || !count) return bp__fail(BP_ERROR_ARGUMENT, "bp_device_list: out and count are needed");
+    if (!out || !count)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_device_list: out and count are needed");
     *out = NULL;
     *count = 0;
     found *list = NULL;
@@ -200,7 +203,8 @@ static bool contains(const char *text, const char *part)
     size_t length = strlen(part);
     for (; *text; ++text) {
         size_t i = 0;
-        while (i < length && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i])) ++i;
+        while (i < length && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
+            ++i;
         if (i == length) return true;
     }
     return false;
@@ -240,9 +244,9 @@ static bp_status fail_no_device(const found *list, size_t count, const char *spe
     for (size_t i = 0; i < count; ++i)
         BP_TRY(bp__append(&text, "%s (%s, %s), ", list[i].info.spec, list[i].info.name,
                           bp_kind_name(list[i].info.kind)));
-    bp_status status = bp__fail(BP_ERROR_NO_DEVICE, "no device \"%s\"; there are: %sreference%s%s%s",
-                                spec, text ? text : "", list_note[0] ? " (" : "", list_note,
-                                list_note[0] ? ")" : "");
+    bp_status status =
+        bp__fail(BP_ERROR_NO_DEVICE, "no device \"%s\"; there are: %sreference%s%s%s", spec,
+                 text ? text : "", list_note[0] ? " (" : "", list_note, list_note[0] ? ")" : "");
     free(text);
     return status;
 }
@@ -262,8 +266,8 @@ static bp_status open_opencl(bp_device *device, const found *choice)
                           &device->max_work_group, NULL));
     BP_CL(clGetDeviceInfo(device->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof device->local_bytes,
                           &device->local_bytes, NULL));
-    BP_CL(clGetDeviceInfo(device->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE,
-                          sizeof device->max_buffer_bytes, &device->max_buffer_bytes, NULL));
+    BP_CL(clGetDeviceInfo(device->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof device->max_buffer_bytes,
+                          &device->max_buffer_bytes, NULL));
     BP_CL(clGetDeviceInfo(device->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT,
                           sizeof device->vector_width, &device->vector_width, NULL));
     if (device->vector_width < 1) device->vector_width = 1;

@@ -1,4 +1,5 @@
-/* device.h - an opened device: context, in-order queue, capabilities and the programs built on it. */
+/* device.h - an opened device: context, in-order queue, capabilities and the programs built on it.
+ */
 #ifndef BP_OPENCL_DEVICE_H
 #define BP_OPENCL_DEVICE_H
 
@@ -16,10 +17,10 @@ struct bp_device {
     cl_context context;
     cl_command_queue queue;
 
-    size_t max_work_group;    /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
-    cl_ulong local_bytes;     /* CL_DEVICE_LOCAL_MEM_SIZE */
+    size_t max_work_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
+    cl_ulong local_bytes;      /* CL_DEVICE_LOCAL_MEM_SIZE */
     cl_ulong max_buffer_bytes; /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
-    cl_uint vector_width;     /* native float vector, 1 where the compiler vectorizes work-items */
+    cl_uint vector_width;      /* native float vector, 1 where the compiler vectorizes work-items */
 
     struct bp__program *programs; /* list, newest first */
     void (*before_release)(void); /* of a library that keeps the context alive, or NULL */

@@ -13,8 +13,9 @@ static bp_status check_grid(bp_device *device, cl_kernel kernel, const char *nam
     for (cl_uint d = 0; d < grid->dims; ++d) {
         if (grid->local[0] == 0) return BP_OK;
         if (grid->local[d] == 0 || grid->global[d] % grid->local[d] != 0)
-            return bp__fail(BP_ERROR_INTERNAL, "%s: global size %zu is no multiple of local size %zu",
-                            name, grid->global[d], grid->local[d]);
+            return bp__fail(BP_ERROR_INTERNAL,
+                            "%s: global size %zu is no multiple of local size %zu", name,
+                            grid->global[d], grid->local[d]);
         items *= grid->local[d];
     }
     BP_CL(clGetKernelWorkGroupInfo(kernel, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof limit,

@@ -10,7 +10,10 @@ typedef struct bp__arg {
     const void *value;
 } bp__arg;
 
-#define BP_ARG(variable) {sizeof(variable), &(variable)}
+#define BP_ARG(variable)                                                                           \
+    {                                                                                              \
+        sizeof(variable), &(variable)                                                              \
+    }
 
 /* A grid: `dims` dimensions; local[0] == 0 leaves the work-group size to the driver. */
 typedef struct bp__grid {

@@ -52,7 +52,8 @@ static bp_status append_source(char **out, const char *file, int depth)
         char name[64];
         if (sscanf(line, "#include \"%63[^\"]\"", name) == 1) {
             status = append_source(out, name, depth + 1);
-            if (status == BP_OK) status = bp__append(out, "#line %u \"%s\"\n", line_number + 1, file);
+            if (status == BP_OK)
+                status = bp__append(out, "#line %u \"%s\"\n", line_number + 1, file);
         } else {
             status = bp__append(out, "%s\n", line);
         }
@@ -71,10 +72,10 @@ static bp_status fail_build(bp_device *device, cl_program program, cl_int code, 
             CL_SUCCESS &&
         bp__new_array(&log, size + 1, 1) == BP_OK)
         bp__cl.clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, size, log, NULL);
-    bp_status status =
-        bp__fail(BP_ERROR_BUILD, "%s from clBuildProgram: kernels/%s did not build with \"%s\" on %s:\n%s",
-                 bp__cl_error_name(code), file, options, device->info.name,
-                 log && *log ? log : "(the driver gave no build log)");
+    bp_status status = bp__fail(
+        BP_ERROR_BUILD, "%s from clBuildProgram: kernels/%s did not build with \"%s\" on %s:\n%s",
+        bp__cl_error_name(code), file, options, device->info.name,
+        log && *log ? log : "(the driver gave no build log)");
     free(log);
     return status;
 }

@@ -8,7 +8,7 @@
 bp_status bp__launch_dense_forward(bp__device_engine *engine, bp__recorder *recorder,
                                    const bp__dense_forward *op)
 {
-    bp__epilogue epilogue = op->bias.buffer ? BP__EPILOGUE_BIAS
+    bp__epilogue epilogue = op->bias.buffer                          ? BP__EPILOGUE_BIAS
                             : op->activation == BP_ACTIVATION_LINEAR ? BP__EPILOGUE_NONE
                                                                      : BP__EPILOGUE_ACTIVATION;
     const bp__gemm gemm = {.layout = BP__GEMM_NT,
@@ -44,8 +44,7 @@ static bp_status launch_bias_gradient(bp__device_engine *engine, bp__recorder *r
     bp__matrix_args gradient = bp__matrix(&op->bias_gradient), delta = bp__matrix(&op->delta);
     const cl_uint rows = (cl_uint)op->delta.rows, columns = (cl_uint)op->delta.columns;
     const bp__arg args[] = {BP_VECTOR(gradient), BP_MATRIX(delta), BP_ARG(rows), BP_ARG(columns)};
-    const size_t vectors =
-        (op->delta.columns + engine->vector_width - 1) / engine->vector_width;
+    const size_t vectors = (op->delta.columns + engine->vector_width - 1) / engine->vector_width;
     const bp__grid grid = {1, {vectors, 1, 1}, {engine->cpu_kernels ? 1 : 0, 1, 1}};
     return bp__record_launch(recorder, "dense.cl", options, "dense_bias_gradient", args,
                              BP_COUNT(args), &grid);
@@ -78,8 +77,8 @@ bp_status bp__launch_dense_epilogue(bp__recorder *recorder, const bp__gemm *gemm
     char options[64];
     snprintf(options, sizeof options, "-DBP_VW=1 -DBP_ACTIVATION=%d -DHAS_BIAS=%d",
              gemm->activation, bias);
-    bp__matrix_args c = bp__matrix(&gemm->c), e = bp__matrix(bias || gemm->e.buffer ? &gemm->e
-                                                                                    : &gemm->c);
+    bp__matrix_args c = bp__matrix(&gemm->c),
+                    e = bp__matrix(bias || gemm->e.buffer ? &gemm->e : &gemm->c);
     const bp__grid grid = {2, {gemm->c.columns, gemm->c.rows, 1}, {0}};
     if (gemm->epilogue == BP__EPILOGUE_SLOPE) {
         const bp__arg args[] = {BP_MATRIX(c), BP_MATRIX(e)};

@@ -1,5 +1,5 @@
-/* device_engine.c - the engine on an OpenCL device: buffers, transfers, and sequences of launches on
- * one in-order queue. */
+/* device_engine.c - the engine on an OpenCL device: buffers, transfers, and sequences of launches
+ * on one in-order queue. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,9 +28,8 @@ cl_mem bp__buffer_memory(const bp__buffer *buffer)
 
 bp__matrix_args bp__matrix(const bp__view *view)
 {
-    return (bp__matrix_args){.memory = view->buffer->memory,
-                             .offset = view->offset,
-                             .stride = (cl_uint)view->stride};
+    return (bp__matrix_args){
+        .memory = view->buffer->memory, .offset = view->offset, .stride = (cl_uint)view->stride};
 }
 
 static void device_buffer_free(bp__engine *engine, bp__buffer *buffer)
@@ -60,8 +59,7 @@ static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__
     BP_TRY(bp__new_array(&buffer, 1, sizeof *buffer));
     bp_status status;
     cl_int code;
-    buffer->memory =
-        bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    buffer->memory = bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     if (code != CL_SUCCESS) {
         buffer->memory = NULL;
         status = bp__cl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
@@ -108,10 +106,11 @@ static bool contiguous(const bp__view *view)
 static rectangle rectangle_of(const bp__view *view)
 {
     const size_t word = sizeof(cl_float);
-    return (rectangle){.origin = {view->offset % view->stride * word, view->offset / view->stride, 0},
-                       .host_origin = {0, 0, 0},
-                       .region = {view->columns * word, view->rows, 1},
-                       .pitch = view->stride * word};
+    return (rectangle){
+        .origin = {view->offset % view->stride * word, view->offset / view->stride, 0},
+        .host_origin = {0, 0, 0},
+        .region = {view->columns * word, view->rows, 1},
+        .pitch = view->stride * word};
 }
 
 static bp_status device_write(bp__engine *engine, const bp__view *view, const void *host)
@@ -275,8 +274,8 @@ bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t 
     engine->base.api = &device_api;
     engine->device = device;
     engine->gemm = gemm;
-    engine->cpu_kernels = gemm == BP_GEMM_CPU ||
-                          (device->info.kind == BP_KIND_CPU && gemm != BP_GEMM_GPU);
+    engine->cpu_kernels =
+        gemm == BP_GEMM_CPU || (device->info.kind == BP_KIND_CPU && gemm != BP_GEMM_GPU);
     engine->vector_width = engine->cpu_kernels ? cpu_vector_width(device) : 1;
     /* GPUs read rows fastest from 16-byte boundaries. */
     engine->base.quantum = engine->cpu_kernels ? engine->vector_width : 4;

@@ -1,4 +1,5 @@
-/* gather.c - launches the gather of a batch's rows. Formula in operation.h, kernels in gather.cl. */
+/* gather.c - launches the gather of a batch's rows. Formula in operation.h, kernels in gather.cl.
+ */
 #include <stdio.h>
 
 #include "ops/fusions.h"
@@ -26,10 +27,9 @@ bp_status bp__launch_gather(bp__device_engine *engine, bp__recorder *recorder, c
     bp__matrix_args out = bp__matrix(&op->out), in = bp__matrix(&op->in);
     bp__matrix_args order = bp__matrix(&op->order), step = bp__matrix(&op->step);
     const cl_uint period = (cl_uint)op->period;
-    const bp__arg args[] = {BP_MATRIX(out),  BP_MATRIX(in),  BP_VECTOR(order),
-                            BP_VECTOR(step), BP_ARG(period)};
-    const bp__grid grid =
-        grid_of(engine, (op->out.columns + chunk - 1) / chunk, op->out.rows);
+    const bp__arg args[] = {BP_MATRIX(out), BP_MATRIX(in), BP_VECTOR(order), BP_VECTOR(step),
+                            BP_ARG(period)};
+    const bp__grid grid = grid_of(engine, (op->out.columns + chunk - 1) / chunk, op->out.rows);
     return bp__record_launch(recorder, "gather.cl", options, "gather", args, BP_COUNT(args), &grid);
 }
 

@@ -16,8 +16,8 @@ bp__gemm_shape bp__gemm_get_shape(const bp__gemm *gemm)
 
 void bp__gemm_options(char *out, size_t size, const bp__gemm *gemm, const char *options)
 {
-    snprintf(out, size, "-DBP_LAYOUT=%d -DBP_EPILOGUE=%d -DBP_ACTIVATION=%d %s",
-             (int)gemm->layout, (int)gemm->epilogue, (int)gemm->activation, options);
+    snprintf(out, size, "-DBP_LAYOUT=%d -DBP_EPILOGUE=%d -DBP_ACTIVATION=%d %s", (int)gemm->layout,
+             (int)gemm->epilogue, (int)gemm->activation, options);
 }
 
 bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, const char *file,

@@ -18,10 +18,10 @@ typedef enum bp__gemm_layout {
 } bp__gemm_layout;
 
 typedef enum bp__epilogue {
-    BP__EPILOGUE_NONE,       /* C = product */
-    BP__EPILOGUE_ACTIVATION, /* C = f(product) */
-    BP__EPILOGUE_BIAS,       /* C = f(product + e), e [1][n] */
-    BP__EPILOGUE_SLOPE,      /* C = product * f'(e), e [m][n] activations */
+    BP__EPILOGUE_NONE,         /* C = product */
+    BP__EPILOGUE_ACTIVATION,   /* C = f(product) */
+    BP__EPILOGUE_BIAS,         /* C = f(product + e), e [1][n] */
+    BP__EPILOGUE_SLOPE,        /* C = product * f'(e), e [m][n] activations */
     BP__EPILOGUE_BIAS_GRADIENT /* C = product, e [1][m] = column sums of a; e in c's buffer */
 } bp__epilogue;
 

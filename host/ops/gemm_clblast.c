@@ -2,8 +2,8 @@
  *
  * Loaded with dlopen when it is first chosen, so that it costs nothing where it is not. Its own
  * types are restated here instead of its header being included: four calls and three constants of
- * its C API (clblast_c.h, version 1), which have been stable since 1.0, and a build without CLBlast's
- * development files still runs with the library. */
+ * its C API (clblast_c.h, version 1), which have been stable since 1.0, and a build without
+ * CLBlast's development files still runs with the library. */
 #include "ops/gemm_clblast.h"
 
 #include <dlfcn.h>
@@ -62,12 +62,12 @@ static bp_status call_sgemm(bp_device *device, void *context)
     bp__gemm_shape shape = bp__gemm_get_shape(gemm);
     cl_command_queue queue = device->queue;
     pthread_mutex_lock(&call_mutex);
-    int code = sgemm(ROW_MAJOR, gemm->layout == BP__GEMM_TN ? TRANSPOSE : NO_TRANSPOSE,
-                     gemm->layout == BP__GEMM_NT ? TRANSPOSE : NO_TRANSPOSE, shape.m, shape.n,
-                     shape.k, 1.0f, bp__buffer_memory(gemm->a.buffer), gemm->a.offset,
-                     gemm->a.stride, bp__buffer_memory(gemm->b.buffer), gemm->b.offset,
-                     gemm->b.stride, 0.0f, bp__buffer_memory(gemm->c.buffer), gemm->c.offset,
-                     gemm->c.stride, &queue, NULL);
+    int code =
+        sgemm(ROW_MAJOR, gemm->layout == BP__GEMM_TN ? TRANSPOSE : NO_TRANSPOSE,
+              gemm->layout == BP__GEMM_NT ? TRANSPOSE : NO_TRANSPOSE, shape.m, shape.n, shape.k,
+              1.0f, bp__buffer_memory(gemm->a.buffer), gemm->a.offset, gemm->a.stride,
+              bp__buffer_memory(gemm->b.buffer), gemm->b.offset, gemm->b.stride, 0.0f,
+              bp__buffer_memory(gemm->c.buffer), gemm->c.offset, gemm->c.stride, &queue, NULL);
     pthread_mutex_unlock(&call_mutex);
     if (code != 0)
         return bp__fail(BP_ERROR_OPENCL, "CLBlastSgemm failed with status %d (%s) for %ux%ux%u",

@@ -6,7 +6,6 @@
 
 /* The product by CLBlast, then the epilogue as a kernel. BP_ERROR_UNSUPPORTED where CLBlast cannot
  * be loaded. */
-bp_status bp__gemm_clblast(bp__device_engine *engine, bp__recorder *recorder,
-                           const bp__gemm *gemm);
+bp_status bp__gemm_clblast(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 
 #endif

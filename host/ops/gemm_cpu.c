@@ -46,8 +46,8 @@ static bp_status dot(bp__device_engine *engine, bp__recorder *recorder, const bp
 
 /* Layouts NN and TN. For each candidate tile: the half cycles of the whole product, at two
  * multiply-adds or two loads a cycle, what hangs over the edges included, and a vector in one cycle
- * where the strip of B outgrows the first-level cache. Vectors wider than 8 come with 32 registers, the
- * others with 16. */
+ * where the strip of B outgrows the first-level cache. Vectors wider than 8 come with 32 registers,
+ * the others with 16. */
 static bp_status outer(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
 {
     bp__gemm_shape shape = bp__gemm_get_shape(gemm);
@@ -71,8 +71,8 @@ static bp_status outer(bp__device_engine *engine, bp__recorder *recorder, const 
                 best_tiles = tiles;
             }
         }
-    return record(engine, recorder, gemm, "cpu/gemm_outer.cl", "gemm_outer", best_m, best_n,
-                  1, best_tiles);
+    return record(engine, recorder, gemm, "cpu/gemm_outer.cl", "gemm_outer", best_m, best_n, 1,
+                  best_tiles);
 }
 
 /* What the vector kernels rely on; a view that breaks it is a bug of the caller. */

@@ -47,9 +47,8 @@ bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const 
                         "%s has too little local memory for the tiled GEMM: choose naive",
                         engine->device->info.name);
     char options[160];
-    snprintf(options, sizeof options,
-             "-DTILE_M=%u -DTILE_N=%u -DTILE_K=%u -DITEM_M=%u -DITEM_N=%u", t->m, t->n, t->k,
-             t->item_m, t->item_n);
+    snprintf(options, sizeof options, "-DTILE_M=%u -DTILE_N=%u -DTILE_K=%u -DITEM_M=%u -DITEM_N=%u",
+             t->m, t->n, t->k, t->item_m, t->item_n);
     const size_t items_x = t->n / t->item_n, items_y = t->m / t->item_m;
     const bp__grid grid = {
         2,

@@ -19,8 +19,8 @@ static blocking choose(const bp__device_engine *engine)
 }
 
 /* Measured on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md): from about 32 million
- * multiply-adds on, copying the operands costs less than what it saves, unless a side is so short that
- * a packed panel is used too few times. */
+ * multiply-adds on, copying the operands costs less than what it saves, unless a side is so short
+ * that a packed panel is used too few times. */
 bool bp__gemm_packed_pays(const bp__device_engine *engine, const bp__gemm *gemm)
 {
     const bp__gemm_shape shape = bp__gemm_get_shape(gemm);

@@ -12,15 +12,15 @@ typedef enum bp__when { BP__WHERE_IT_PAYS, BP__ALWAYS, BP__NEVER } bp__when;
 typedef struct bp__device_engine {
     bp__engine base;
     bp_device *device;
-    int32_t gemm;        /* BP_GEMM_* as asked for */
-    bool cpu_kernels;    /* one work-item a group, explicit vectors of `vector_width` */
-    unsigned vector_width; /* of cpu kernels; 1 otherwise */
-    bp__when packing;     /* cpu products pack their operands */
-    bp__when small_steps; /* whole training steps of small networks in one launch */
-    cl_event behind;     /* of the last read_behind */
+    int32_t gemm;           /* BP_GEMM_* as asked for */
+    bool cpu_kernels;       /* one work-item a group, explicit vectors of `vector_width` */
+    unsigned vector_width;  /* of cpu kernels; 1 otherwise */
+    bp__when packing;       /* cpu products pack their operands */
+    bp__when small_steps;   /* whole training steps of small networks in one launch */
+    cl_event behind;        /* of the last read_behind */
     bp__buffer *scratch[2]; /* what kernels keep between two launches of one operation */
     size_t scratch_size[2];
-    bp__buffer **outgrown;  /* smaller scratch that recorded launches still point to */
+    bp__buffer **outgrown; /* smaller scratch that recorded launches still point to */
     size_t outgrown_count, outgrown_capacity;
 } bp__device_engine;
 
@@ -51,7 +51,8 @@ bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *rec
 bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder,
                                const bp__optimizer *op);
 
-/* Whether ops[count] are a whole training step, and many of them in one launch are the faster way. */
+/* Whether ops[count] are a whole training step, and many of them in one launch are the faster way.
+ */
 bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, size_t count);
 
 /* A matrix as the three kernel arguments that describe it. */

@@ -10,8 +10,7 @@ bp_status bp__launch_loss(bp__device_engine *engine, bp__recorder *recorder, con
     (void)engine;
     bool labels = op->labels.buffer != NULL, delta = op->delta.buffer != NULL;
     char options[96];
-    snprintf(options, sizeof options,
-             "-DBP_ACTIVATION=%d -DLOSS=%d -DHAS_LABELS=%d -DHAS_DELTA=%d",
+    snprintf(options, sizeof options, "-DBP_ACTIVATION=%d -DLOSS=%d -DHAS_LABELS=%d -DHAS_DELTA=%d",
              op->loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_LINEAR : op->activation, op->loss,
              labels, delta);
     const cl_uint columns = (cl_uint)op->output.columns;
@@ -19,7 +18,7 @@ bp_status bp__launch_loss(bp__device_engine *engine, bp__recorder *recorder, con
     bp__matrix_args row_loss = bp__matrix(&op->row_loss), row_hits = bp__matrix(&op->row_hits);
     bp__matrix_args output = bp__matrix(&op->output);
     bp__matrix_args target = bp__matrix(labels ? &op->labels : &op->targets);
-    const bp__arg args[] = {BP_ARG(columns),     BP_ARG(op->scale), BP_MATRIX(d),
+    const bp__arg args[] = {BP_ARG(columns),     BP_ARG(op->scale),   BP_MATRIX(d),
                             BP_VECTOR(row_loss), BP_VECTOR(row_hits), BP_MATRIX(output),
                             BP_MATRIX(target)};
     const bp__grid grid = {1, {op->output.rows, 1, 1}, {0}};
@@ -39,8 +38,8 @@ bp_status bp__launch_softmax(bp__device_engine *engine, bp__recorder *recorder,
                              args, BP_COUNT(args), &grid);
 }
 
-/* One work-item, a vector of samples at a time, against two launches: it wins as long as the batch's
- * outputs are few (docs/performance.md). */
+/* One work-item, a vector of samples at a time, against two launches: it wins as long as the
+ * batch's outputs are few (docs/performance.md). */
 enum { FUSED_OUTPUTS = 8192, FUSED_COLUMNS = 256 };
 
 bp_status bp__fuse_loss(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,

@@ -10,8 +10,8 @@
 /* As in peak.cl. */
 enum { CHAINS = 12, LINKS = 64 };
 
-/* The best run counts: whatever disturbs a run makes it slower, never faster. Many short ones find a
- * quiet moment on a machine that is shared. */
+/* The best run counts: whatever disturbs a run makes it slower, never faster. Many short ones find
+ * a quiet moment on a machine that is shared. */
 enum { RUNS = 20 };
 static const double run_seconds = 0.02;
 

@@ -92,11 +92,12 @@ static bool possible(const bp__device_engine *engine, const training_step *step)
  * AVX-512 CPU through POCL 3.1 (docs/performance.md). */
 static double small_nanoseconds(const bp__device_engine *engine, const training_step *step)
 {
-    const double chunks = (double)((step->loss->output.rows + engine->vector_width - 1) /
-                                   engine->vector_width);
+    const double chunks =
+        (double)((step->loss->output.rows + engine->vector_width - 1) / engine->vector_width);
     double weights = 0, units = (double)step->forward[0]->in.columns;
     for (size_t l = 0; l < step->layers; ++l) {
-        weights += (double)step->forward[l]->weights.rows * (double)step->forward[l]->weights.columns;
+        weights +=
+            (double)step->forward[l]->weights.rows * (double)step->forward[l]->weights.columns;
         units += (double)step->forward[l]->out.columns;
     }
     return chunks * (weights * 1.2 + units * 12) + (double)used_floats(step) * 0.1;
@@ -145,18 +146,17 @@ static bp_status describe(char **options, const bp__device_engine *engine,
         if (f->out.columns > widest) widest = f->out.columns;
         if (l > 0 && f->in.columns > widest) widest = f->in.columns;
     }
-    return bp__append(options,
-                      "-DLAYERS=%zu -DUNITS=%zu -DMAX_WIDTH=%zu -DLAST_OUTPUTS=%zu "
-                      "-DLAST_FUNCTION=%d -DUSED=%zu -DROWS=%zu -DPERIOD=%zu -DLOSS=%d "
-                      "-DHAS_LABELS=%d -DHAS_GATHER=%d -DOPTIMIZER=%d -DUPDATE_VW=%u -DBP_VW=%u",
-                      step->layers, units, widest, step->loss->output.columns,
-                      (int)(step->loss->loss == BP_LOSS_CROSS_ENTROPY
-                                ? BP_ACTIVATION_LINEAR
-                                : step->forward[last]->activation),
-                      used_floats(step), rows, step->gather ? step->gather->period : rows,
-                      (int)step->loss->loss, step->loss->labels.buffer != NULL,
-                      step->gather != NULL, (int)step->optimizer->optimizer, engine->vector_width,
-                      width);
+    return bp__append(
+        options,
+        "-DLAYERS=%zu -DUNITS=%zu -DMAX_WIDTH=%zu -DLAST_OUTPUTS=%zu "
+        "-DLAST_FUNCTION=%d -DUSED=%zu -DROWS=%zu -DPERIOD=%zu -DLOSS=%d "
+        "-DHAS_LABELS=%d -DHAS_GATHER=%d -DOPTIMIZER=%d -DUPDATE_VW=%u -DBP_VW=%u",
+        step->layers, units, widest, step->loss->output.columns,
+        (int)(step->loss->loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_LINEAR
+                                                        : step->forward[last]->activation),
+        used_floats(step), rows, step->gather ? step->gather->period : rows, (int)step->loss->loss,
+        step->loss->labels.buffer != NULL, step->gather != NULL, (int)step->optimizer->optimizer,
+        engine->vector_width, width);
 }
 
 static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, training_step step)
@@ -167,7 +167,8 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
     bp__matrix_args m1 = o->moment1.buffer ? bp__matrix(&o->moment1) : g;
     bp__matrix_args m2 = o->moment2.buffer ? bp__matrix(&o->moment2) : g;
     bp__matrix_args hyper = bp__matrix(&o->hyper), counter = bp__matrix(&o->step);
-    bp__matrix_args losses = bp__matrix(&step.reduce->losses), hits = bp__matrix(&step.reduce->hits);
+    bp__matrix_args losses = bp__matrix(&step.reduce->losses),
+                    hits = bp__matrix(&step.reduce->hits);
     bp__matrix_args x = bp__matrix(gathers ? &step.gather->in : &step.forward[0]->in);
     bp__matrix_args t = bp__matrix(gathers  ? &step.gather_targets->in
                                    : labels ? &step.loss->labels
@@ -175,22 +176,14 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
     /* Without a gather there is no order: any buffer will do. */
     bp__matrix_args order = gathers ? bp__matrix(&step.gather->order) : counter;
     const cl_uint once = 1;
-    const bp__arg args[] = {BP_ARG(once),
-                            BP_ARG(step.loss->scale),
-                            BP_ARG(w.memory),
-                            BP_ARG(g.memory),
-                            BP_ARG(m1.memory),
-                            BP_ARG(m2.memory),
-                            BP_ARG(hyper.memory),
-                            BP_ARG(counter.memory),
-                            BP_VECTOR(losses),
-                            BP_VECTOR(hits),
-                            BP_MATRIX(x),
-                            BP_MATRIX(t),
-                            BP_ARG(order.memory),
-                            BP_ARG(o->momentum),
-                            BP_ARG(o->beta1),
-                            BP_ARG(o->beta2),
+    const bp__arg args[] = {BP_ARG(once),         BP_ARG(step.loss->scale),
+                            BP_ARG(w.memory),     BP_ARG(g.memory),
+                            BP_ARG(m1.memory),    BP_ARG(m2.memory),
+                            BP_ARG(hyper.memory), BP_ARG(counter.memory),
+                            BP_VECTOR(losses),    BP_VECTOR(hits),
+                            BP_MATRIX(x),         BP_MATRIX(t),
+                            BP_ARG(order.memory), BP_ARG(o->momentum),
+                            BP_ARG(o->beta1),     BP_ARG(o->beta2),
                             BP_ARG(o->epsilon)};
     const bp__grid grid = {1, {1, 1, 1}, {1, 1, 1}};
     char *options = NULL;
@@ -205,8 +198,8 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
     return status;
 }
 
-bp_status bp__fuse_small_steps(bp__device_engine *engine, bp__recorder *recorder,
-                               const bp__op *ops, size_t count, size_t *consumed)
+bp_status bp__fuse_small_steps(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
+                               size_t count, size_t *consumed)
 {
     training_step step;
     if (recorder->count > 0 || !bp__small_steps_pay(engine, ops, count) ||

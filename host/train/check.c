@@ -1,4 +1,5 @@
-/* check.c - options, and whether a model and a data set belong together, before anything is built. */
+/* check.c - options, and whether a model and a data set belong together, before anything is built.
+ */
 #include <math.h>
 #include <stddef.h>
 
@@ -21,10 +22,10 @@ static bp_status check_options(const bp_train_options *options)
     if (!(options->momentum >= 0 && options->momentum < 1))
         return bp__fail(BP_ERROR_ARGUMENT, "momentum is %g, 0 <= momentum < 1 is needed",
                         (double)options->momentum);
-    if (!(options->beta1 >= 0 && options->beta1 < 1) || !(options->beta2 >= 0 && options->beta2 < 1))
+    if (!(options->beta1 >= 0 && options->beta1 < 1) ||
+        !(options->beta2 >= 0 && options->beta2 < 1))
         return bp__fail(BP_ERROR_ARGUMENT, "beta1 and beta2 must be in [0, 1)");
-    if (!(options->epsilon > 0))
-        return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
+    if (!(options->epsilon > 0)) return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
     return BP_OK;
 }
 
@@ -64,10 +65,11 @@ bp_status bp__check_reach(const bp_model *model, const bp_data *data)
     const bp_data_info info = bp_data_get_info(data);
     for (size_t i = 0; i < info.rows * info.outputs; ++i)
         if (!(targets[i] >= low - slack && targets[i] <= high + slack))
-            return bp__fail(BP_ERROR_DATA,
-                            "target %zu of row %zu is %g, which a %s output cannot reach (%g to %g): "
-                            "use a linear output, or scale the targets",
-                            i % info.outputs, i / info.outputs, (double)targets[i],
-                            bp_activation_name(activation), (double)low, (double)high);
+            return bp__fail(
+                BP_ERROR_DATA,
+                "target %zu of row %zu is %g, which a %s output cannot reach (%g to %g): "
+                "use a linear output, or scale the targets",
+                i % info.outputs, i / info.outputs, (double)targets[i],
+                bp_activation_name(activation), (double)low, (double)high);
     return BP_OK;
 }

@@ -62,7 +62,8 @@ bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accu
     bp__engine *engine = evaluator->network->engine;
     BP_TRY(bp__pass_seek(pass, 0));
     for (size_t s = 0; s < pass->steps; ++s) {
-        bp__plan *plan = s + 1 == pass->steps && evaluator->last ? evaluator->last : evaluator->full;
+        bp__plan *plan =
+            s + 1 == pass->steps && evaluator->last ? evaluator->last : evaluator->full;
         BP_TRY(bp__sequence_run(engine, plan->evaluate, 1));
         if (!outputs) continue;
         bp__view output = bp__plan_output(plan);
@@ -128,8 +129,7 @@ bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
     BP_TRY_GOTO(bp__network_upload(network, model));
     BP_TRY_GOTO(bp__evaluator_create(&evaluator, network, data));
     const bool regression = bp_data_targets(data) != NULL;
-    if (regression)
-        BP_TRY_GOTO(bp__new_array(&outputs, info.rows * info.outputs, sizeof *outputs));
+    if (regression) BP_TRY_GOTO(bp__new_array(&outputs, info.rows * info.outputs, sizeof *outputs));
     BP_TRY_GOTO(bp__evaluator_run(evaluator, &out->loss, &out->accuracy, outputs));
     out->samples = info.rows;
     if (regression) regression_metrics(out, data, bp_model_get_schema(model), outputs);

@@ -75,8 +75,8 @@ bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *dat
     pass->views.hits = pass->views.losses;
     pass->views.hits.offset = pass->steps;
     if (training) {
-        BP_TRY_GOTO(bp__buffer_create(engine, &pass->hyper, BP__NUMBER,
-                                      pass->steps * BP__HYPER_COUNT));
+        BP_TRY_GOTO(
+            bp__buffer_create(engine, &pass->hyper, BP__NUMBER, pass->steps * BP__HYPER_COUNT));
         pass->views.hyper = view_of(pass->hyper, pass->steps, BP__HYPER_COUNT, BP__HYPER_COUNT);
     }
     *out = pass;

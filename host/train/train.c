@@ -26,10 +26,10 @@ static void report(run *r, size_t steps_done, double mean_loss)
 {
     bp_progress *p = &r->progress;
     const double now = bp__seconds();
-    const double rows = (double)(p->epoch - 1) * (double)r->trainer->pass->rows +
-                        (double)(steps_done == (size_t)p->steps
-                                     ? r->trainer->pass->rows
-                                     : steps_done * r->trainer->pass->batch);
+    const double rows =
+        (double)(p->epoch - 1) * (double)r->trainer->pass->rows +
+        (double)(steps_done == (size_t)p->steps ? r->trainer->pass->rows
+                                                : steps_done * r->trainer->pass->batch);
     p->step = (int64_t)steps_done;
     p->train_loss = mean_loss;
     p->seconds = r->result->seconds + (p->epoch_done ? 0 : now - r->epoch_start);
@@ -141,10 +141,11 @@ static bp_status run_all(run *r, bp_model *model, snapshot *kept, bp__evaluator 
             snapshot_copy(kept, model, false);
         } else {
             if (status == BP_OK) --r->result->epochs; /* it ended well but for its last step */
-            status = bp__fail(BP_ERROR_DIVERGED,
-                              "training diverged: a parameter is not finite after epoch %lld; try a "
-                              "learning rate below %g",
-                              (long long)e + 1, r->progress.learning_rate);
+            status =
+                bp__fail(BP_ERROR_DIVERGED,
+                         "training diverged: a parameter is not finite after epoch %lld; try a "
+                         "learning rate below %g",
+                         (long long)e + 1, r->progress.learning_rate);
         }
     }
     return status;
@@ -156,8 +157,8 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
 {
     bp_train_result unwanted;
     if (!result) result = &unwanted;
-    *result = (bp_train_result){
-        .train_loss = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
+    *result =
+        (bp_train_result){.train_loss = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
     if (!model || !device || !data)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_train: model, device and data are needed");
     const bp_model_info shape = bp_model_get_info(model);
@@ -177,16 +178,14 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
     snapshot_copy(&kept, model, false);
     BP_TRY_GOTO(bp_trainer_create(&r.trainer, model, device, options));
     BP_TRY_GOTO(bp_trainer_set_data(r.trainer, data));
-    if (validation)
-        BP_TRY_GOTO(bp__evaluator_create(&evaluator, r.trainer->network, validation));
+    if (validation) BP_TRY_GOTO(bp__evaluator_create(&evaluator, r.trainer->network, validation));
     result->setup_seconds = bp__seconds() - start;
     status = run_all(&r, model, &kept, evaluator);
     if (status != BP_OK && status != BP_ERROR_CANCELLED)
         snapshot_copy(status == BP_ERROR_DIVERGED ? &kept : &before, model, true);
     if (result->seconds > 0)
-        result->samples_per_second =
-            (double)result->steps / (double)r.trainer->pass->steps * (double)r.trainer->pass->rows /
-            result->seconds;
+        result->samples_per_second = (double)result->steps / (double)r.trainer->pass->steps *
+                                     (double)r.trainer->pass->rows / result->seconds;
 fail:
     bp__evaluator_free(evaluator);
     bp_trainer_free(r.trainer);

@@ -59,8 +59,8 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     trainer->options = read;
     trainer->batch = (size_t)read.batch;
     BP_TRY_GOTO(bp__engine_create(&trainer->engine, device, read.gemm));
-    BP_TRY_GOTO(bp__network_create(&trainer->network, trainer->engine, model, true,
-                                   read.optimizer));
+    BP_TRY_GOTO(
+        bp__network_create(&trainer->network, trainer->engine, model, true, read.optimizer));
     BP_TRY_GOTO(bp__network_upload(trainer->network, model));
     *out = trainer;
     return BP_OK;
@@ -273,19 +273,19 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
         if (took < chunk_seconds / 2 && chunk_steps < pass->steps) chunk_steps *= 2;
         if (took > chunk_seconds * 2 && chunk_steps > 1) chunk_steps /= 2;
         const double sum = sum_losses(trainer, known);
-        stop = !isfinite(sum) ||
-               (chunk && chunk(known, sum, rows_of_steps(pass, known), user) != 0);
+        stop =
+            !isfinite(sum) || (chunk && chunk(known, sum, rows_of_steps(pass, known), user) != 0);
     }
     BP_TRY(bp__engine_finish(trainer->engine));
     trainer->step += (int64_t)enqueued;
     const double mean = sum_losses(trainer, enqueued) / (double)rows_of_steps(pass, enqueued);
     if (loss) *loss = mean;
     if (!isfinite(mean))
-        return bp__fail(BP_ERROR_DIVERGED,
-                        "training diverged: the loss is %g in epoch %lld; try a learning rate below "
-                        "%g",
-                        mean, (long long)trainer->epoch + 1,
-                        (double)bp__learning_rate(&trainer->options));
+        return bp__fail(
+            BP_ERROR_DIVERGED,
+            "training diverged: the loss is %g in epoch %lld; try a learning rate below "
+            "%g",
+            mean, (long long)trainer->epoch + 1, (double)bp__learning_rate(&trainer->options));
     if (enqueued < pass->steps) return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
     ++trainer->epoch;
     return BP_OK;
@@ -316,13 +316,15 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
         return bp__fail(BP_ERROR_ARGUMENT,
                         "bp_trainer_step: x and exactly one of targets and labels are needed");
     if (rows < 1 || rows > trainer->batch)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_step: %zu rows, 1 to %zu (batch) are allowed",
-                        rows, trainer->batch);
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_trainer_step: %zu rows, 1 to %zu (batch) are allowed", rows,
+                        trainer->batch);
     const size_t outputs = trainer->network->layers[trainer->network->layer_count - 1].outputs;
     for (size_t i = 0; labels && i < rows; ++i)
         if (labels[i] < 0 || (size_t)labels[i] >= outputs)
-            return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_step: label %d of row %zu is not in 0..%zu",
-                            (int)labels[i], i, outputs - 1);
+            return bp__fail(BP_ERROR_ARGUMENT,
+                            "bp_trainer_step: label %d of row %zu is not in 0..%zu", (int)labels[i],
+                            i, outputs - 1);
     BP_TRY(prepare_single(trainer, rows, labels != NULL));
     bp__plan *plan = trainer->single;
     bp__pass *pass = trainer->single_pass;
@@ -371,6 +373,7 @@ bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *wei
     const bp__layer_views *views = &trainer->network->slopes[layer];
     if (weights) BP_TRY(bp__view_read(trainer->engine, &views->weights, weights));
     if (biases && !views->bias.buffer)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: layer %zu has no biases", layer);
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: layer %zu has no biases",
+                        layer);
     return biases ? bp__view_read(trainer->engine, &views->bias, biases) : BP_OK;
 }

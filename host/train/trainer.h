@@ -13,7 +13,8 @@ typedef struct bp__pass {
     size_t rows, batch, steps; /* steps = ceil(rows / batch) */
 } bp__pass;
 
-/* Copies encoded data to the engine and sets the order to 0, 1, 2… training adds the hyper table. */
+/* Copies encoded data to the engine and sets the order to 0, 1, 2… training adds the hyper table.
+ */
 bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *data, size_t batch,
                           bool training);
 void bp__pass_free(bp__pass *pass);
@@ -27,13 +28,14 @@ struct bp_trainer {
     bp__network *network;
     bp_train_options options;
     size_t batch;
-    int64_t epoch;       /* finished epochs: the counter of the shuffle */
-    int64_t step;        /* finished steps: t of the bias corrections */
-    bp__pass *pass;      /* of set_data, or NULL */
-    bp__plan *full, *last; /* for batches of the pass; last is NULL where the batch divides the rows */
-    float *losses;       /* [steps] of the epoch, read back behind the device */
-    uint32_t *order;     /* [rows] */
-    bp__plan *single;    /* of bp_trainer_step, for its last number of rows */
+    int64_t epoch;  /* finished epochs: the counter of the shuffle */
+    int64_t step;   /* finished steps: t of the bias corrections */
+    bp__pass *pass; /* of set_data, or NULL */
+    bp__plan *full,
+        *last;        /* for batches of the pass; last is NULL where the batch divides the rows */
+    float *losses;    /* [steps] of the epoch, read back behind the device */
+    uint32_t *order;  /* [rows] */
+    bp__plan *single; /* of bp_trainer_step, for its last number of rows */
     bp__pass *single_pass;
 };
 
@@ -61,7 +63,8 @@ bp_status bp__check_reach(const bp_model *model, const bp_data *data);
 typedef struct bp__evaluator bp__evaluator;
 bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const bp_data *data);
 void bp__evaluator_free(bp__evaluator *evaluator);
-/* accuracy is NAN without labels. outputs [rows][outputs] (may be NULL) receives the activations. */
+/* accuracy is NAN without labels. outputs [rows][outputs] (may be NULL) receives the activations.
+ */
 bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accuracy,
                             float *outputs);
 

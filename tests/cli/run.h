@@ -1,5 +1,6 @@
-/* run.h - runs the built command as its users do: another process, its outputs caught, a time limit.
- * Nothing here opens OpenCL, so that forking is safe. Also makes the small data files of the tests.
+/* run.h - runs the built command as its users do: another process, its outputs caught, a time
+ * limit. Nothing here opens OpenCL, so that forking is safe. Also makes the small data files of the
+ * tests.
  *
  * Included by the tests of the command alone; the functions are static, and unused ones are no
  * mistake. */
@@ -29,7 +30,8 @@
 
 enum { TEXT = 1 << 20, TIME_LIMIT = 60 };
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes --------------------------------------------------------------------------------
+ */
 
 typedef struct process {
     pid_t pid;
@@ -53,7 +55,8 @@ UNUSED static double now_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A pseudo-terminal of 100 columns; returns the side that reads, *slave the side that is written. */
+/* A pseudo-terminal of 100 columns; returns the side that reads, *slave the side that is written.
+ */
 UNUSED static int open_terminal(int *slave)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
@@ -181,14 +184,16 @@ UNUSED static result on_terminal(const char *format, ...)
 }
 
 #define assert_code(r, wanted)                                                                     \
-    cr_assert_eq((r).code, (wanted), "exit code %d (signal %d), wanted %d\nstdout: %s\nstderr: %s", \
-                 (r).code, (r).signal, (wanted), (r).out, (r).err)
+    cr_assert_eq((r).code, (wanted),                                                               \
+                 "exit code %d (signal %d), wanted %d\nstdout: %s\nstderr: %s", (r).code,          \
+                 (r).signal, (wanted), (r).out, (r).err)
 #define assert_has(text, wanted)                                                                   \
     cr_assert(strstr((text), (wanted)) != NULL, "\"%s\" is not in: %s", (wanted), (text))
 #define assert_has_not(text, unwanted)                                                             \
     cr_assert(strstr((text), (unwanted)) == NULL, "\"%s\" is in: %s", (unwanted), (text))
 
-/* ---- JSON ------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------------
+ */
 
 /* stdout as JSON: one line and nothing else. */
 UNUSED static json_t *json_of(const result *r)
@@ -221,7 +226,8 @@ UNUSED static double want_number(const json_t *json, const char *key)
     return json_number_value(want_key(json, key, "n"));
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------
+ */
 
 static char folder[64]; /* of this test, without blanks in its name */
 
@@ -281,7 +287,8 @@ UNUSED static double noise(unsigned *state)
 /* Three kinds of flower that a line can tell apart; two numbers, a colour, the kind. */
 UNUSED static void write_flowers(const char *name, int rows, unsigned seed, bool target)
 {
-    static const char *const kinds[] = {"rose", "tulip", "daisy"}, *const colours[] = {"red", "white"};
+    static const char *const kinds[] = {"rose", "tulip", "daisy"}, *const colours[] = {"red",
+                                                                                       "white"};
     FILE *file = fopen(path_of(name), "w");
     cr_assert_not_null(file);
     fprintf(file, "length,width,colour%s\n", target ? ",kind" : "");
@@ -348,8 +355,9 @@ UNUSED static void write_picture_folder(const char *name)
 /* What a state_dict of Linear(2, 2) looks like: y = [x0 + 10, 2 x1]. */
 UNUSED static void write_state_dict(const char *name)
 {
-    const char header[] = "{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
-                          "\"0.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[16,24]}}";
+    const char header[] =
+        "{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
+        "\"0.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[16,24]}}";
     const float values[] = {1, 0, 0, 2, 10, 0};
     char text[256];
     memset(text, ' ', sizeof text);
@@ -367,8 +375,10 @@ UNUSED static void write_state_dict(const char *name)
 UNUSED static void train_flowers(const char *model)
 {
     write_flowers("flowers.csv", 90, 1, true);
-    result r = shell("exec " CLI " train %s -q --device reference --hidden 8 --batch 9 --lr 0.02 --epochs 20 -o %s",
-                     path_of("flowers.csv"), path_of(model));
+    result r =
+        shell("exec " CLI
+              " train %s -q --device reference --hidden 8 --batch 9 --lr 0.02 --epochs 20 -o %s",
+              path_of("flowers.csv"), path_of(model));
     assert_code(r, 0);
     free_result(&r);
 }
