@@ -67,6 +67,21 @@ static inline void each_device(const int32_t *gemms, void (*check)(rig *, void *
     cr_assert(checked > 0, "no OpenCL device to test: %s", note);
 }
 
+/* Calls check for every device, the reference included. */
+static inline void every_device(void (*check)(bp_device *))
+{
+    bp_device_info *list;
+    size_t count;
+    OK(bp_device_list(&list, &count, NULL));
+    for (size_t d = 0; d < count; ++d) {
+        bp_device *device;
+        OK(bp_device_open(&device, list[d].spec));
+        check(device);
+        bp_device_free(device);
+    }
+    bp_device_list_free(list);
+}
+
 /* A pair filled with values[rows * columns], or where values is NULL with a poison that a kernel
  * must overwrite. */
 static inline pair pair_of(rig *r, bp__type type, size_t rows, size_t columns, const void *values)

@@ -38,23 +38,9 @@ static void check_figures(bp_device *device)
         cr_assert(r.gflops <= 1.1 * peak.gflops, "%g of %g GFLOP/s", r.gflops, peak.gflops);
 }
 
-static void on_every_device(void (*check)(bp_device *))
-{
-    bp_device_info *list;
-    size_t count;
-    OK(bp_device_list(&list, &count, NULL));
-    for (size_t d = 0; d < count; ++d) {
-        bp_device *device;
-        OK(bp_device_open(&device, list[d].spec));
-        check(device);
-        bp_device_free(device);
-    }
-    bp_device_list_free(list);
-}
-
 Test(bench, figures_fit_together_on_every_device)
 {
-    on_every_device(check_figures);
+    every_device(check_figures);
 }
 
 /* Every optimizer, labels and targets, batches without small divisors, and layers that take the
@@ -86,7 +72,7 @@ static void check_shapes(bp_device *device)
 
 Test(bench, right_results_pass_on_every_device)
 {
-    on_every_device(check_shapes);
+    every_device(check_shapes);
 }
 
 /* A device engine's limits with the kernels that are made for the other kind of device. */

@@ -4,21 +4,6 @@
 
 static const int32_t parity_gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU, BP_GEMM_CPU};
 
-/* Calls check for every device, the reference included. */
-static void every_device(void (*check)(bp_device *))
-{
-    bp_device_info *list;
-    size_t count;
-    OK(bp_device_list(&list, &count, NULL));
-    for (size_t d = 0; d < count; ++d) {
-        bp_device *device;
-        OK(bp_device_open(&device, list[d].spec));
-        check(device);
-        bp_device_free(device);
-    }
-    bp_device_list_free(list);
-}
-
 /* One input, one output, no bias, sigmoid, half squared error: x 1, t 0, w 0.5, rate 1. */
 static void check_worked_numbers(bp_device *device)
 {

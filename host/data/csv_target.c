@@ -36,9 +36,10 @@ static bp_status fail_no_column(const bp__csv *csv, const char *name)
     bp_status status = bp__words_pointers(&names, &csv->names);
     if (status == BP_OK) {
         const char *near = bp_nearest(name, names, csv->columns);
-        status = bp__fail(BP_ERROR_DATA, "%s: there is no column \"%s\"%s%s%s (the columns are: %s)",
-                          csv->source, bp__shown(shown, name), near ? ": did you mean \"" : "",
-                          near ? bp__shown(shown_near, near) : "", near ? "\"?" : "", list);
+        status =
+            bp__fail(BP_ERROR_DATA, "%s: there is no column \"%s\"%s%s%s (the columns are: %s)",
+                     csv->source, bp__shown(shown, name), near ? ": did you mean \"" : "",
+                     near ? bp__shown(shown_near, near) : "", near ? "\"?" : "", list);
         free(names);
     }
     free(list);

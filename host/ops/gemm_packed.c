@@ -18,9 +18,9 @@ static blocking choose(const bp__device_engine *engine)
     return (blocking){.tile_m = many ? 14 : 6, .tile_n = 2, .kc = 512, .block_tiles = 64};
 }
 
-/* Measured on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md): from about 32 million
- * multiply-adds on, copying the operands costs less than what it saves, unless a side is so short
- * that a packed panel is used too few times. */
+/* On a 2-core AVX-512 CPU through POCL 3.1, copying the operands loses at 13 million multiply-adds
+ * and wins at 67 million (docs/performance.md); the limit lies between. Where a side is short, a
+ * packed panel is used too few times. */
 bool bp__gemm_packed_pays(const bp__device_engine *engine, const bp__gemm *gemm)
 {
     const bp__gemm_shape shape = bp__gemm_get_shape(gemm);

@@ -39,7 +39,7 @@ bp_status bp__launch_softmax(bp__device_engine *engine, bp__recorder *recorder,
 }
 
 /* One work-item, a vector of samples at a time, against two launches: it wins as long as the
- * batch's outputs are few (docs/performance.md). */
+ * batch's outputs are few. The limit is an estimate (docs/performance.md). */
 enum { FUSED_OUTPUTS = 8192, FUSED_COLUMNS = 256 };
 
 bp_status bp__fuse_loss(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,

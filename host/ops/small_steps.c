@@ -88,8 +88,8 @@ static bool possible(const bp__device_engine *engine, const training_step *step)
 
 /* Nanoseconds of a step in this way: for each vector of samples every weight is used three times
  * (forward, effect, gradient), and every unit has its function; each parameter is updated once. And
- * of the layered way: its launches, and its products at a modest rate. Both measured on a 2-core
- * AVX-512 CPU through POCL 3.1 (docs/performance.md). */
+ * of the layered way: its launches, and its products at a modest rate. Estimates that
+ * agree with what was measured on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
 static double small_nanoseconds(const bp__device_engine *engine, const training_step *step)
 {
     const double chunks =
