@@ -75,6 +75,8 @@ bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *dat
     pass->views.hits = pass->views.losses;
     pass->views.hits.offset = pass->steps;
     if (training) {
+        BP_TRY_GOTO(bp__new_array(&pass->hyper_table, pass->steps * BP__HYPER_COUNT,
+                                  sizeof *pass->hyper_table));
         BP_TRY_GOTO(
             bp__buffer_create(engine, &pass->hyper, BP__NUMBER, pass->steps * BP__HYPER_COUNT));
         pass->views.hyper = view_of(pass->hyper, pass->steps, BP__HYPER_COUNT, BP__HYPER_COUNT);
@@ -93,6 +95,7 @@ void bp__pass_free(bp__pass *pass)
                                    pass->labels, pass->hyper, pass->targets};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
         bp__buffer_free(pass->engine, buffers[i]);
+    free(pass->hyper_table);
     free(pass);
 }
 

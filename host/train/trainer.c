@@ -125,21 +125,17 @@ static bp_status make_plan(bp_trainer *trainer, bp__plan **plan, const bp__pass 
 static bp_status write_hyper(bp_trainer *trainer, bp__pass *pass)
 {
     const bp_train_options *options = &trainer->options;
-    float *table = NULL;
-    BP_TRY(bp__new_array(&table, pass->steps * BP__HYPER_COUNT, sizeof *table));
     const float rate = bp__learning_rate(options);
     const bool corrected = options->optimizer == BP_OPTIMIZER_ADAM; /* pow is not free */
     for (size_t s = 0; s < pass->steps; ++s) {
         const double t = (double)trainer->step + (double)s + 1;
-        float *row = table + s * BP__HYPER_COUNT;
+        float *row = pass->hyper_table + s * BP__HYPER_COUNT;
         row[BP__HYPER_RATE] = rate;
         if (!corrected) continue;
         row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow((double)options->beta1, t)));
         row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow((double)options->beta2, t)));
     }
-    bp_status status = bp__view_write(trainer->engine, &pass->views.hyper, table);
-    free(table);
-    return status;
+    return bp__view_write(trainer->engine, &pass->views.hyper, pass->hyper_table);
 }
 
 /* A driver may compile a kernel when it is first launched, so that is done here and not on the

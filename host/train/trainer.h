@@ -9,6 +9,7 @@ typedef struct bp__pass {
     bp__engine *engine;
     bp__buffer *x, *order, *counter, *losses, *hyper; /* losses [2][steps]: losses, hits */
     bp__buffer *labels, *targets;                     /* one of them */
+    float *hyper_table; /* [steps][BP__HYPER_COUNT], what is written to hyper; training only */
     bp__epoch_views views;
     size_t rows, batch, steps; /* steps = ceil(rows / batch) */
 } bp__pass;
