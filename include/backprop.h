@@ -487,9 +487,10 @@ BP_API bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const floa
 /* Copies the parameters from the device into model, which must have the same layers. */
 BP_API bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model);
 
-/* The gradients of the last step, in the layout of the parameters: weights [outputs][inputs] and
- * biases [outputs] (either may be NULL). They are of the mean loss over the step's rows. Errors:
- * BP_ERROR_ARGUMENT (no such layer, no biases, no step yet). */
+/* The gradients of the last bp_trainer_step, in the layout of the parameters: weights
+ * [outputs][inputs] and biases [outputs] (either may be NULL). They are of the mean loss over the
+ * step's rows. The steps of an epoch use theirs up. Errors: BP_ERROR_ARGUMENT (no such layer, no
+ * biases, no step yet or an epoch since). */
 BP_API bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *weights,
                                           float *biases);
 

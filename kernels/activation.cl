@@ -7,8 +7,7 @@
  * vectors works element by element, so one text serves both types. NaN in gives NaN out.
  *
  * BP_ACTIVATE(N, x) and BP_SLOPE(N, x) name the functions of number N, as in backprop.h; x is s or v.
- * A kernel with one function defines BP_ACTIVATION, its number, and has activate, slope,
- * activate_vec and slope_vec. */
+ * A kernel with one function defines BP_ACTIVATION, its number, and has activate and slope. */
 #ifndef BP_ACTIVATION_CL
 #define BP_ACTIVATION_CL
 
@@ -33,14 +32,15 @@
 /* clang-format on */
 
 BP_DEFINE_ACTIVATIONS(float, s)
-#if BP_VW > 1
 BP_DEFINE_ACTIVATIONS(vec, v)
-#endif
 
 #define BP_NAME_0 bp_linear
 #define BP_NAME_1 bp_sigmoid
 #define BP_NAME_2 bp_tanh
 #define BP_NAME_3 bp_relu
+
+/* X(N) for every activation. */
+#define BP_FOR_ACTIVATIONS(X) X(0) X(1) X(2) X(3)
 
 #define BP_ACTIVATE(N, x) BP_PASTE(BP_PASTE(BP_NAME_, N), BP_PASTE(_f_, x))
 #define BP_SLOPE(N, x) BP_PASTE(BP_PASTE(BP_NAME_, N), BP_PASTE(_slope_, x))
@@ -48,10 +48,6 @@ BP_DEFINE_ACTIVATIONS(vec, v)
 #ifdef BP_ACTIVATION
 #define activate BP_ACTIVATE(BP_ACTIVATION, s)
 #define slope BP_SLOPE(BP_ACTIVATION, s)
-#if BP_VW > 1
-#define activate_vec BP_ACTIVATE(BP_ACTIVATION, v)
-#define slope_vec BP_SLOPE(BP_ACTIVATION, v)
-#endif
 #endif
 
 #endif

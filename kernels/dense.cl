@@ -25,24 +25,14 @@ __kernel void dense_slope(__global float *C, const ulong c_offset, const uint ld
     C[c_offset + (ulong)m * ldc + n] *= slope(A[a_offset + (ulong)m * lda + n]);
 }
 
-/* bias_gradient[n] = sum over m < rows of D[m][n], in the order of m, for n < columns. A work-item
- * takes BP_VW columns; rows of D are padded to that, with anything: sums of padding are not stored. */
+/* bias_gradient[n] = sum over m < rows of D[m][n], in the order of m. */
 __kernel void dense_bias_gradient(__global float *bias_gradient, const ulong g_offset,
                                   __global const float *D, const ulong d_offset, const uint ldd,
-                                  const uint rows, const uint columns)
+                                  const uint rows)
 {
-    const uint v = get_global_id(0);
+    const uint n = get_global_id(0);
     __global const float *d = D + d_offset;
-    __global float *g = bias_gradient + g_offset;
-    vec sum = (vec)(0.0f);
-    for (uint m = 0; m < rows; ++m) sum += VLOAD(v, d + (ulong)m * ldd);
-#if BP_VW > 1
-    if ((v + 1) * BP_VW > columns) {
-        float lanes[BP_VW];
-        VSTORE(sum, 0, lanes);
-        for (uint n = v * BP_VW; n < columns; ++n) g[n] = lanes[n - v * BP_VW];
-        return;
-    }
-#endif
-    VSTORE(sum, v, g);
+    float sum = 0.0f;
+    for (uint m = 0; m < rows; ++m) sum += d[(ulong)m * ldd + n];
+    bias_gradient[g_offset + n] = sum;
 }

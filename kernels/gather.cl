@@ -10,16 +10,12 @@
 
 inline void copy_chunk(__global uint *to, __global const uint *from, uint chunk)
 {
-#if CHUNK == 16
-    vstore16(vload16(chunk, from), chunk, to);
-#elif CHUNK == 8
-    vstore8(vload8(chunk, from), chunk, to);
-#elif CHUNK == 4
+#if CHUNK == 4
     vstore4(vload4(chunk, from), chunk, to);
 #elif CHUNK == 1
     to[chunk] = from[chunk];
 #else
-#error "CHUNK must be 1, 4, 8 or 16"
+#error "CHUNK must be 1 or 4"
 #endif
 }
 

@@ -13,10 +13,14 @@
 
 #if BP_VW == 1
 typedef float vec;
+typedef int ivec;
+#define IVLOAD(p) (*(p))
 #define VLOAD(i, p) ((p)[i])
 #define VSTORE(v, i, p) ((p)[i] = (v))
 #else
 typedef BP_PASTE(float, BP_VW) vec;
+typedef BP_PASTE(int, BP_VW) ivec;
+#define IVLOAD(p) BP_PASTE(vload, BP_VW)(0, p)
 #define VLOAD(i, p) BP_PASTE(vload, BP_VW)(i, p)
 #define VSTORE(v, i, p) BP_PASTE(vstore, BP_VW)(v, i, p)
 #endif

@@ -1,6 +1,8 @@
 /* operation.c - calls through an engine's table. */
 #include "base/operation.h"
 
+#include "base/memory.h"
+
 bp_status bp__buffer_create(bp__engine *engine, bp__buffer **out, bp__type type, size_t count)
 {
     return engine->api->buffer_create(engine, out, type, count);
@@ -52,10 +54,40 @@ void bp__engine_free(bp__engine *engine)
     if (engine) engine->api->free(engine);
 }
 
-bp__view bp__view_rows(const bp__view *view, size_t first, size_t count)
+/* Rows of a matrix in panels that have room behind the last: tiles of rows may run over it. */
+enum { ROW_SLACK = 16 };
+
+bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, bp__role role,
+                    size_t rows, size_t columns)
 {
-    bp__view part = *view;
-    part.offset += first * view->stride;
-    part.rows = count;
-    return part;
+    *view = (bp__view){.offset = *elements, .rows = rows, .columns = columns};
+    size_t size;
+    if (engine->panels && role != BP__TABLE) {
+        view->transposed = role == BP__WEIGHTS;
+        const size_t stored_rows = view->transposed ? columns : rows;
+        const size_t stored_columns = view->transposed ? rows : columns;
+        /* An odd number of vectors: panels begin in different sets of the caches. */
+        const size_t room = role == BP__BATCH ? bp__round_up(stored_rows, ROW_SLACK) : stored_rows;
+        view->stride = engine->quantum;
+        if (!bp__mul_size(&view->panel_step, room | 1, view->stride)) return false;
+        const size_t panels = bp__round_up(stored_columns, view->stride) / view->stride;
+        return bp__mul_size(&size, panels, view->panel_step) &&
+               bp__add_size(elements, *elements, size);
+    }
+    view->stride = bp__round_up(columns, engine->quantum);
+    return bp__mul_size(&size, rows, view->stride) && bp__add_size(elements, *elements, size);
+}
+
+size_t bp__view_index(const bp__view *view, size_t row, size_t column)
+{
+    const size_t r = view->transposed ? column : row, c = view->transposed ? row : column;
+    if (!view->panel_step) return view->offset + r * view->stride + c;
+    return view->offset + c / view->stride * view->panel_step + r * view->stride + c % view->stride;
+}
+
+size_t bp__view_extent(const bp__view *view)
+{
+    if (!view->panel_step) return view->rows * view->stride;
+    const size_t columns = view->transposed ? view->rows : view->columns;
+    return bp__round_up(columns, view->stride) / view->stride * view->panel_step;
 }

@@ -21,14 +21,31 @@ typedef struct bp__buffer bp__buffer;
 
 typedef enum bp__type { BP__NUMBER, BP__INTEGER } bp__type;
 
-/* A matrix inside a buffer. Columns from `columns` to `stride` are padding: zero in every buffer
- * from its creation, and every operation leaves them zero (see bp__engine.quantum). The deltas of a
- * plan are the one exception, and no operation takes anything from their padding. */
+/* A matrix inside a buffer. Where element (r, c) lies depends on who works with it:
+ *
+ *   in rows     offset + r * stride + c; columns from `columns` to `stride` are padding
+ *   in panels   offset + c / stride * panel_step + r * stride + c % stride: panels of `stride` columns
+ *               (the device's vector width), row after row within each
+ *
+ * and `transposed` means that the transpose is what is stored: (r, c) lies where (c, r) would.
+ *
+ * Padding is zero in every buffer from its creation. Rows' padding stays zero, and so does that of
+ * weights; that of the batch's matrices in panels may hold anything. The deltas of a plan share
+ * memory, so that theirs is never zero, and no operation takes anything from it. */
 typedef struct bp__view {
     bp__buffer *buffer; /* NULL: there is no such matrix */
     size_t offset;      /* of element (0, 0), in elements */
     size_t rows, columns, stride;
+    size_t panel_step; /* 0: in rows */
+    bool transposed;
 } bp__view;
+
+/* What a matrix is for, from which an engine knows how it wants it laid out. */
+typedef enum bp__role {
+    BP__TABLE,  /* resident data and vectors: always in rows */
+    BP__BATCH,  /* inputs, activations, deltas and targets of a batch */
+    BP__WEIGHTS /* [outputs][inputs] of a layer, and their gradient */
+} bp__role;
 
 typedef enum bp__op_kind {
     BP__OP_GATHER,
@@ -101,6 +118,7 @@ typedef struct bp__optimizer {
     bp__view parameters, gradients, moment1, moment2, hyper, step;
     int32_t optimizer;
     float momentum, beta1, beta2, epsilon;
+    bool keep_gradients; /* false: a gradient whose only use is this update need not be stored */
 } bp__optimizer;
 
 typedef struct bp__op {
@@ -141,7 +159,19 @@ typedef struct bp__engine_api {
 struct bp__engine {
     const bp__engine_api *api;
     size_t quantum; /* row strides are multiples of this: the device's vector width */
+    bool panels;    /* batches and weights lie in panels of `quantum` columns, weights transposed */
 };
+
+/* Lays out a matrix [rows][columns] of the given role at *elements of a buffer yet to come; adds what
+ * it takes to *elements. false where that overflows. */
+bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, bp__role role,
+                    size_t rows, size_t columns);
+
+/* Where element (row, column) of a view lies in its buffer. */
+size_t bp__view_index(const bp__view *view, size_t row, size_t column);
+
+/* The elements from a view's first to the end of its last row or panel. */
+size_t bp__view_extent(const bp__view *view);
 
 /* A buffer of `count` elements, all zero. BP_ERROR_DEVICE_MEMORY names the size. */
 bp_status bp__buffer_create(bp__engine *engine, bp__buffer **out, bp__type type, size_t count);
@@ -165,8 +195,5 @@ void bp__sequence_free(bp__engine *engine, bp__sequence *sequence);
 bp_status bp__sequence_run(bp__engine *engine, bp__sequence *sequence, size_t times);
 bp_status bp__engine_finish(bp__engine *engine);
 void bp__engine_free(bp__engine *engine);
-
-/* rows [first, first + count) of a view. */
-bp__view bp__view_rows(const bp__view *view, size_t first, size_t count);
 
 #endif

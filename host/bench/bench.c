@@ -127,7 +127,7 @@ static bp_status count_work(bench *b, bp_device *device, bp_bench_result *result
 {
     const bp_train_options *o = &b->trainer->options;
     const bp__plan_optimizer optimizer = {o->optimizer, o->momentum, o->beta1, o->beta2,
-                                          o->epsilon};
+                                          o->epsilon,  false};
     bp__op *ops;
     size_t count;
     BP_TRY(

@@ -97,28 +97,49 @@ static bp_status fail_check(const bp_device_info *device, const char *what, size
                     device->name, what, number, error, limit);
 }
 
-static bp_status check_gradients(bp_trainer *trainer, bp_trainer *reference,
+/* The gradient of the first step in a view's place: the first moment is a multiple of it, and without
+ * moments so is the change since `from` (set to NULL otherwise). */
+static bp_status read_gradient(bp_trainer *trainer, bp__view view, float *out, const float **from)
+{
+    if (trainer->network->moment1) {
+        view.buffer = trainer->network->moment1;
+        *from = NULL;
+    }
+    return bp__view_read(trainer->engine, &view, out);
+}
+
+static bp_status check_gradient(bp_trainer *trainer, bp_trainer *reference, size_t layer,
+                                const bp__view *view, const bp__view *wanted, const float *from,
+                                const bp_device_info *device)
+{
+    const size_t count = view->rows * view->columns;
+    float *a = NULL, *b = NULL;
+    bp_status status;
+    BP_TRY_GOTO(bp__new_array(&a, count, sizeof *a));
+    BP_TRY_GOTO(bp__new_array(&b, count, sizeof *b));
+    BP_TRY_GOTO(read_gradient(trainer, *view, a, &from));
+    BP_TRY_GOTO(read_gradient(reference, *wanted, b, &from));
+    const double error = difference(a, b, from, count);
+    if (!(error <= gradient_tolerance))
+        status = fail_check(device, "the gradient of layer", layer + 1, error, gradient_tolerance);
+fail:
+    free(a);
+    free(b);
+    return status;
+}
+
+static bp_status check_gradients(bp_trainer *trainer, bp_trainer *reference, const bp_model *start,
                                  const bp_device_info *device)
 {
+    bp_model *const from = (bp_model *)(uintptr_t)start; /* only read */
     for (size_t l = 0; l < trainer->network->layer_count; ++l) {
-        const bp_layer *layer = &trainer->network->layers[l];
-        const size_t weights = layer->inputs * layer->outputs;
-        const size_t count = weights + (layer->bias ? layer->outputs : 0);
-        float *a = NULL, *b = NULL;
-        bp_status status;
-        BP_TRY_GOTO(bp__new_array(&a, count, sizeof *a));
-        BP_TRY_GOTO(bp__new_array(&b, count, sizeof *b));
-        float *bias_a = layer->bias ? a + weights : NULL,
-              *bias_b = layer->bias ? b + weights : NULL;
-        BP_TRY_GOTO(bp_trainer_get_gradients(trainer, l, a, bias_a));
-        BP_TRY_GOTO(bp_trainer_get_gradients(reference, l, b, bias_b));
-        const double error = difference(a, b, NULL, count);
-        if (!(error <= gradient_tolerance))
-            status = fail_check(device, "the gradient of layer", l + 1, error, gradient_tolerance);
-    fail:
-        free(a);
-        free(b);
-        BP_TRY(status);
+        const bp__layer_views *ours = &trainer->network->values[l];
+        const bp__layer_views *theirs = &reference->network->values[l];
+        BP_TRY(check_gradient(trainer, reference, l, &ours->weights, &theirs->weights,
+                              bp_model_weights(from, l), device));
+        if (ours->bias.buffer)
+            BP_TRY(check_gradient(trainer, reference, l, &ours->bias, &theirs->bias,
+                                  bp_model_biases(from, l), device));
     }
     return BP_OK;
 }
@@ -171,7 +192,7 @@ static bp_status compare(bp_trainer *trainer, bp_trainer *reference, const bp_mo
         BP_TRY(bp__bench_set_rate(both[i], check_rate(trainer), 1));
         BP_TRY(take_steps(both[i], 0, 1, losses[i]));
     }
-    BP_TRY(check_gradients(trainer, reference, device));
+    BP_TRY(check_gradients(trainer, reference, model, device));
     for (int i = 0; i < 2; ++i) BP_TRY(take_steps(both[i], 1, BP__CHECK_STEPS, losses[i]));
     BP_TRY(check_losses(losses[0], losses[1], device));
     return check_changes(trainer, reference, model, device);

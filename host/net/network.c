@@ -5,33 +5,21 @@
 
 #include "base/memory.h"
 
-/* The arena is a multiple of this many elements: the element-wise kernels take it in even blocks.
- */
-enum { ARENA_BLOCK = 1024 };
-
 /* Gives every tensor its place; *size is the arena's. */
 static bp_status lay_out(bp__network *network, size_t *size)
 {
-    const size_t quantum = network->engine->quantum;
     size_t next = 0;
     for (size_t l = 0; l < network->layer_count; ++l) {
         const bp_layer *layer = &network->layers[l];
-        const size_t stride = bp__round_up(layer->inputs, quantum);
-        const size_t bias = layer->bias ? bp__round_up(layer->outputs, quantum) : 0;
-        size_t elements, end;
-        if (!bp__mul_size(&elements, layer->outputs, stride) ||
-            !bp__add_size(&end, next, elements) || !bp__add_size(&end, end, bias))
+        bp__layer_views *views = &network->values[l];
+        if (!bp__view_place(&views->weights, &next, network->engine, BP__WEIGHTS, layer->outputs,
+                            layer->inputs) ||
+            (layer->bias && !bp__view_place(&views->bias, &next, network->engine, BP__TABLE, 1,
+                                            layer->outputs)))
             return bp__fail(BP_ERROR_ARGUMENT,
                             "the network has more parameters than fit in memory");
-        bp__layer_views *views = &network->values[l];
-        views->weights = (bp__view){
-            .offset = next, .rows = layer->outputs, .columns = layer->inputs, .stride = stride};
-        if (layer->bias)
-            views->bias = (bp__view){
-                .offset = next + elements, .rows = 1, .columns = layer->outputs, .stride = bias};
-        next = end;
     }
-    *size = bp__round_up(next, ARENA_BLOCK);
+    *size = next;
     return BP_OK;
 }
 

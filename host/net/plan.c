@@ -20,37 +20,33 @@ static bp_status add(op_list *list, bp__op op)
 
 /* ---- The batch's memory -------------------------------------------------------------------- */
 
-/* Reserves a [rows][columns] view; *size grows by what it takes. false on overflow. */
-static bool reserve(bp__view *view, size_t *size, size_t rows, size_t columns, size_t quantum)
-{
-    view->offset = *size;
-    view->rows = rows;
-    view->columns = columns;
-    view->stride = bp__round_up(columns, quantum);
-    size_t elements;
-    return bp__mul_size(&elements, rows, view->stride) && bp__add_size(size, *size, elements);
-}
-
-/* Reserves all views; they get their buffers afterwards. */
+/* Reserves all views; they get their buffers afterwards. false on overflow. */
 static bool reserve_all(bp__plan *plan, size_t *numbers, size_t *integers, bool labels,
                         bool training)
 {
     const bp__network *network = plan->network;
-    const size_t quantum = network->engine->quantum, rows = plan->rows;
+    const bp__engine *engine = network->engine;
+    const size_t rows = plan->rows;
     const size_t outputs = network->layers[network->layer_count - 1].outputs;
-    bool ok = reserve(&plan->input, numbers, rows, network->layers[0].inputs, quantum);
+    bool ok = bp__view_place(&plan->input, numbers, engine, BP__BATCH, rows,
+                             network->layers[0].inputs);
     size_t widest = 1;
     for (size_t l = 0; l < network->layer_count; ++l) {
-        if (network->layers[l].outputs > widest) widest = network->layers[l].outputs;
-        ok = ok &&
-             reserve(&plan->activations[l], numbers, rows, network->layers[l].outputs, quantum);
+        const size_t width = network->layers[l].outputs;
+        if (width > widest) widest = width;
+        ok = ok && bp__view_place(&plan->activations[l], numbers, engine, BP__BATCH, rows, width);
     }
     for (int i = 0; training && i < 2; ++i)
-        ok = ok && reserve(&plan->delta[i], numbers, rows, widest, quantum);
-    ok = ok && reserve(&plan->row_loss, numbers, 1, rows, quantum);
-    ok = ok && reserve(&plan->row_hits, numbers, 1, rows, quantum);
-    if (labels) return ok && reserve(&plan->labels, integers, rows, 1, 1);
-    return ok && reserve(&plan->targets, numbers, rows, outputs, quantum);
+        ok = ok && bp__view_place(&plan->delta[i], numbers, engine, BP__BATCH, rows, widest);
+    if (!labels)
+        ok = ok && bp__view_place(&plan->targets, numbers, engine, BP__BATCH, rows, outputs);
+    ok = ok && bp__view_place(&plan->row_loss, numbers, engine, BP__TABLE, 1, rows) &&
+         bp__view_place(&plan->row_hits, numbers, engine, BP__TABLE, 1, rows);
+    if (labels) {
+        plan->labels = (bp__view){.rows = rows, .columns = 1, .stride = 1};
+        *integers = rows;
+    }
+    return ok;
 }
 
 bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, bool labels,
@@ -143,7 +139,7 @@ static bp__view delta_view(const bp__plan *plan, size_t i, size_t l)
 {
     bp__view view = plan->delta[i];
     view.columns = plan->activations[l].columns;
-    view.stride = plan->activations[l].stride;
+    view.stride = plan->activations[l].stride; /* panels are the same for all widths */
     return view;
 }
 
@@ -210,7 +206,8 @@ static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views
                                   .momentum = optimizer->momentum,
                                   .beta1 = optimizer->beta1,
                                   .beta2 = optimizer->beta2,
-                                  .epsilon = optimizer->epsilon}};
+                                  .epsilon = optimizer->epsilon,
+                                  .keep_gradients = optimizer->keep_gradients}};
     if (network->moment1) op.as.optimizer.moment1 = bp__network_arena(network, network->moment1);
     if (network->moment2) op.as.optimizer.moment2 = bp__network_arena(network, network->moment2);
     return add(list, op);

@@ -44,6 +44,7 @@ void bp__plan_free(bp__plan *plan);
 typedef struct bp__plan_optimizer {
     int32_t optimizer;
     float momentum, beta1, beta2, epsilon;
+    bool keep_gradients; /* they are read after a step */
 } bp__plan_optimizer;
 
 /* plan->train: gather (where epoch->x is present), forward, loss, backward, update. The order of

@@ -35,6 +35,8 @@
     X(clEnqueueWriteBuffer)                                                                        \
     X(clEnqueueReadBufferRect)                                                                     \
     X(clEnqueueWriteBufferRect)                                                                    \
+    X(clEnqueueMapBuffer)                                                                          \
+    X(clEnqueueUnmapMemObject)                                                                     \
     X(clEnqueueFillBuffer)                                                                         \
     X(clWaitForEvents)                                                                             \
     X(clReleaseEvent)                                                                              \

@@ -86,6 +86,25 @@ bp_status bp__record_call(bp__recorder *recorder, const char *name,
     return BP_OK;
 }
 
+bp_status bp__recorder_add_buffer(bp__recorder *recorder, cl_mem *out, const void *content,
+                                  size_t bytes)
+{
+    bp_device *device = recorder->device;
+    BP_TRY(bp__grow(&recorder->buffers, &recorder->buffer_capacity, recorder->buffer_count + 1,
+                    sizeof *recorder->buffers));
+    cl_int code;
+    *out = bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    if (code != CL_SUCCESS) return bp__cl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
+    recorder->buffers[recorder->buffer_count++] = *out;
+    const cl_uchar zero = 0;
+    if (content)
+        BP_CL(clEnqueueWriteBuffer(device->queue, *out, CL_TRUE, 0, bytes, content, 0, NULL, NULL));
+    else
+        BP_CL(clEnqueueFillBuffer(device->queue, *out, &zero, sizeof zero, 0, bytes, 0, NULL,
+                                  NULL));
+    return BP_OK;
+}
+
 static bp_status enqueue(bp_device *device, const bp__command *command)
 {
     if (!command->kernel) return command->call(device, command->context);
@@ -131,4 +150,9 @@ void bp__recorder_clear(bp__recorder *recorder)
     free(recorder->commands);
     recorder->commands = NULL;
     recorder->count = recorder->capacity = 0;
+    for (size_t i = 0; i < recorder->buffer_count; ++i)
+        bp__cl.clReleaseMemObject(recorder->buffers[i]);
+    free(recorder->buffers);
+    recorder->buffers = NULL;
+    recorder->buffer_count = recorder->buffer_capacity = 0;
 }

@@ -38,7 +38,13 @@ typedef struct bp__recorder {
     size_t count, capacity;
     size_t steps_per_launch; /* above 0: there is one command, a kernel that repeats itself as often
                                 as its first argument, a uint, says; at most this often */
+    cl_mem *buffers;         /* what the commands read and no one else owns */
+    size_t buffer_count, buffer_capacity;
 } bp__recorder;
+
+/* *out = a buffer of `bytes` bytes that lives as long as the recorder; from `content`, or zero. */
+bp_status bp__recorder_add_buffer(bp__recorder *recorder, cl_mem *out, const void *content,
+                                  size_t bytes);
 
 /* Appends a launch of `kernel` from kernels/<file> built with `options`. Checked before anything is
  * recorded: the number of arguments against the kernel's own, the local size against the kernel's

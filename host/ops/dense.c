@@ -35,39 +35,27 @@ bp_status bp__launch_dense_effect(bp__device_engine *engine, bp__recorder *recor
     return bp__launch_gemm(engine, recorder, &gemm);
 }
 
-static bp_status launch_bias_gradient(bp__device_engine *engine, bp__recorder *recorder,
-                                      const bp__dense_gradient *op)
+static bp_status launch_bias_gradient(bp__recorder *recorder, const bp__dense_gradient *op)
 {
-    char options[64];
-    snprintf(options, sizeof options, "-DBP_VW=%u -DBP_ACTIVATION=0 -DHAS_BIAS=0",
-             engine->vector_width);
     bp__matrix_args gradient = bp__matrix(&op->bias_gradient), delta = bp__matrix(&op->delta);
-    const cl_uint rows = (cl_uint)op->delta.rows, columns = (cl_uint)op->delta.columns;
-    const bp__arg args[] = {BP_VECTOR(gradient), BP_MATRIX(delta), BP_ARG(rows), BP_ARG(columns)};
-    const size_t vectors = (op->delta.columns + engine->vector_width - 1) / engine->vector_width;
-    const bp__grid grid = {1, {vectors, 1, 1}, {engine->cpu_kernels ? 1 : 0, 1, 1}};
-    return bp__record_launch(recorder, "dense.cl", options, "dense_bias_gradient", args,
-                             BP_COUNT(args), &grid);
+    const cl_uint rows = (cl_uint)op->delta.rows;
+    const bp__arg args[] = {BP_VECTOR(gradient), BP_MATRIX(delta), BP_ARG(rows)};
+    const bp__grid grid = {1, {op->delta.columns, 1, 1}, {0}};
+    return bp__record_launch(recorder, "dense.cl", "-DBP_VW=1 -DBP_ACTIVATION=0 -DHAS_BIAS=0",
+                             "dense_bias_gradient", args, BP_COUNT(args), &grid);
 }
 
 bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *recorder,
                                     const bp__dense_gradient *op)
 {
-    bp__gemm gemm = {.layout = BP__GEMM_TN,
+    const bp__gemm gemm = {.layout = BP__GEMM_TN,
                      .epilogue = BP__EPILOGUE_NONE,
                      .activation = BP_ACTIVATION_LINEAR,
                      .c = op->weights_gradient,
                      .a = op->delta,
                      .b = op->in};
-    if (!op->bias_gradient.buffer) return bp__launch_gemm(engine, recorder, &gemm);
-    if (op->bias_gradient.buffer == op->weights_gradient.buffer &&
-        bp__gemm_sums_columns(engine, &gemm)) {
-        gemm.epilogue = BP__EPILOGUE_BIAS_GRADIENT;
-        gemm.e = op->bias_gradient;
-        return bp__launch_gemm(engine, recorder, &gemm);
-    }
     BP_TRY(bp__launch_gemm(engine, recorder, &gemm));
-    return launch_bias_gradient(engine, recorder, op);
+    return op->bias_gradient.buffer ? launch_bias_gradient(recorder, op) : BP_OK;
 }
 
 bp_status bp__launch_dense_epilogue(bp__recorder *recorder, const bp__gemm *gemm)

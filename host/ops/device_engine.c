@@ -77,17 +77,17 @@ fail:
     return status;
 }
 
-bp_status bp__engine_scratch(bp__device_engine *engine, int which, size_t count, cl_mem *out)
+bp_status bp__engine_scratch(bp__device_engine *engine, size_t count, cl_mem *out)
 {
-    bp__buffer **scratch = &engine->scratch[which];
-    if (!*scratch || engine->scratch_size[which] < count) {
+    bp__buffer **scratch = &engine->scratch;
+    if (!*scratch || engine->scratch_size < count) {
         bp__buffer *larger;
         BP_TRY(bp__grow(&engine->outgrown, &engine->outgrown_capacity, engine->outgrown_count + 1,
                         sizeof(bp__buffer *)));
         BP_TRY(device_buffer_create(&engine->base, &larger, BP__NUMBER, count));
         if (*scratch) engine->outgrown[engine->outgrown_count++] = *scratch;
         *scratch = larger;
-        engine->scratch_size[which] = count;
+        engine->scratch_size = count;
     }
     *out = (*scratch)->memory;
     return BP_OK;
@@ -113,8 +113,32 @@ static rectangle rectangle_of(const bp__view *view)
         .pitch = view->stride * word};
 }
 
+/* Copies between host [rows][columns] and a view whose rows are not pieces of memory. The host of
+ * such a device is the device: its memory is mapped, not copied. */
+static bp_status copy_mapped(bp__engine *engine, const bp__view *view, float *in, const float *out)
+{
+    cl_command_queue queue = of(engine)->device->queue;
+    cl_mem memory = view->buffer->memory;
+    cl_int code;
+    float *mapped = bp__cl.clEnqueueMapBuffer(
+        queue, memory, CL_TRUE, in ? CL_MAP_READ : CL_MAP_WRITE, view->offset * sizeof(cl_float),
+        bp__view_extent(view) * sizeof(cl_float), 0, NULL, NULL, &code);
+    if (code != CL_SUCCESS) return bp__cl_fail(code, "clEnqueueMapBuffer", __FILE__, __LINE__);
+    for (size_t r = 0; r < view->rows; ++r)
+        for (size_t c = 0; c < view->columns; ++c) {
+            float *element = mapped + (bp__view_index(view, r, c) - view->offset);
+            if (in)
+                in[r * view->columns + c] = *element;
+            else
+                *element = out[r * view->columns + c];
+        }
+    BP_CL(clEnqueueUnmapMemObject(queue, memory, mapped, 0, NULL, NULL));
+    return BP_OK;
+}
+
 static bp_status device_write(bp__engine *engine, const bp__view *view, const void *host)
 {
+    if (view->panel_step || view->transposed) return copy_mapped(engine, view, NULL, host);
     cl_command_queue queue = of(engine)->device->queue;
     cl_mem memory = view->buffer->memory;
     const size_t word = sizeof(cl_float);
@@ -131,6 +155,7 @@ static bp_status device_write(bp__engine *engine, const bp__view *view, const vo
 
 static bp_status device_read(bp__engine *engine, const bp__view *view, void *host)
 {
+    if (view->panel_step || view->transposed) return copy_mapped(engine, view, host, NULL);
     cl_command_queue queue = of(engine)->device->queue;
     cl_mem memory = view->buffer->memory;
     const size_t word = sizeof(cl_float);
@@ -171,7 +196,7 @@ static bp_status device_read_behind(bp__engine *base, const bp__view *view, void
     return BP_OK;
 }
 
-static const bp__fusion fusions[] = {bp__fuse_small_steps, bp__fuse_gathers, bp__fuse_loss};
+static const bp__fusion fusions[] = {bp__fuse_small_steps, bp__fuse_cpu_plan, bp__fuse_gathers};
 
 static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, const bp__op *op)
 {
@@ -240,7 +265,7 @@ static void device_free(bp__engine *engine)
 {
     (void)wait_behind(of(engine));
     bp__cl.clFinish(of(engine)->device->queue);
-    for (int i = 0; i < 2; ++i) bp__buffer_free(engine, of(engine)->scratch[i]);
+    bp__buffer_free(engine, of(engine)->scratch);
     for (size_t i = 0; i < of(engine)->outgrown_count; ++i)
         bp__buffer_free(engine, of(engine)->outgrown[i]);
     free(of(engine)->outgrown);
@@ -279,6 +304,7 @@ bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t 
     engine->vector_width = engine->cpu_kernels ? cpu_vector_width(device) : 1;
     /* GPUs read rows fastest from 16-byte boundaries. */
     engine->base.quantum = engine->cpu_kernels ? engine->vector_width : 4;
+    engine->base.panels = engine->cpu_kernels;
     *out = &engine->base;
     return BP_OK;
 }

@@ -19,8 +19,8 @@ bp_status bp__fuse_small_steps(bp__device_engine *engine, bp__recorder *recorder
 bp_status bp__fuse_gathers(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
                            size_t count, size_t *consumed);
 
-/* Loss and its sum over a small batch (host/ops/loss.c). */
-bp_status bp__fuse_loss(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
-                        size_t count, size_t *consumed);
+/* On a CPU everything: one launch, many times over (host/ops/cpu_plan.c). */
+bp_status bp__fuse_cpu_plan(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
+                            size_t count, size_t *consumed);
 
 #endif

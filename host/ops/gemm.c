@@ -49,14 +49,7 @@ bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, cons
 static int32_t backend_of(const bp__device_engine *engine)
 {
     if (engine->gemm != BP_GEMM_AUTO && engine->gemm != BP_GEMM_NATIVE) return engine->gemm;
-    if (engine->cpu_kernels) return BP_GEMM_CPU;
     return bp__gemm_gpu_fits(engine->device) ? BP_GEMM_GPU : BP_GEMM_NAIVE;
-}
-
-bool bp__gemm_sums_columns(const bp__device_engine *engine, const bp__gemm *gemm)
-{
-    return gemm->layout == BP__GEMM_TN && backend_of(engine) == BP_GEMM_CPU &&
-           !bp__gemm_packed_pays(engine, gemm);
 }
 
 bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
@@ -66,7 +59,6 @@ bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, con
     switch (backend_of(engine)) {
     case BP_GEMM_NAIVE: return bp__gemm_naive(engine, recorder, gemm);
     case BP_GEMM_GPU: return bp__gemm_gpu(engine, recorder, gemm);
-    case BP_GEMM_CPU: return bp__gemm_cpu(engine, recorder, gemm);
     case BP_GEMM_CLBLAST: return bp__gemm_clblast(engine, recorder, gemm);
     }
     return bp__fail(BP_ERROR_ARGUMENT, "unknown GEMM backend %d", (int)engine->gemm);

@@ -1,10 +1,10 @@
-/* gemm.h - matrix products with an epilogue: one interface, four backends.
+/* gemm.h - matrix products with an epilogue, of matrices in rows: one interface, three backends.
  *
  *   naive    kernels/gemm_naive.cl       one work-item an element
  *   gpu      kernels/gpu/gemm_gpu.cl     tiles in local memory
- *   cpu      kernels/cpu/gemm_dot.cl, gemm_outer.cl and, for large operands, gemm_packed.cl:
- *            register tiles of explicit vectors
  *   clblast  CLBlast's SGEMM, then the epilogue as a kernel of its own
+ *
+ * CPUs have another way, in which products are part of a plan (host/ops/cpu_plan.c).
  */
 #ifndef BP_OPS_GEMM_H
 #define BP_OPS_GEMM_H
@@ -18,15 +18,14 @@ typedef enum bp__gemm_layout {
 } bp__gemm_layout;
 
 typedef enum bp__epilogue {
-    BP__EPILOGUE_NONE,         /* C = product */
-    BP__EPILOGUE_ACTIVATION,   /* C = f(product) */
-    BP__EPILOGUE_BIAS,         /* C = f(product + e), e [1][n] */
-    BP__EPILOGUE_SLOPE,        /* C = product * f'(e), e [m][n] activations */
-    BP__EPILOGUE_BIAS_GRADIENT /* C = product, e [1][m] = column sums of a; e in c's buffer */
+    BP__EPILOGUE_NONE,       /* C = product */
+    BP__EPILOGUE_ACTIVATION, /* C = f(product) */
+    BP__EPILOGUE_BIAS,       /* C = f(product + e), e [1][n] */
+    BP__EPILOGUE_SLOPE       /* C = product * f'(e), e [m][n] activations */
 } bp__epilogue;
 
 /* C is overwritten; it may not alias a or b. NT takes the first three epilogues, NN none and slope,
- * TN none, and the bias gradient where bp__gemm_sums_columns says so. */
+ * TN none. */
 typedef struct bp__gemm {
     bp__gemm_layout layout;
     bp__epilogue epilogue;
@@ -54,14 +53,6 @@ void bp__gemm_options(char *out, size_t size, const bp__gemm *gemm, const char *
 
 bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
-bp_status bp__gemm_cpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
-
-/* The packed CPU product, and whether it is the faster one for this product. */
-bp_status bp__gemm_packed(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
-bool bp__gemm_packed_pays(const bp__device_engine *engine, const bp__gemm *gemm);
-
-/* Whether the kernel that will be chosen for a TN product can also sum a's columns. */
-bool bp__gemm_sums_columns(const bp__device_engine *engine, const bp__gemm *gemm);
 
 /* Whether the device has what the gpu kernel needs: local memory and work-group size. */
 bool bp__gemm_gpu_fits(const bp_device *device);

@@ -13,20 +13,19 @@ typedef struct bp__device_engine {
     bp__engine base;
     bp_device *device;
     int32_t gemm;           /* BP_GEMM_* as asked for */
-    bool cpu_kernels;       /* one work-item a group, explicit vectors of `vector_width` */
+    bool cpu_kernels;       /* plans for CPUs: explicit vectors of `vector_width`, panels */
     unsigned vector_width;  /* of cpu kernels; 1 otherwise */
-    bp__when packing;       /* cpu products pack their operands */
     bp__when small_steps;   /* whole training steps of small networks in one launch */
     cl_event behind;        /* of the last read_behind */
-    bp__buffer *scratch[2]; /* what kernels keep between two launches of one operation */
-    size_t scratch_size[2];
+    bp__buffer *scratch;    /* what kernels keep between two launches of one operation */
+    size_t scratch_size;
     bp__buffer **outgrown; /* smaller scratch that recorded launches still point to */
     size_t outgrown_count, outgrown_capacity;
 } bp__device_engine;
 
-/* Scratch memory number `which` of at least `count` floats. The in-order queue lets all operations
- * share it: it is valid from one launch to the next within one operation. */
-bp_status bp__engine_scratch(bp__device_engine *engine, int which, size_t count, cl_mem *out);
+/* Scratch memory of at least `count` floats. The in-order queue lets all launches share it: it is
+ * valid within one launch. */
+bp_status bp__engine_scratch(bp__device_engine *engine, size_t count, cl_mem *out);
 
 /* Opens an engine on an OpenCL device; gemm is a BP_GEMM_* code. */
 bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t gemm);

@@ -7,8 +7,8 @@ bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder
                                const bp__optimizer *op)
 {
     char options[64];
-    snprintf(options, sizeof options, "-DUPDATE_VW=%u -DOPTIMIZER=%d", engine->vector_width,
-             op->optimizer);
+    const size_t width = engine->base.quantum; /* to which the arena is padded */
+    snprintf(options, sizeof options, "-DBP_VW=%zu -DOPTIMIZER=%d", width, op->optimizer);
     bp__matrix_args w = bp__matrix(&op->parameters), g = bp__matrix(&op->gradients);
     bp__matrix_args m1 = op->moment1.buffer ? bp__matrix(&op->moment1) : g;
     bp__matrix_args m2 = op->moment2.buffer ? bp__matrix(&op->moment2) : g;
@@ -17,7 +17,7 @@ bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder
                             BP_VECTOR(m2),        BP_VECTOR(hyper),  BP_VECTOR(step),
                             BP_ARG(op->momentum), BP_ARG(op->beta1), BP_ARG(op->beta2),
                             BP_ARG(op->epsilon)};
-    const bp__grid grid = {1, {op->parameters.columns / engine->vector_width, 1, 1}, {0}};
+    const bp__grid grid = {1, {(op->parameters.columns + width - 1) / width, 1, 1}, {0}};
     return bp__record_launch(recorder, "optimizer.cl", options, "optimizer", args, BP_COUNT(args),
                              &grid);
 }

@@ -7,10 +7,8 @@
 bp_status bp__launch_reduce_loss(bp__device_engine *engine, bp__recorder *recorder,
                                  const bp__reduce_loss *op)
 {
-    /* A power of two; one work-item on CPUs, where a barrier costs more than the sum. */
-    size_t local = 1;
-    if (!engine->cpu_kernels)
-        while (local < 128 && local * 2 <= engine->device->max_work_group) local *= 2;
+    size_t local = 1; /* a power of two */
+    while (local < 128 && local * 2 <= engine->device->max_work_group) local *= 2;
     char options[32];
     snprintf(options, sizeof options, "-DLOCAL=%zu", local);
     bp__matrix_args losses = bp__matrix(&op->losses), hits = bp__matrix(&op->hits);

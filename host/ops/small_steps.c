@@ -23,7 +23,7 @@ typedef struct training_step {
 static bool same(const bp__view *a, const bp__view *b)
 {
     return a->buffer == b->buffer && a->offset == b->offset && a->rows == b->rows &&
-           a->columns == b->columns && a->stride == b->stride;
+           a->columns == b->columns && a->stride == b->stride && a->panel_step == b->panel_step;
 }
 
 /* Whether ops[count] are a step as the plan writes it down, in its order: only then may it be done
@@ -53,6 +53,7 @@ static bool take_apart(training_step *step, const bp__op *ops, size_t count)
     for (size_t l = layers; l-- > 0; ++i) {
         const bp__dense_forward *forward = step->forward[l];
         if (l + 1 < layers && !same(&step->forward[l + 1]->in, &forward->out)) return false;
+        if (!forward->bias.buffer != !step->forward[0]->bias.buffer) return false;
         if (l > 0) {
             if (ops[i].kind != BP__OP_DENSE_EFFECT ||
                 !same(&ops[i].as.dense_effect.weights, &forward->weights) ||
@@ -68,12 +69,26 @@ static bool take_apart(training_step *step, const bp__op *ops, size_t count)
     return step->loss->delta.buffer && same(&step->loss->output, &step->forward[layers - 1]->out);
 }
 
-/* Floats of the arenas that hold parameters. */
-static size_t used_floats(const training_step *step)
+/* Floats of the private copy of the parameters, rows padded to `width`. */
+static size_t own_floats(const training_step *step, size_t width)
 {
-    const bp__dense_forward *last = step->forward[step->layers - 1];
-    const bp__view *end = last->bias.buffer ? &last->bias : &last->weights;
-    return end->offset + end->rows * end->stride;
+    size_t floats = 0;
+    for (size_t l = 0; l < step->layers; ++l) {
+        const bp__view *weights = &step->forward[l]->weights;
+        floats += weights->rows * bp__round_up(weights->columns, width);
+        if (step->forward[l]->bias.buffer) floats += bp__round_up(weights->rows, width);
+    }
+    return bp__round_up(floats, width);
+}
+
+/* Samples at a time: a vector no wider than the batch. */
+static size_t lanes_of(const bp__device_engine *engine, const training_step *step)
+{
+    const size_t rows = step->loss->output.rows;
+    if (rows == 1) return 1;
+    size_t width = 4;
+    while (width < engine->vector_width && width < rows) width *= 2;
+    return width;
 }
 
 static bool possible(const bp__device_engine *engine, const training_step *step)
@@ -81,7 +96,7 @@ static bool possible(const bp__device_engine *engine, const training_step *step)
     size_t units = step->forward[0]->in.columns;
     for (size_t l = 0; l < step->layers; ++l) units += step->forward[l]->out.columns;
     return engine->cpu_kernels && units <= MAX_UNITS && step->loss->output.rows >= 1 &&
-           step->loss->output.rows <= MAX_ROWS && used_floats(step) <= MAX_PARAMETERS &&
+           step->loss->output.rows <= MAX_ROWS && own_floats(step, 1) <= MAX_PARAMETERS &&
            step->optimizer->parameters.offset == 0 && step->optimizer->step.offset == 0 &&
            step->optimizer->hyper.offset == 0;
 }
@@ -93,14 +108,14 @@ static bool possible(const bp__device_engine *engine, const training_step *step)
 static double small_nanoseconds(const bp__device_engine *engine, const training_step *step)
 {
     const double chunks =
-        (double)((step->loss->output.rows + engine->vector_width - 1) / engine->vector_width);
+        (double)((step->loss->output.rows + lanes_of(engine, step) - 1) / lanes_of(engine, step));
     double weights = 0, units = (double)step->forward[0]->in.columns;
     for (size_t l = 0; l < step->layers; ++l) {
         weights +=
             (double)step->forward[l]->weights.rows * (double)step->forward[l]->weights.columns;
         units += (double)step->forward[l]->out.columns;
     }
-    return chunks * (weights * 1.2 + units * 12) + (double)used_floats(step) * 0.1;
+    return chunks * (weights * 1.2 + units * 12) + (double)own_floats(step, 1) * 0.1;
 }
 
 static double layered_nanoseconds(const training_step *step)
@@ -129,32 +144,34 @@ bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, siz
 static bp_status describe(char **options, const bp__device_engine *engine,
                           const training_step *step)
 {
-    const size_t rows = step->loss->output.rows, last = step->layers - 1;
-    unsigned width = 4;
-    while (width < engine->vector_width && width < rows) width *= 2;
-    size_t units = step->forward[0]->in.columns, widest = 1;
+    const size_t last = step->layers - 1, width = lanes_of(engine, step);
+    size_t units = step->forward[0]->in.columns, widest = 1, own = 0;
     for (size_t l = 0; l < step->layers; ++l) {
         const bp__dense_forward *f = step->forward[l];
+        const size_t inputs = f->in.columns, outputs = f->out.columns;
+        const size_t row = bp__round_up(inputs, width), biases = own + outputs * row;
         BP_TRY(bp__append(options,
-                          "-DINPUTS_%zu=%zu -DOUTPUTS_%zu=%zu -DFUNCTION_%zu=%d -DWEIGHTS_%zu=%zu "
-                          "-DSTRIDE_%zu=%zu -DUNITS_%zu=%zu ",
-                          l, f->in.columns, l, f->out.columns, l, (int)f->activation, l,
-                          f->weights.offset, l, f->weights.stride, l, units));
-        BP_TRY(bp__append(options, f->bias.buffer ? "-DBIAS_%zu=%zu " : "-DBIAS_%zu=-1 ", l,
-                          f->bias.offset));
-        units += f->out.columns;
-        if (f->out.columns > widest) widest = f->out.columns;
-        if (l > 0 && f->in.columns > widest) widest = f->in.columns;
+                          "-DINPUTS_%zu=%zu -DOUTPUTS_%zu=%zu -DFUNCTION_%zu=%d -DUNITS_%zu=%zu "
+                          "-DWEIGHTS_%zu=%zu -DSTEP_%zu=%zu -DOWN_%zu=%zu -DROW_%zu=%zu "
+                          "-DBIASES_%zu=%zu -DOWN_BIASES_%zu=%zu ",
+                          l, inputs, l, outputs, l, (int)f->activation, l, units, l,
+                          f->weights.offset, l, f->weights.panel_step, l, own, l, row, l,
+                          f->bias.offset, l, biases));
+        own = biases + (f->bias.buffer ? bp__round_up(outputs, width) : 0);
+        units += outputs;
+        if (outputs > widest) widest = outputs;
+        if (l > 0 && inputs > widest) widest = inputs;
     }
     return bp__append(
         options,
-        "-DLAYERS=%zu -DUNITS=%zu -DMAX_WIDTH=%zu -DLAST_OUTPUTS=%zu "
-        "-DLAST_FUNCTION=%d -DUSED=%zu -DROWS=%zu -DPERIOD=%zu -DLOSS=%d "
-        "-DHAS_LABELS=%d -DHAS_GATHER=%d -DOPTIMIZER=%d -DUPDATE_VW=%u -DBP_VW=%u",
+        "-DLAYERS=%zu -DUNITS=%zu -DMAX_WIDTH=%zu -DLAST_OUTPUTS=%zu -DLAST_FUNCTION=%d -DOWN=%zu "
+        "-DBIAS=%d -DROWS=%zu -DPERIOD=%zu -DLOSS=%d -DHAS_LABELS=%d -DHAS_GATHER=%d "
+        "-DOPTIMIZER=%d -DPANEL=%u -DBP_VW=%zu",
         step->layers, units, widest, step->loss->output.columns,
         (int)(step->loss->loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_LINEAR
                                                         : step->forward[last]->activation),
-        used_floats(step), rows, step->gather ? step->gather->period : rows, (int)step->loss->loss,
+        own, step->forward[0]->bias.buffer != NULL, step->loss->output.rows,
+        step->gather ? step->gather->period : step->loss->output.rows, (int)step->loss->loss,
         step->loss->labels.buffer != NULL, step->gather != NULL, (int)step->optimizer->optimizer,
         engine->vector_width, width);
 }
@@ -169,10 +186,12 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
     bp__matrix_args hyper = bp__matrix(&o->hyper), counter = bp__matrix(&o->step);
     bp__matrix_args losses = bp__matrix(&step.reduce->losses),
                     hits = bp__matrix(&step.reduce->hits);
-    bp__matrix_args x = bp__matrix(gathers ? &step.gather->in : &step.forward[0]->in);
-    bp__matrix_args t = bp__matrix(gathers  ? &step.gather_targets->in
-                                   : labels ? &step.loss->labels
-                                            : &step.loss->targets);
+    const bp__view *features = gathers ? &step.gather->in : &step.forward[0]->in;
+    const bp__view *targets = gathers  ? &step.gather_targets->in
+                              : labels ? &step.loss->labels
+                                       : &step.loss->targets;
+    bp__matrix_args x = bp__matrix(features), t = bp__matrix(targets);
+    const cl_ulong x_step = features->panel_step, t_step = targets->panel_step;
     /* Without a gather there is no order: any buffer will do. */
     bp__matrix_args order = gathers ? bp__matrix(&step.gather->order) : counter;
     const cl_uint once = 1;
@@ -181,7 +200,8 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
                             BP_ARG(m1.memory),    BP_ARG(m2.memory),
                             BP_ARG(hyper.memory), BP_ARG(counter.memory),
                             BP_VECTOR(losses),    BP_VECTOR(hits),
-                            BP_MATRIX(x),         BP_MATRIX(t),
+                            BP_MATRIX(x),         BP_ARG(x_step),
+                            BP_MATRIX(t),         BP_ARG(t_step),
                             BP_ARG(order.memory), BP_ARG(o->momentum),
                             BP_ARG(o->beta1),     BP_ARG(o->beta2),
                             BP_ARG(o->epsilon)};

@@ -12,11 +12,11 @@ static bp__view view_of(bp__buffer *buffer, size_t rows, size_t columns, size_t 
 static bp_status create_matrix(bp__engine *engine, bp__buffer **buffer, bp__view *view, size_t rows,
                                size_t columns)
 {
-    const size_t stride = bp__round_up(columns, engine->quantum);
-    size_t elements;
-    if (!bp__mul_size(&elements, rows, stride)) return bp__fail_memory(SIZE_MAX);
+    size_t elements = 0;
+    if (!bp__view_place(view, &elements, engine, BP__TABLE, rows, columns))
+        return bp__fail_memory(SIZE_MAX);
     BP_TRY(bp__buffer_create(engine, buffer, BP__NUMBER, elements));
-    *view = view_of(*buffer, rows, columns, stride);
+    view->buffer = *buffer;
     return BP_OK;
 }
 

@@ -104,14 +104,15 @@ void bp_trainer_free(bp_trainer *trainer)
 }
 
 static bp_status make_plan(bp_trainer *trainer, bp__plan **plan, const bp__pass *pass, size_t rows,
-                           bool labels)
+                           bool labels, bool keep_gradients)
 {
     const bp_train_options *options = &trainer->options;
     const bp__plan_optimizer optimizer = {.optimizer = options->optimizer,
                                           .momentum = options->momentum,
                                           .beta1 = options->beta1,
                                           .beta2 = options->beta2,
-                                          .epsilon = options->epsilon};
+                                          .epsilon = options->epsilon,
+                                          .keep_gradients = keep_gradients};
     BP_TRY(bp__plan_create(plan, trainer->network, rows, labels, true));
     bp_status status = bp__plan_make_train(*plan, &pass->views, &optimizer);
     if (status != BP_OK) { /* half a plan must not be taken for one that is kept */
@@ -191,9 +192,10 @@ bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
     bp__pass *pass = trainer->pass;
     BP_TRY_GOTO(bp__new_array(&trainer->losses, pass->steps, sizeof *trainer->losses));
     BP_TRY_GOTO(bp__new_array(&trainer->order, pass->rows, sizeof *trainer->order));
-    BP_TRY_GOTO(make_plan(trainer, &trainer->full, pass, pass->batch, labels));
+    BP_TRY_GOTO(make_plan(trainer, &trainer->full, pass, pass->batch, labels, false));
     if (bp__pass_last_rows(pass) != pass->batch)
-        BP_TRY_GOTO(make_plan(trainer, &trainer->last, pass, bp__pass_last_rows(pass), labels));
+        BP_TRY_GOTO(make_plan(trainer, &trainer->last, pass, bp__pass_last_rows(pass), labels,
+                              false));
     if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
     return BP_OK;
 fail:
@@ -206,6 +208,7 @@ static bp_status run_steps(bp_trainer *trainer, size_t from, size_t to)
 {
     const bp__pass *pass = trainer->pass;
     size_t full_steps = trainer->last ? pass->steps - 1 : pass->steps;
+    trainer->gradients_kept = false;
     if (from < full_steps)
         BP_TRY(bp__sequence_run(trainer->engine, trainer->full->train,
                                 (to < full_steps ? to : full_steps) - from));
@@ -302,7 +305,7 @@ static bp_status prepare_single(bp_trainer *trainer, size_t rows, bool labels)
     if (plan && plan->rows == rows && (plan->labels.buffer != NULL) == labels) return BP_OK;
     bp__plan_free(plan);
     trainer->single = NULL;
-    return make_plan(trainer, &trainer->single, trainer->single_pass, rows, labels);
+    return make_plan(trainer, &trainer->single, trainer->single_pass, rows, labels, true);
 }
 
 bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targets,
@@ -333,6 +336,7 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
     BP_TRY(bp__pass_seek(pass, 0));
     BP_TRY(bp__sequence_run(trainer->engine, plan->train, 1));
     ++trainer->step;
+    trainer->gradients_kept = true;
     if (!loss) return BP_OK;
     float sum = 0;
     BP_TRY(bp__view_read(trainer->engine, &pass->views.losses, &sum));
@@ -364,8 +368,9 @@ bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *wei
 {
     if (!trainer || layer >= trainer->network->layer_count)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: no layer %zu", layer);
-    if (trainer->step == 0)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: no step has been done yet");
+    if (!trainer->gradients_kept)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: only bp_trainer_step keeps the "
+                                           "gradients, and it was not what was done last");
     const bp__layer_views *views = &trainer->network->slopes[layer];
     if (weights) BP_TRY(bp__view_read(trainer->engine, &views->weights, weights));
     if (biases && !views->bias.buffer)

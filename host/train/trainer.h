@@ -38,6 +38,7 @@ struct bp_trainer {
     uint32_t *order;  /* [rows] */
     bp__plan *single; /* of bp_trainer_step, for its last number of rows */
     bp__pass *single_pass;
+    bool gradients_kept; /* those of the last step are on the device: bp_trainer_step did it */
 };
 
 /* Called between chunks of steps with the steps finished and the loss sum over the rows that are

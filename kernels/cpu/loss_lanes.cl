@@ -2,26 +2,31 @@
  * of loss.cl, BP_VW rows at a time.
  *
  * The host defines LOSS, HAS_LABELS, LAST_FUNCTION (the output activation's number; linear for
- * cross-entropy) and LAST_OUTPUTS. */
+ * cross-entropy), LAST_OUTPUTS, HAS_GATHER and PANEL. */
 #ifndef BP_LOSS_LANES_CL
 #define BP_LOSS_LANES_CL
 
 #include "activation.cl"
 
-#if !defined(LOSS) || !defined(HAS_LABELS) || !defined(LAST_FUNCTION) || !defined(LAST_OUTPUTS)
-#error "LOSS, HAS_LABELS, LAST_FUNCTION and LAST_OUTPUTS must be defined"
+#if !defined(LOSS) || !defined(HAS_LABELS) || !defined(LAST_FUNCTION) ||                 \
+    !defined(LAST_OUTPUTS) || !defined(HAS_GATHER) || !defined(PANEL)
+#error "the loss and its matrices must be defined"
 #endif
 
-typedef BP_PASTE(int, BP_VW) ivec;
 #if HAS_LABELS
 typedef int target_type;
 #else
 typedef float target_type;
 #endif
 
-/* Column k of BP_VW rows of a matrix. */
-inline vec column(__global const float *matrix, const uint *rows, uint stride, uint k)
+/* Column k of BP_VW rows of a matrix: in rows where batches are gathered from the resident data, in
+ * panels of PANEL columns where the caller has written them. */
+inline vec column(__global const float *matrix, const uint *rows, uint stride, ulong step, uint k)
 {
+#if !HAS_GATHER
+    matrix += (k / PANEL) * step;
+    k &= PANEL - 1;
+#endif
     float lanes[BP_VW];
 #pragma unroll
     for (uint s = 0; s < BP_VW; ++s) lanes[s] = matrix[(ulong)rows[s] * stride + k];
@@ -46,14 +51,14 @@ inline ivec batch_lanes(uint *rows, uint first, uint batch)
         rows[s] = first + s < batch ? first + s : 0;
         lanes[s] = first + s < batch ? -1 : 0;
     }
-    return BP_PASTE(vload, BP_VW)(0, lanes);
+    return IVLOAD(lanes);
 }
 
 /* o[LAST_OUTPUTS] outputs (net inputs for cross-entropy); rows of targets are rows[]. delta may be o.
  * Lanes that are not real have loss, hits and delta 0. */
 inline void loss_lanes(vec *delta, vec *loss_sum, vec *hit_sum, const vec *o,
-                       __global const target_type *targets, uint ldt, const uint *rows, ivec real,
-                       float scale)
+                       __global const target_type *targets, uint ldt, ulong t_step,
+                       const uint *rows, ivec real, float scale)
 {
     vec error = (vec)(0.0f), largest = o[0];
     ivec best = (ivec)(0);
@@ -64,11 +69,11 @@ inline void loss_lanes(vec *delta, vec *loss_sum, vec *hit_sum, const vec *o,
 #if HAS_LABELS
     int label_lanes[BP_VW];
     for (uint s = 0; s < BP_VW; ++s) label_lanes[s] = targets[rows[s]];
-    const ivec label = BP_PASTE(vload, BP_VW)(0, label_lanes);
+    const ivec label = IVLOAD(label_lanes);
     *hit_sum += real && best == label ? (vec)(1.0f) : (vec)(0.0f);
 #define LANES_TARGET(k) (label == (int)(k) ? (vec)(1.0f) : (vec)(0.0f))
 #else
-#define LANES_TARGET(k) column(targets, rows, ldt, k)
+#define LANES_TARGET(k) column(targets, rows, ldt, t_step, k)
 #endif
 #if LOSS == 0
     for (uint k = 0; k < LAST_OUTPUTS; ++k) {

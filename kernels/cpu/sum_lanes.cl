@@ -34,8 +34,10 @@ inline vec sum_lanes(vec *v)
     const float4 u = (float4)(v[0].lo, v[1].lo) + (float4)(v[0].hi, v[1].hi);
     const float4 w = (float4)(v[2].lo, v[3].lo) + (float4)(v[2].hi, v[3].hi);
     return (float4)(u.even, w.even) + (float4)(u.odd, w.odd);
+#elif BP_VW == 1
+    return v[0];
 #else
-#error "BP_VW must be 4, 8 or 16"
+#error "BP_VW must be 1, 4, 8 or 16"
 #endif
 }
 

@@ -1,0 +1,198 @@
+/* dense.cl - a dense layer's three products on matrices in panels: forward, effect of the layer
+ * before, gradient. Formulas in host/base/operation.h. Each function does one task: a block of rows
+ * and a block of columns of its result. */
+#include "activation.cl"
+#include "cpu/panel.cl"
+#include "update.cl"
+
+/* The strips of a task and their vectors: strip s has vectors [cut(all, s, strips), ...). */
+#define STRIP_BEGIN(s) cut(vectors, s, op->strips)
+
+/* x = f(x + bias) in a strip of forward's result; rows beyond the last are left. */
+inline void activate_strip(uint function, matrix out, matrix bias, uint v0, uint v1, uint row0,
+                           uint row1)
+{
+#define ACTIVATE_STRIP(N)                                                                          \
+    case N:                                                                                        \
+        for (uint v = v0; v < v1; ++v) {                                                           \
+            const vec b = bias.rows ? VLOAD(v, bias.at) : (vec)(0.0f);                             \
+            __global float *x = out.at + v * out.step;                                             \
+            for (uint r = row0; r < row1; ++r)                                                     \
+                VSTORE(BP_ACTIVATE(N, v)(VLOAD(r, x) + b), r, x);                                  \
+        }                                                                                          \
+        break;
+    switch (function) { BP_FOR_ACTIVATIONS(ACTIVATE_STRIP) }
+#undef ACTIVATE_STRIP
+}
+
+/* x *= f'(a) in a strip of effect's result. */
+inline void slope_strip(uint function, matrix out, matrix a, uint v0, uint v1, uint row0, uint row1)
+{
+#define SLOPE_STRIP(N)                                                                             \
+    case N:                                                                                        \
+        for (uint v = v0; v < v1; ++v) {                                                           \
+            __global float *x = out.at + v * out.step;                                             \
+            __global const float *y = a.at + v * a.step;                                           \
+            for (uint r = row0; r < row1; ++r)                                                     \
+                VSTORE(VLOAD(r, x) * BP_SLOPE(N, v)(VLOAD(r, y)), r, x);                           \
+        }                                                                                          \
+        break;
+    switch (function) { BP_FOR_ACTIVATIONS(SLOPE_STRIP) }
+#undef SLOPE_STRIP
+}
+
+/* out = f(in W^T + b); weights are stored as W^T. */
+inline void dense_forward(__global const plan_op *op, matrix out, matrix in, matrix weights,
+                          matrix bias, uint row_block, uint column_block)
+{
+    const uint vectors = vectors_of(out.columns), tiles = (out.rows + TILE_M - 1) / TILE_M;
+    const uint row0 = cut(tiles, row_block, op->split_rows) * TILE_M;
+    const uint row1 = cut(tiles, row_block + 1, op->split_rows) * TILE_M;
+    const uint s0 = cut(op->strips, column_block, op->split_columns);
+    const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
+    for (uint k0 = 0; k0 < in.columns; k0 += PLAN_K_BLOCK) {
+        const uint k1 = min(k0 + PLAN_K_BLOCK, in.columns);
+        if (out.rows == 1) {
+            const uint v = STRIP_BEGIN(s0);
+            row_product(out.at + v * out.step, out.step, in.at, in.step,
+                        weights.at + v * weights.step, weights.step, k0, k1, STRIP_BEGIN(s1) - v);
+        } else {
+            for (uint s = s0; s < s1; ++s) {
+                const uint v = STRIP_BEGIN(s);
+                strip_product(out.at + v * out.step, out.step, in.at, in.step,
+                              weights.at + v * weights.step, weights.step, k0, k1, row0, row1,
+                              STRIP_BEGIN(s + 1) - v);
+            }
+        }
+    }
+    activate_strip(op->function, out, bias, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0,
+                   min(row1, out.rows));
+}
+
+/* panel j of scratch = rows [o0, o1) of W for the inputs of vector v0 + j: blocks of the stored W^T,
+ * transposed. o0 is a multiple of BP_VW. */
+inline void pack_weights(__global float *scratch, ulong scratch_step, matrix weights, uint o0, uint o1,
+                         uint v0, uint v1)
+{
+    for (uint v = v0; v < v1; ++v) {
+        const uint rows = min(weights.rows - v * BP_VW, (uint)BP_VW);
+        for (uint o = o0; o < o1; o += BP_VW) {
+            __global const float *from =
+                weights.at + (o / BP_VW) * weights.step + (ulong)v * BP_VW * BP_VW;
+            vec block[BP_VW];
+            if (rows == BP_VW) {
+#pragma unroll
+                for (uint t = 0; t < BP_VW; ++t) block[t] = VLOAD(t, from);
+            } else {
+                for (uint t = 0; t < BP_VW; ++t) block[t] = t < rows ? VLOAD(t, from) : (vec)(0.0f);
+            }
+            transpose(block);
+            __global float *to = scratch + (v - v0) * scratch_step + (ulong)(o - o0) * BP_VW;
+#pragma unroll
+            for (uint t = 0; t < BP_VW; ++t) VSTORE(block[t], t, to);
+        }
+    }
+}
+
+/* delta_in = (delta W) * f'(in). */
+inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix delta, matrix weights,
+                         matrix in, __global float *scratch, uint row_block, uint column_block)
+{
+    const uint vectors = vectors_of(delta_in.columns);
+    const uint tiles = (delta_in.rows + TILE_M - 1) / TILE_M;
+    const uint row0 = cut(tiles, row_block, op->split_rows) * TILE_M;
+    const uint row1 = cut(tiles, row_block + 1, op->split_rows) * TILE_M;
+    const uint s0 = cut(op->strips, column_block, op->split_columns);
+    const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
+    const ulong scratch_step = (PLAN_K_BLOCK + 1) * BP_VW;
+    for (uint s = s0; s < s1; ++s) {
+        const uint v0 = STRIP_BEGIN(s), v1 = STRIP_BEGIN(s + 1);
+        for (uint o0 = 0; o0 < delta.columns; o0 += PLAN_K_BLOCK) {
+            const uint o1 = min(o0 + PLAN_K_BLOCK, delta.columns);
+            pack_weights(scratch, scratch_step, weights, o0, o1, v0, v1);
+            /* The product counts k from 0 in b, from o0 in a. */
+            strip_product(delta_in.at + v0 * delta_in.step, delta_in.step, delta.at, delta.step,
+                          scratch - (ulong)o0 * BP_VW, scratch_step, o0, o1, row0, row1, v1 - v0);
+        }
+    }
+    if (in.rows)
+        slope_strip(op->function, delta_in, in, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0,
+                    min(row1, delta_in.rows));
+}
+
+/* Where parameters and moments lie, and what to do with them. */
+typedef struct arenas {
+    __global float *parameters, *moment1, *moment2;
+    update_numbers numbers;
+} arenas;
+
+/* Stores gradients, or updates what they are the gradients of: rows i0 to i1, n vectors from v0 on.
+ * g is [i1 - i0][n]; add: on top of what is stored. */
+inline void finish_gradient(uint optimizer, const arenas *to, matrix gradient, matrix parameters,
+                            const vec *g, uint i0, uint i1, uint v0, uint n, bool add)
+{
+#define GRADIENT_AT(m) (m.at + (v0 + j) * m.step + (ulong)i * BP_VW)
+#define FINISH_GRADIENT(ACTION)                                                                    \
+    for (uint i = i0; i < i1; ++i)                                                                 \
+        for (uint j = 0; j < n; ++j) {                                                             \
+            vec x = g[(i - i0) * n + j];                                                           \
+            if (add) x += VLOAD(0, GRADIENT_AT(gradient));                                         \
+            ACTION                                                                                 \
+        }
+#define UPDATE_GRADIENT(N)                                                                         \
+    case N + 1:                                                                                    \
+        FINISH_GRADIENT(BP_UPDATE_AT(N)(GRADIENT_AT(parameters) - to->parameters, to->parameters,  \
+                                        to->moment1, to->moment2, x, &to->numbers);)               \
+        break;
+    switch (optimizer) {
+    case 0: FINISH_GRADIENT(VSTORE(x, 0, GRADIENT_AT(gradient));) break;
+        BP_FOR_OPTIMIZERS(UPDATE_GRADIENT)
+    }
+#undef UPDATE_GRADIENT
+#undef FINISH_GRADIENT
+#undef GRADIENT_AT
+}
+
+/* weights_gradient = delta^T in, stored as its transpose in^T delta [inputs][outputs];
+ * bias_gradient = column sums of delta. With an optimizer the parameters are updated instead. */
+inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix gradient,
+                           matrix in, matrix delta, matrix bias_gradient, matrix weights,
+                           matrix bias, uint row_block, uint column_block)
+{
+    const uint vectors = vectors_of(delta.columns);
+    const uint tiles = (gradient.rows + TILE_LANES - 1) / TILE_LANES;
+    const uint first = cut(tiles, row_block, op->split_rows);
+    const uint last = cut(tiles, row_block + 1, op->split_rows);
+    const uint s0 = cut(op->strips, column_block, op->split_columns);
+    const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
+    for (uint s = s0; s < s1; ++s) {
+        const uint v0 = STRIP_BEGIN(s), n = STRIP_BEGIN(s + 1) - v0;
+        __global const float *b = delta.at + v0 * delta.step;
+        for (uint k0 = 0; k0 < delta.rows; k0 += PLAN_K_BLOCK) {
+            const uint k1 = min(k0 + PLAN_K_BLOCK, delta.rows);
+            const uint optimizer = k1 == delta.rows ? op->optimizer : 0;
+            for (uint tile = first; tile < last; ++tile) {
+                const uint i = tile * TILE_LANES;
+                __global const float *a = in.at + (i / BP_VW) * in.step + (i & (BP_VW - 1));
+                vec g[TILE_LANES * 3];
+                if (n == 3)
+                    TILE_PASTE(lanes, TILE_LANES, 3)(g, a, b, delta.step, k0, k1);
+                else if (n == 2)
+                    TILE_PASTE(lanes, TILE_LANES, 2)(g, a, b, delta.step, k0, k1);
+                else
+                    TILE_PASTE(lanes, TILE_LANES, 1)(g, a, b, delta.step, k0, k1);
+                finish_gradient(optimizer, to, gradient, weights, g, i,
+                                min(i + TILE_LANES, gradient.rows), v0, n, k0 > 0);
+            }
+        }
+        if (row_block == 0 && bias_gradient.rows) {
+            bias_gradient.step = bias.step = BP_VW; /* a row is its own panels */
+            vec g[3];
+            for (uint j = 0; j < n; ++j) {
+                g[j] = (vec)(0.0f);
+                for (uint k = 0; k < delta.rows; ++k) g[j] += VLOAD(k, b + j * delta.step);
+            }
+            finish_gradient(op->optimizer, to, bias_gradient, bias, g, 0, 1, v0, n, false);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+/* loss.cl - error, last delta and hits of a block of rows; softmax; the sum over the batch. Formulas
+ * in kernels/loss.cl. The lanes of a vector are rows here: blocks of BP_VW rows and columns are
+ * transposed on their way in and out. */
+#include "activation.cl"
+#include "cpu/panel.cl"
+
+/* x[t] = column c0 + t of rows row0 and on. */
+inline void load_columns(vec *x, matrix m, uint row0, uint c0)
+{
+    __global const float *panel = m.at + (c0 / BP_VW) * m.step + (ulong)row0 * BP_VW;
+#pragma unroll
+    for (uint t = 0; t < BP_VW; ++t) x[t] = VLOAD(t, panel);
+    transpose(x);
+}
+
+inline void store_columns(vec *x, matrix m, uint row0, uint c0)
+{
+    __global float *panel = m.at + (c0 / BP_VW) * m.step + (ulong)row0 * BP_VW;
+    transpose(x);
+#pragma unroll
+    for (uint t = 0; t < BP_VW; ++t) VSTORE(x[t], t, panel);
+}
+
+/* -1 where the row exists. */
+inline ivec real_rows(uint row0, uint rows)
+{
+    int lanes[BP_VW];
+    for (uint t = 0; t < BP_VW; ++t) lanes[t] = row0 + t < rows ? -1 : 0;
+    return IVLOAD(lanes);
+}
+
+inline ivec labels_of(matrix labels, uint row0)
+{
+    int lanes[BP_VW];
+    for (uint t = 0; t < BP_VW; ++t)
+        lanes[t] = ((__global const int *)labels.at)[(ulong)min(row0 + t, labels.rows - 1) *
+                                                     labels.stride];
+    return IVLOAD(lanes);
+}
+
+/* The largest of each row, and the first column where it stands. */
+inline vec largest_of(matrix z, uint row0, ivec *where)
+{
+    vec largest = (vec)(-INFINITY);
+    *where = (ivec)(0);
+    for (uint c0 = 0; c0 < z.columns; c0 += BP_VW) {
+        vec x[BP_VW];
+        load_columns(x, z, row0, c0);
+        for (uint t = 0; t < BP_VW && c0 + t < z.columns; ++t) {
+            const ivec larger = x[t] > largest;
+            *where = larger ? (ivec)((int)(c0 + t)) : *where;
+            largest = larger ? x[t] : largest;
+        }
+    }
+    return largest;
+}
+
+/* sum_k e^(z_k - largest): NaN where a net input is NaN. */
+inline vec exponential_sum(matrix z, uint row0, vec largest)
+{
+    vec sum = (vec)(0.0f);
+    for (uint c0 = 0; c0 < z.columns; c0 += BP_VW) {
+        vec x[BP_VW];
+        load_columns(x, z, row0, c0);
+        for (uint t = 0; t < BP_VW && c0 + t < z.columns; ++t) sum += exp(x[t] - largest);
+    }
+    return sum;
+}
+
+/* t[k] = column c0 + k of the targets: one-hot where they are labels. */
+inline void load_targets(vec *target, matrix targets, ivec label, uint row0, uint c0)
+{
+    if (targets.rows) {
+        load_columns(target, targets, row0, c0);
+    } else {
+        for (uint t = 0; t < BP_VW; ++t)
+            target[t] = label == (int)(c0 + t) ? (vec)(1.0f) : (vec)(0.0f);
+    }
+}
+
+inline vec slope_any(uint function, vec a)
+{
+#define SLOPE_ANY(N)                                                                               \
+    case N: return BP_SLOPE(N, v)(a);
+    switch (function) { BP_FOR_ACTIVATIONS(SLOPE_ANY) }
+#undef SLOPE_ANY
+    return a;
+}
+
+/* E = 1/2 sum_k (t_k - a_k)^2 */
+inline vec half_squared(__global const plan_op *op, matrix a, matrix delta, matrix targets, ivec label,
+                        ivec real, uint row0)
+{
+    vec error = (vec)(0.0f);
+    for (uint c0 = 0; c0 < a.columns; c0 += BP_VW) {
+        vec x[BP_VW], target[BP_VW], d[BP_VW];
+        load_columns(x, a, row0, c0);
+        load_targets(target, targets, label, row0, c0);
+        for (uint t = 0; t < BP_VW; ++t) {
+            const vec difference = x[t] - target[t];
+            d[t] = (vec)(0.0f);
+            if (c0 + t >= a.columns) continue;
+            error += 0.5f * difference * difference;
+            d[t] = op->scale * difference * slope_any(op->function, x[t]);
+            d[t] = real ? d[t] : (vec)(0.0f);
+        }
+        if (delta.rows) store_columns(d, delta, row0, c0);
+    }
+    return error;
+}
+
+/* E = -sum_k t_k log softmax(z)_k */
+inline vec cross_entropy(__global const plan_op *op, matrix z, matrix delta, matrix targets,
+                         ivec label, ivec real, uint row0, vec largest)
+{
+    const vec sum = exponential_sum(z, row0, largest);
+    vec target_sum = (vec)(0.0f), linear = (vec)(0.0f);
+    for (uint c0 = 0; c0 < z.columns; c0 += BP_VW) {
+        vec x[BP_VW], target[BP_VW];
+        load_columns(x, z, row0, c0);
+        load_targets(target, targets, label, row0, c0);
+        for (uint t = 0; t < BP_VW && c0 + t < z.columns; ++t) {
+            linear += target[t] != 0.0f ? target[t] * (x[t] - largest) : (vec)(0.0f);
+            target_sum += target[t];
+        }
+    }
+    for (uint c0 = 0; delta.rows && c0 < z.columns; c0 += BP_VW) {
+        vec x[BP_VW], target[BP_VW];
+        load_columns(x, z, row0, c0);
+        load_targets(target, targets, label, row0, c0);
+        for (uint t = 0; t < BP_VW; ++t) {
+            x[t] = op->scale * (exp(x[t] - largest) / sum * target_sum - target[t]);
+            x[t] = real && (ivec)((int)(c0 + t)) < (int)z.columns ? x[t] : (vec)(0.0f);
+        }
+        store_columns(x, delta, row0, c0);
+    }
+    /* A net input that is NaN or infinite leaves no error above, if it is not the target's. */
+    const vec error = target_sum * log(sum) - linear;
+    return isfinite(sum) ? error : (vec)(NAN);
+}
+
+/* Blocks of BP_VW rows. */
+inline void loss(__global const plan_op *op, matrix output, matrix delta, matrix labels,
+                 matrix targets, matrix row_loss, matrix row_hits, uint row_block)
+{
+    const uint blocks = vectors_of(output.rows);
+    const uint last = cut(blocks, row_block + 1, op->split_rows);
+    for (uint block = cut(blocks, row_block, op->split_rows); block < last; ++block) {
+        const uint row0 = block * BP_VW;
+        const ivec real = real_rows(row0, output.rows);
+        const ivec label = labels.rows ? labels_of(labels, row0) : (ivec)(-1);
+        ivec where;
+        const vec largest = largest_of(output, row0, &where);
+        const vec error =
+            op->loss == 0 ? half_squared(op, output, delta, targets, label, real, row0)
+                          : cross_entropy(op, output, delta, targets, label, real, row0, largest);
+        float errors[BP_VW], hits[BP_VW];
+        VSTORE(error, 0, errors);
+        VSTORE(where == label ? (vec)(1.0f) : (vec)(0.0f), 0, hits);
+        for (uint t = 0; t < BP_VW && row0 + t < output.rows; ++t) {
+            row_loss.at[row0 + t] = errors[t];
+            row_hits.at[row0 + t] = hits[t];
+        }
+    }
+}
+
+inline void softmax(__global const plan_op *op, matrix out, matrix in, uint row_block)
+{
+    const uint blocks = vectors_of(in.rows);
+    const uint last = cut(blocks, row_block + 1, op->split_rows);
+    for (uint block = cut(blocks, row_block, op->split_rows); block < last; ++block) {
+        const uint row0 = block * BP_VW;
+        ivec where;
+        const vec largest = largest_of(in, row0, &where);
+        const vec sum = exponential_sum(in, row0, largest);
+        for (uint c0 = 0; c0 < in.columns; c0 += BP_VW) {
+            vec x[BP_VW];
+            load_columns(x, in, row0, c0);
+            for (uint t = 0; t < BP_VW; ++t) x[t] = exp(x[t] - largest) / sum;
+            store_columns(x, out, row0, c0);
+        }
+    }
+}
+
+/* The sum of x[count] in an order that nothing changes: lane by lane, with Kahan's compensation (a
+ * batch may be a whole data set), then over the lanes. */
+inline float sum_all(__global const float *x, uint count)
+{
+    vec sums = (vec)(0.0f), lost = (vec)(0.0f);
+    uint i = 0;
+    for (; i + BP_VW <= count; i += BP_VW) {
+        const vec add = VLOAD(0, x + i) - lost, next = sums + add;
+        lost = (next - sums) - add;
+        sums = next;
+    }
+    float lanes[BP_VW], sum = 0.0f;
+    VSTORE(sums, 0, lanes);
+    for (uint t = 0; t < BP_VW; ++t) sum += lanes[t];
+    for (; i < count; ++i) sum += x[i];
+    return sum;
+}
+
+inline void reduce_loss(matrix losses, matrix hits, matrix row_loss, matrix row_hits, matrix step)
+{
+    __global int *now = (__global int *)step.at;
+    losses.at[*now] = sum_all(row_loss.at, row_loss.columns);
+    hits.at[*now] = sum_all(row_hits.at, row_hits.columns);
+    *now += 1;
+}

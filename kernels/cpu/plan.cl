@@ -1,0 +1,192 @@
+/* plan.cl - a list of operations, as often as asked, in one launch: what a CPU trains, evaluates and
+ * predicts with.
+ *
+ * A launch costs a CPU microseconds, and its threads tens of microseconds to wake; a step of a common
+ * network takes less. Here the groups of one launch, one for each thread, go through the operations
+ * together, step after step. An operation is cut into tasks; operations that do not depend on each
+ * other form a phase; no group begins a phase before all tasks of the one before are done.
+ *
+ * OpenCL does not promise that two groups ever run at the same time, so no group waits for another
+ * that may not have begun. A group takes a task by changing its claim word from the number of the
+ * step to the next. First it takes the tasks of its own share, always the same, so that their data
+ * stay in its core's cache; then those of other shares that nobody has taken. Only then it waits, and
+ * only for tasks that groups at work have taken: if it were alone, it would have done them all. A
+ * group that has waited much longer than the phase should take leaves the launch to the others: the
+ * system has given its thread and theirs one core, and they need it.
+ *
+ * Claims decide who computes a task, never what it computes: the result is the same bits whatever
+ * the threads do. */
+#include "cpu/dense.cl"
+#include "cpu/gather.cl"
+#include "cpu/loss.cl"
+
+/* Reads of the counter before a group looks for tasks that others have not begun. */
+#define LOOKS 64
+
+#define BUFFERS_16(X)                                                                              \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+inline matrix find(__global const plan_op *op, __global float **buffers, uint view)
+{
+    __global const plan_view *v = &op->view[view];
+    return (matrix){.at = buffers[v->buffer] + v->offset,
+                    .step = v->panel_step,
+                    .rows = v->rows,
+                    .columns = v->columns,
+                    .stride = v->stride};
+}
+
+inline arenas find_arenas(__global const plan_op *op, __global float **buffers)
+{
+    arenas to = {.parameters = find(op, buffers, UPDATE_PARAMETERS).at,
+                 .moment1 = find(op, buffers, UPDATE_MOMENT1).at,
+                 .moment2 = find(op, buffers, UPDATE_MOMENT2).at,
+                 .numbers = {.momentum = op->momentum,
+                             .beta1 = op->beta1,
+                             .beta2 = op->beta2,
+                             .epsilon = op->epsilon}};
+    if (op->optimizer) {
+        const int step = *(__global const int *)find(op, buffers, UPDATE_STEP).at;
+        update_set_hyper(&to.numbers, find(op, buffers, UPDATE_HYPER).at + (ulong)(step - 1) * 4);
+    }
+    return to;
+}
+
+/* A share of the arena. */
+inline void optimizer(__global const plan_op *op, const arenas *to, matrix gradients,
+                      uint row_block)
+{
+    const uint vectors = vectors_of(gradients.columns);
+    const uint end = cut(vectors, row_block + 1, op->split_rows);
+    const uint begin = cut(vectors, row_block, op->split_rows);
+#define OPTIMIZER_CASE(N)                                                                          \
+    case N + 1:                                                                                    \
+        for (uint i = begin; i < end; ++i)                                                         \
+            BP_UPDATE_AT(N)((size_t)i * BP_VW, to->parameters, to->moment1, to->moment2,           \
+                            VLOAD(i, gradients.at), &to->numbers);                                 \
+        break;
+    switch (op->optimizer) { BP_FOR_OPTIMIZERS(OPTIMIZER_CASE) }
+#undef OPTIMIZER_CASE
+}
+
+inline void run_task(__global const plan_op *op, __global float **buffers, __global float *scratch,
+                     uint task)
+{
+#define FIND(view) find(op, buffers, view)
+    const uint column_block = task / op->split_rows;
+    const uint row_block = task - column_block * op->split_rows;
+    switch (op->kind) {
+    case PLAN_GATHER:
+        gather(op, FIND(GATHER_OUT), FIND(GATHER_IN), FIND(GATHER_ORDER), FIND(GATHER_STEP),
+               row_block);
+        break;
+    case PLAN_DENSE_FORWARD:
+        dense_forward(op, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E), row_block,
+                      column_block);
+        break;
+    case PLAN_SOFTMAX: softmax(op, FIND(SOFTMAX_OUT), FIND(SOFTMAX_IN), row_block); break;
+    case PLAN_LOSS:
+        loss(op, FIND(LOSS_OUTPUT), FIND(LOSS_DELTA), FIND(LOSS_LABELS), FIND(LOSS_TARGETS),
+             FIND(LOSS_ROW_LOSS), FIND(LOSS_ROW_HITS), row_block);
+        break;
+    case PLAN_REDUCE_LOSS:
+        reduce_loss(FIND(REDUCE_LOSSES), FIND(REDUCE_HITS), FIND(REDUCE_ROW_LOSS),
+                    FIND(REDUCE_ROW_HITS), FIND(REDUCE_STEP));
+        break;
+    case PLAN_DENSE_EFFECT:
+        dense_effect(op, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E), scratch,
+                     row_block, column_block);
+        break;
+    case PLAN_DENSE_GRADIENT: {
+        const arenas to = find_arenas(op, buffers);
+        dense_gradient(op, &to, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E),
+                       FIND(DENSE_WEIGHTS), FIND(DENSE_BIAS), row_block, column_block);
+        break;
+    }
+    case PLAN_OPTIMIZER: {
+        const arenas to = find_arenas(op, buffers);
+        optimizer(op, &to, FIND(UPDATE_GRADIENTS), row_block);
+        break;
+    }
+    }
+#undef FIND
+}
+
+/* Takes and does the tasks of `share` in operations [first, end); their number. */
+inline uint work_through(__global const plan_op *ops, uint first, uint end, __global float **buffers,
+                         __global float *scratch, volatile __global int *control, uint share,
+                         uint shares, int now)
+{
+    uint done = 0;
+    for (uint o = first; o < end; ++o) {
+        __global const plan_op *op = ops + o;
+        const uint tasks = op->split_rows * op->split_columns;
+        const uint begin = cut(tasks, share, shares), last = cut(tasks, share + 1, shares);
+        volatile __global int *claim = control + op->claims + share * op->claims_step;
+        for (uint task = begin; task < last; ++task, ++claim)
+            if (*claim == now && atomic_cmpxchg(claim, now, now + 1) == now) {
+                run_task(op, buffers, scratch, task);
+                ++done;
+            }
+    }
+    return done;
+}
+
+inline void announce(volatile __global int *control, uint done)
+{
+    mem_fence(CLK_GLOBAL_MEM_FENCE);
+    if (done) atomic_add(control + CONTROL_DONE, (int)done);
+}
+
+/* Operations [0, op_count) `count` times. scratch holds scratch_floats for each group. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+run_plan(const uint count, __global const plan_op *ops, const uint op_count,
+         volatile __global int *control, __global float *all_scratch, const ulong scratch_floats
+#define BUFFER_ARGUMENT(N) , __global float *buffer_##N
+             BUFFERS_16(BUFFER_ARGUMENT))
+{
+    const uint group = get_group_id(0);
+    const uint groups = get_num_groups(0);
+#define BUFFER_NAME(N) buffer_##N,
+    __global float *buffers[] = {BUFFERS_16(BUFFER_NAME)};
+    __global float *scratch = all_scratch + group * scratch_floats;
+    const int first_step = control[CONTROL_STEP];
+    const int tasks = (int)ops[op_count - 1].tasks_until_end;
+
+    for (uint step = 0; step < count; ++step)
+        for (uint o = 0, end; o < op_count; o = end) {
+            end = ops[o].phase_end;
+            if (groups == 1) {
+                for (; o < end; ++o)
+                    for (uint t = 0; t < ops[o].split_rows * ops[o].split_columns; ++t)
+                        run_task(ops + o, buffers, scratch, t);
+                continue;
+            }
+            const int target = (int)step * tasks + (int)ops[o].tasks_until_end;
+            const int now = first_step + (int)step;
+            volatile __global int *done = control + CONTROL_DONE;
+            if (*done >= target) continue; /* this group has come late */
+            announce(control, work_through(ops, o, end, buffers, scratch, control, group, groups,
+                                           now));
+            for (uint look = 0; look < LOOKS && *done < target; ++look) {
+            }
+            for (uint other = 1; other < groups && *done < target; ++other) {
+                const uint share = group + other < groups ? group + other : group + other - groups;
+                announce(control, work_through(ops, o, end, buffers, scratch, control, share, groups,
+                                               now));
+            }
+            uint patience = ops[o].patience;
+            while (*done < target && patience > 0) --patience;
+            if (*done < target) {
+                step = count - 1; /* leave */
+                end = op_count;
+            }
+            mem_fence(CLK_GLOBAL_MEM_FENCE);
+        }
+    if (groups == 1) return;
+    if (atomic_inc(control + CONTROL_EXITS) == (int)groups - 1) {
+        control[CONTROL_STEP] = first_step + (int)count;
+        control[CONTROL_DONE] = 0;
+        control[CONTROL_EXITS] = 0;
+    }
+}
