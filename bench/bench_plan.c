@@ -1,5 +1,4 @@
-/* bench_plan.c - where the time of a training step goes: each operation of a plan alone, then the
- * whole step.
+/* bench_plan.c - each operation of a plan alone and unfused, again and again, then the whole step.
  *
  *     bench_plan [LAYERS [BATCH [DEVICE [GEMM]]]]      bench_plan 784,128,10 128 auto auto
  *
@@ -10,11 +9,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
-#include "base/random.h"
-#include "net/plan.h"
+#include "base/work.h"
+#include "bench/bench.h"
 #include "ops/engine.h"
-#include "train/trainer.h"
 
 enum { RUNS = 7, MAX_LAYERS = 16 };
 
@@ -58,51 +55,10 @@ static double measure(bp__pass *pass, bp__sequence *sequence)
     return seconds[RUNS / 2];
 }
 
-static double multiply_adds(const bp__op *op)
-{
-    switch (op->kind) {
-    case BP__OP_DENSE_FORWARD:
-        return (double)op->as.dense_forward.out.rows * (double)op->as.dense_forward.weights.rows *
-               (double)op->as.dense_forward.weights.columns;
-    case BP__OP_DENSE_EFFECT:
-        return (double)op->as.dense_effect.delta.rows * (double)op->as.dense_effect.weights.rows *
-               (double)op->as.dense_effect.weights.columns;
-    case BP__OP_DENSE_GRADIENT:
-        return (double)op->as.dense_gradient.delta.rows *
-               (double)op->as.dense_gradient.weights_gradient.rows *
-               (double)op->as.dense_gradient.weights_gradient.columns;
-    default: return 0;
-    }
-}
-
-static const char *name_of(bp__op_kind kind)
-{
-    static const char *const names[] = {"gather",         "dense_forward", "softmax",
-                                        "loss",           "reduce_loss",   "dense_effect",
-                                        "dense_gradient", "optimizer"};
-    return names[kind];
-}
-
-static bp_data *random_data(size_t rows, size_t features, size_t classes)
-{
-    float *x = NULL;
-    int32_t *labels = NULL;
-    OK(bp__new_array(&x, rows * features, sizeof *x));
-    OK(bp__new_array(&labels, rows, sizeof *labels));
-    for (size_t i = 0; i < rows * features; ++i)
-        x[i] = (float)bp__random_unit(1, BP__PURPOSE_INIT, 0, 0, i);
-    for (size_t i = 0; i < rows; ++i) labels[i] = (int32_t)(i * 7 % classes);
-    bp_data *data;
-    OK(bp_data_from_labels(&data, x, rows, features, labels, classes));
-    free(x);
-    free(labels);
-    return data;
-}
-
-static void report(const char *name, double seconds, double macs)
+static void report(const char *name, double seconds, double flops)
 {
     printf("%-16s %10.1f us", name, seconds * 1e6);
-    if (macs > 0) printf(" %8.1f GFLOP/s", 2e-9 * macs / seconds);
+    if (flops > 0) printf(" %8.1f GFLOP/s", 1e-9 * flops / seconds);
     printf("\n");
 }
 
@@ -133,8 +89,8 @@ int main(int argc, char **argv)
     bp_model_options options = bp_model_options_default();
     options.loss = BP_LOSS_CROSS_ENTROPY;
     OK(bp_model_create_layers(&model, layers, count, &options));
-    size_t rows = batch * 8 > 8192 ? batch * 8 : 8192 / batch * batch;
-    bp_data *data = random_data(rows, widths[0], widths[count]);
+    bp_data *data;
+    OK(bp__bench_data(&data, layers, count, batch, batch > 1024 ? 8 : 8192 / batch, true, 1));
     OK(bp__engine_create(&engine, device, gemm));
     OK(bp__network_create(&network, engine, model, true, BP_OPTIMIZER_ADAM));
     OK(bp__network_upload(network, model));
@@ -147,20 +103,20 @@ int main(int argc, char **argv)
     OK(bp__plan_make_train(plan, &pass->views, &adam));
 
     printf("%s on %s, batch %zu\n", text, bp_device_get_info(device)->name, batch);
-    double sum = 0, all_macs = 0;
+    double sum = 0;
+    const double all_flops = bp__work_of(ops, 0, op_count).flops;
     OK(bp__pass_seek(pass, 0));
     OK(bp__sequence_run(engine, plan->train, 1));
     for (size_t i = 0; i < op_count; ++i) {
         bp__sequence *sequence;
         OK(bp__sequence_create(engine, &sequence, &ops[i], 1));
         const double seconds = measure(pass, sequence);
-        report(name_of(ops[i].kind), seconds, multiply_adds(&ops[i]));
+        report(bp__op_name(ops[i].kind), seconds, bp__work_of(ops, i, 1).flops);
         sum += seconds;
-        all_macs += multiply_adds(&ops[i]);
         bp__sequence_free(engine, sequence);
     }
-    report("sum", sum, all_macs);
-    report("whole step", measure(pass, plan->train), all_macs);
+    report("sum", sum, all_flops);
+    report("whole step", measure(pass, plan->train), all_flops);
     free(ops);
     bp__plan_free(plan);
     bp__pass_free(pass);

@@ -1,5 +1,6 @@
 /* test_bench.c - bp_bench and bp_device_measure: their figures fit together, and wrong results are
  * refused before they are timed. */
+#include "base/work.h"
 #include "bench/bench.h"
 #include "ops/peak.h"
 #include "support.h"
@@ -194,6 +195,8 @@ Test(bench, bytes_are_those_of_the_operands)
     };
 #undef VIEW
     const double words = 2 * 8 + (6 + 8 + 12 + 3) + (12 + 3 + 6 + 8) + (2 * 15 + 15 + 2 * 15);
-    cr_assert_float_eq(bp__bench_bytes(ops, 4), 4 * words, 1e-9);
-    cr_assert_float_eq(bp__bench_multiply_adds(ops, 4), 2 * (2 * 3 * 4), 1e-9);
+    cr_assert_float_eq(bp__work_of(ops, 0, 4).bytes, 4 * words, 1e-9);
+    cr_assert_float_eq(bp__work_of(ops, 0, 4).flops, 2 * 2 * (2 * 3 * 4), 1e-9);
+    cr_assert_float_eq(bp__work_of(ops, 3, 1).bytes, 4 * (2 * 15 + 15 + 2 * 15), 1e-9);
+    cr_assert_float_eq(bp__work_of(ops, 1, 2).flops, 2 * 2 * (2 * 3 * 4), 1e-9);
 }

@@ -123,6 +123,7 @@ typedef struct bp__optimizer {
 
 typedef struct bp__op {
     bp__op_kind kind;
+    size_t layer; /* whose weights take part, from 1; 0: no layer's alone. For profiles */
     union {
         bp__gather gather;
         bp__dense_forward dense_forward;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/work.h"
 #include "ops/engine.h"
 #include "ops/peak.h"
 #include "reference/reference.h"
@@ -132,8 +133,9 @@ static bp_status count_work(bench *b, bp_device *device, bp_bench_result *result
     size_t count;
     BP_TRY(
         bp__plan_train_ops(&ops, &count, b->trainer->full, &b->trainer->pass->views, &optimizer));
-    result->step_gflop = 2e-9 * bp__bench_multiply_adds(ops, count);
-    result->step_gbytes = 1e-9 * bp__bench_bytes(ops, count);
+    const bp__work work = bp__work_of(ops, 0, count);
+    result->step_gflop = 1e-9 * work.flops;
+    result->step_gbytes = 1e-9 * work.bytes;
     if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE)
         result->step_gbytes *= sizeof(double) / sizeof(float);
     free(ops);

@@ -22,9 +22,4 @@ bp_status bp__bench_set_rate(bp_trainer *trainer, double rate, double t);
 bp_status bp__bench_check(bp_trainer *trainer, const bp_model *model, const bp_data *data,
                           const bp_device_info *device);
 
-/* Multiply-adds of the products of ops[count], and bytes that all of them, a whole step, read and
- * write as float32, without padding. */
-double bp__bench_multiply_adds(const bp__op *ops, size_t count);
-double bp__bench_bytes(const bp__op *ops, size_t count);
-
 #endif

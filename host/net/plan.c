@@ -123,6 +123,7 @@ static bp_status add_forward(op_list *list, bp__plan *plan)
         const int32_t activation = network->layers[l].activation;
         BP_TRY(add(list,
                    (bp__op){.kind = BP__OP_DENSE_FORWARD,
+                            .layer = l + 1,
                             .as.dense_forward = {.out = plan->activations[l],
                                                  .in = l ? plan->activations[l - 1] : plan->input,
                                                  .weights = network->values[l].weights,
@@ -177,6 +178,7 @@ static bp_status add_backward(op_list *list, bp__plan *plan)
         const bp__view in = l ? plan->activations[l - 1] : plan->input;
         if (l > 0)
             BP_TRY(add(list, (bp__op){.kind = BP__OP_DENSE_EFFECT,
+                                      .layer = l + 1,
                                       .as.dense_effect = {
                                           .delta_in = delta_view(plan, (l - 1) % 2, l - 1),
                                           .delta = delta,
@@ -185,6 +187,7 @@ static bp_status add_backward(op_list *list, bp__plan *plan)
                                           .activation = network->layers[l - 1].activation}}));
         BP_TRY(
             add(list, (bp__op){.kind = BP__OP_DENSE_GRADIENT,
+                               .layer = l + 1,
                                .as.dense_gradient = {.weights_gradient = network->slopes[l].weights,
                                                      .bias_gradient = network->slopes[l].bias,
                                                      .delta = delta,
