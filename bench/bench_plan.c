@@ -1,4 +1,5 @@
 /* bench_plan.c - each operation of a plan alone and unfused, again and again, then the whole step.
+ * Where the time of a step goes as it really runs, `backprop bench --profile` says.
  *
  *     bench_plan [LAYERS [BATCH [DEVICE [GEMM]]]]      bench_plan 784,128,10 128 auto auto
  *

@@ -7,7 +7,7 @@
  *   3. Data sets              arrays in memory, files, splits, scaling
  *   4. Models                 architecture, parameters, saving and loading
  *   5. Training and using     train, evaluate, predict; then step by step
- *   6. Measuring              how fast a device trains, and how fast it could be
+ *   6. Measuring              how fast a device trains, how fast it could be, where the time goes
  *
  * The intended use, in ten lines (examples/xor.c is this program with its error checks):
  *
@@ -407,6 +407,9 @@ typedef struct bp_progress {
  * training at this step boundary with BP_ERROR_CANCELLED; the model then holds what was trained. */
 typedef int (*bp_progress_fn)(const bp_progress *progress, void *user);
 
+/* Collects what ran when; see part 6. */
+typedef struct bp_profile bp_profile;
+
 typedef struct bp_train_options {
     size_t size;
     int64_t epochs;
@@ -420,6 +423,8 @@ typedef struct bp_train_options {
     uint64_t seed;
     bp_progress_fn progress; /* may be NULL */
     void *user;
+    bp_profile *profile; /* receives what the device does; must outlive the training. NULL: nothing
+                            is measured, and nothing is paid for it */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);
@@ -525,6 +530,8 @@ typedef struct bp_bench_options {
     int32_t repeats;       /* timed repeats, of which the median is taken; at least 1 */
     double repeat_seconds; /* each has as many steps as take at least this long; above 0 */
     uint64_t seed;         /* of data and parameters */
+    bp_profile *profile;   /* receives as many steps as a repeat has, run once more after those that
+                              are timed; NULL: none */
 } bp_bench_options;
 
 BP_API bp_bench_options bp_bench_options_default(void);
@@ -551,6 +558,86 @@ typedef struct bp_bench_result {
  * bp_model_create_layers and bp_train, where a loss is not finite BP_ERROR_DIVERGED. */
 BP_API bp_status bp_bench(bp_bench_result *out, bp_device *device, const bp_layer *layers,
                           size_t count, const bp_bench_options *options);
+
+/* Where the time of a training goes: the times of every launch and every transfer, by the device's
+ * own events (by the host's clock for the reference, one operation after the other), summed up by
+ * operation and kernel, and the first of them one by one as a trace.
+ *
+ *     bp_profile *profile; bp_profile_row *rows; size_t count;
+ *     bp_profile_create(&profile, NULL);
+ *     how.profile = profile;
+ *     bp_train(model, device, data, NULL, &how, NULL);
+ *     bp_profile_rows(&rows, &count, profile);
+ *     bp_profile_write(profile, "trace.json", NULL);
+ *
+ * A profile may be given to several trainings, one after the other. It is
+ * complete when bp_train or bp_trainer_epoch has returned; after bp_trainer_step, when the trainer
+ * has been freed. What is measured costs about a microsecond a launch. */
+typedef struct bp_profile_options {
+    size_t size;
+    int64_t details; /* launches and transfers of each phase that are kept one by one, from its
+                        first; the sums are of all */
+} bp_profile_options;
+
+BP_API bp_profile_options bp_profile_options_default(void);
+
+/* options may be NULL. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MEMORY. */
+BP_API bp_status bp_profile_create(bp_profile **out, const bp_profile_options *options);
+BP_API void bp_profile_free(bp_profile *profile);
+
+#define BP_PHASE_SETUP 0      /* data and parameters to the device, a first launch of each kernel */
+#define BP_PHASE_TRAINING 1   /* epochs and steps */
+#define BP_PHASE_VALIDATION 2 /* on the validation data, between epochs */
+#define BP_PHASE_OTHER 3      /* parameters read back, and what the caller did meanwhile */
+#define BP_PHASES 4
+/* "setup", "training"…; NULL for an unknown code, -2 for an unknown name. */
+BP_API const char *bp_phase_name(int32_t phase);
+BP_API int32_t bp_phase_from_name(const char *name);
+
+/* Wall time of a phase, all of its stretches together, and what the device did in it:
+ * seconds = kernels + transfers + launching + waiting. */
+typedef struct bp_profile_phase {
+    double seconds;
+    double kernels, transfers; /* being carried out */
+    double launching;          /* nothing was, though something had been queued: the driver's part */
+    double waiting;            /* nothing was, and nothing had been queued: the host's part */
+    int64_t launches;          /* of kernels */
+    int64_t transfer_count;
+    int64_t kept;              /* launches and transfers that are kept one by one */
+} bp_profile_phase;
+
+/* All zero for an unknown phase. */
+BP_API bp_profile_phase bp_profile_get_phase(const bp_profile *profile, int32_t phase);
+
+/* One kernel's launches for one operation, or the transfers in one direction, in one phase. */
+typedef struct bp_profile_row {
+    int32_t phase;          /* BP_PHASE_* */
+    const char *operation;  /* "dense_forward 1" (layers count from 1); of operations that share a
+                               launch "loss + reduce_loss", or the first, the last and how many:
+                               "gather .. optimizer (9)"; of transfers "write", "read", "fill" */
+    const char *operations; /* all of them, joined by ", " */
+    const char *kernel;     /* empty for transfers, "plain C" for the reference */
+    int64_t launches;
+    int64_t steps;   /* that these launches took part in: one launch may do many. 0 for transfers */
+    double seconds;  /* all launches together */
+    double flops;    /* operations: 2 for each multiply-add of the matrix products; the functions and
+                        the update are not counted. Where an operation takes several kernels, it
+                        stands with the one that multiplies */
+    double bytes;    /* that the operations read and write, each operand once and without padding:
+                        caches can save most of them */
+} bp_profile_row;
+
+/* Rows in the order of phases, in each the longest first. The array is the caller's: free() it; the
+ * texts live as long as the profile. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MEMORY. */
+BP_API bp_status bp_profile_rows(bp_profile_row **out, size_t *count, const bp_profile *profile);
+
+/* Writes what was kept one by one in Chrome's trace format, for chrome://tracing and
+ * ui.perfetto.dev: phases, launches and transfers as complete events, times in microseconds since
+ * the profile was made, with operation, shape, steps, flops and bytes. peak (NULL: not known) adds
+ * the fractions of it. Written atomically, as a model is. Errors: BP_ERROR_ARGUMENT, BP_ERROR_IO,
+ * BP_ERROR_MEMORY. */
+BP_API bp_status bp_profile_write(const bp_profile *profile, const char *path,
+                                  const bp_device_peak *peak);
 
 #ifdef __cplusplus
 }

@@ -33,6 +33,9 @@ static inline void fault_parameters(bp_model *model, float *out)
     }
 }
 
+/* Whether train_job's training is profiled. */
+static bool job_profiled;
+
 /* Data, model, two epochs with validation, evaluation, prediction. The header's promise for
  * bp_train is checked here: after an error the model is as it was. */
 static inline bp_status train_job(bp_device *device, int32_t gemm, job_result *result)
@@ -46,6 +49,7 @@ static inline bp_status train_job(bp_device *device, int32_t gemm, job_result *r
                                {FAULT_HIDDEN, FAULT_CLASSES, BP_ACTIVATION_SOFTMAX, 1}};
     bp_data *data = NULL;
     bp_model *model = NULL;
+    bp_profile *profile = NULL;
     bp_train_options options = bp_train_options_default();
     options.epochs = 2;
     options.batch = 4;
@@ -54,6 +58,8 @@ static inline bp_status train_job(bp_device *device, int32_t gemm, job_result *r
         bp_data_from_labels(&data, x, FAULT_ROWS, FAULT_INPUTS, labels, FAULT_CLASSES);
     cr_assert_eq(status == BP_OK, data != NULL);
     if (status == BP_OK) status = bp_model_create_layers(&model, layers, 2, NULL);
+    if (status == BP_OK && job_profiled) status = bp_profile_create(&profile, NULL);
+    options.profile = profile;
     if (status == BP_OK) {
         fault_parameters(model, result->start);
         status = bp_train(model, device, data, data, &options, NULL);
@@ -72,8 +78,17 @@ static inline bp_status train_job(bp_device *device, int32_t gemm, job_result *r
         fault_parameters(model, after);
         cr_assert_arr_eq(result->trained, after, sizeof after);
     }
+    bp_profile_free(profile);
     bp_model_free(model);
     bp_data_free(data);
+    return status;
+}
+
+static inline bp_status profiled_job(bp_device *device, int32_t gemm, job_result *result)
+{
+    job_profiled = true;
+    bp_status status = train_job(device, gemm, result);
+    job_profiled = false;
     return status;
 }
 

@@ -86,3 +86,50 @@ Test(clblast, parity_with_the_reference)
     bp_device_list_free(list);
     bp_device_free(reference);
 }
+
+/* Its kernels are timed from outside, as one launch for each product, and take no less time than
+ * the peak allows. */
+static void check_profile(bp_device *device)
+{
+    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) return;
+    enum { ROWS = 256, STEPS = 20 };
+    const size_t widths[] = {100, 60, 10};
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 5);
+    bp_data *data = data_of(ROWS, 100, 10, true);
+    bp_train_options options = bp_train_options_default();
+    bp_device_peak peak;
+    bp_profile_row *rows;
+    size_t count, products = 0;
+    double flops = 0;
+    options.gemm = BP_GEMM_CLBLAST;
+    options.batch = ROWS;
+    options.epochs = STEPS;
+    OK(bp_device_measure(&peak, device));
+    OK(bp_profile_create(&options.profile, NULL));
+    OK(bp_train(model, device, data, NULL, &options, NULL));
+    OK(bp_profile_rows(&rows, &count, options.profile));
+    for (size_t i = 0; i < count; ++i) {
+        if (rows[i].phase != BP_PHASE_TRAINING) continue;
+        const bool product = strcmp(rows[i].kernel, "clblast_sgemm") == 0;
+        cr_assert_eq(product, rows[i].flops > 0, "%s, %s", rows[i].operation, rows[i].kernel);
+        if (!product) continue;
+        ++products;
+        flops += rows[i].flops;
+        cr_assert_eq(rows[i].launches, STEPS);
+        cr_assert(rows[i].seconds > 0 && rows[i].flops <= 1.5e9 * peak.gflops * rows[i].seconds,
+                  "%s: %g GFLOP/s of %g", rows[i].operation, 1e-9 * rows[i].flops / rows[i].seconds,
+                  peak.gflops);
+    }
+    cr_assert_eq(products, 5); /* two forward, one effect, two gradients */
+    cr_assert_float_eq(flops, 2.0 * STEPS * ROWS * (2 * (100 * 60 + 60 * 10) + 60 * 10), 1);
+    free(rows);
+    bp_profile_free(options.profile);
+    bp_data_free(data);
+    bp_model_free(model);
+}
+
+Test(clblast, profile)
+{
+    every_device(check_profile);
+}

@@ -60,6 +60,17 @@ static cl_int planned(const char *call)
         return code != CL_SUCCESS ? code : real.name arguments;                                    \
     }
 
+/* Calls that may make an event. */
+#define ENQUEUE(name, parameters, arguments)                                                       \
+    static cl_int CL_API_CALL wrap_##name parameters                                               \
+    {                                                                                              \
+        cl_int code = planned(#name);                                                              \
+        if (code != CL_SUCCESS) return code;                                                       \
+        code = real.name arguments;                                                                \
+        live[EVENT] += code == CL_SUCCESS && event;                                                \
+        return code;                                                                               \
+    }
+
 /* Calls that are carried out all the same when they "fail": a handle is gone, a queue is done. */
 #define FINAL(name, kind, parameters, arguments)                                                   \
     static cl_int CL_API_CALL wrap_##name parameters                                               \
@@ -105,30 +116,39 @@ PLAIN(clSetKernelArg, (cl_kernel kernel, cl_uint index, size_t size, const void 
 PLAIN(clGetKernelInfo,
       (cl_kernel kernel, cl_kernel_info what, size_t size, void *out, size_t *used),
       (kernel, what, size, out, used))
-PLAIN(clEnqueueNDRangeKernel,
-      (cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
-       const size_t *global, const size_t *local, WAITS),
-      (queue, kernel, dims, offset, global, local, waits, wait, event))
-PLAIN(clEnqueueWriteBuffer,
-      (cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset, size_t size,
-       const void *host, WAITS),
-      (queue, memory, blocking, offset, size, host, waits, wait, event))
-PLAIN(clEnqueueReadBufferRect,
-      (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
-       const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
-       size_t host_slice, void *host, WAITS),
-      (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host,
-       waits, wait, event))
-PLAIN(clEnqueueWriteBufferRect,
-      (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
-       const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
-       size_t host_slice, const void *host, WAITS),
-      (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host,
-       waits, wait, event))
-PLAIN(clEnqueueFillBuffer,
-      (cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size,
-       size_t offset, size_t size, WAITS),
-      (queue, memory, pattern, pattern_size, offset, size, waits, wait, event))
+ENQUEUE(clEnqueueNDRangeKernel,
+        (cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
+         const size_t *global, const size_t *local, WAITS),
+        (queue, kernel, dims, offset, global, local, waits, wait, event))
+ENQUEUE(clEnqueueWriteBuffer,
+        (cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset, size_t size,
+         const void *host, WAITS),
+        (queue, memory, blocking, offset, size, host, waits, wait, event))
+ENQUEUE(clEnqueueReadBufferRect,
+        (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
+         const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
+         size_t host_slice, void *host, WAITS),
+        (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice,
+         host, waits, wait, event))
+ENQUEUE(clEnqueueWriteBufferRect,
+        (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
+         const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
+         size_t host_slice, const void *host, WAITS),
+        (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice,
+         host, waits, wait, event))
+ENQUEUE(clEnqueueFillBuffer,
+        (cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size,
+         size_t offset, size_t size, WAITS),
+        (queue, memory, pattern, pattern_size, offset, size, waits, wait, event))
+ENQUEUE(clEnqueueReadBuffer,
+        (cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset, size_t size,
+         void *host, WAITS),
+        (queue, memory, blocking, offset, size, host, waits, wait, event))
+ENQUEUE(clEnqueueMarkerWithWaitList, (cl_command_queue queue, WAITS), (queue, waits, wait, event))
+ENQUEUE(clRetainEvent, (cl_event event), (event))
+PLAIN(clGetEventProfilingInfo,
+      (cl_event event, cl_profiling_info what, size_t size, void *out, size_t *used),
+      (event, what, size, out, used))
 PLAIN(clFlush, (cl_command_queue queue), (queue))
 FINAL(clFinish, HANDLES, (cl_command_queue queue), (queue))
 FINAL(clWaitForEvents, HANDLES, (cl_uint count, const cl_event *events), (count, events))
@@ -154,18 +174,6 @@ CREATE(cl_program, clCreateProgramWithSource, PROGRAM,
        (context, count, sources, sizes, code))
 CREATE(cl_kernel, clCreateKernel, KERNEL, (cl_program program, const char *name, cl_int *code),
        (program, name, code))
-
-static cl_int CL_API_CALL wrap_clEnqueueReadBuffer(cl_command_queue queue, cl_mem memory,
-                                                   cl_bool blocking, size_t offset, size_t size,
-                                                   void *host, WAITS)
-{
-    cl_int code = planned("clEnqueueReadBuffer");
-    if (code != CL_SUCCESS) return code;
-    code =
-        real.clEnqueueReadBuffer(queue, memory, blocking, offset, size, host, waits, wait, event);
-    live[EVENT] += code == CL_SUCCESS && event;
-    return code;
-}
 
 /* ---- Devices that claim less ------------------------------------------------------------------
  */
@@ -337,6 +345,16 @@ Test(faults, every_call_of_a_training_in_launches_once)
 Test(faults, every_call_of_a_training_in_launches_for_good)
 {
     fail_every_call(train_job, BP_GEMM_NAIVE, true);
+}
+
+Test(faults, every_call_of_a_profiled_training_once)
+{
+    fail_every_call(profiled_job, BP_GEMM_CPU, false);
+}
+
+Test(faults, every_call_of_a_profiled_training_for_good)
+{
+    fail_every_call(profiled_job, BP_GEMM_AUTO, true);
 }
 
 Test(faults, every_call_of_steps_once)

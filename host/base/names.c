@@ -62,4 +62,10 @@ BP__FAMILY(gemm,
     {"naive", BP_GEMM_NAIVE},
     {"gpu", BP_GEMM_GPU},
     {"cpu", BP_GEMM_CPU})
+
+BP__FAMILY(phase,
+    {"setup", BP_PHASE_SETUP},
+    {"training", BP_PHASE_TRAINING},
+    {"validation", BP_PHASE_VALIDATION},
+    {"other", BP_PHASE_OTHER})
 /* clang-format on */

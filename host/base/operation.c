@@ -49,6 +49,11 @@ bp_status bp__engine_finish(bp__engine *engine)
     return engine->api->finish(engine);
 }
 
+bp_status bp__engine_profile(bp__engine *engine, bp_profile *profile)
+{
+    return engine->api->profile(engine, profile);
+}
+
 void bp__engine_free(bp__engine *engine)
 {
     if (engine) engine->api->free(engine);

@@ -155,12 +155,14 @@ typedef struct bp__engine_api {
     void (*sequence_free)(bp__engine *engine, bp__sequence *sequence);
     bp_status (*sequence_run)(bp__engine *engine, bp__sequence *sequence, size_t times);
     bp_status (*finish)(bp__engine *engine);
+    bp_status (*profile)(bp__engine *engine, bp_profile *profile);
 } bp__engine_api;
 
 struct bp__engine {
     const bp__engine_api *api;
-    size_t quantum; /* row strides are multiples of this: the device's vector width */
-    bool panels;    /* batches and weights lie in panels of `quantum` columns, weights transposed */
+    size_t quantum;      /* row strides are multiples of this: the device's vector width */
+    bool panels;         /* batches and weights are in panels of `quantum` columns */
+    bp_profile *profile; /* where the times of everything go, or NULL */
 };
 
 /* Lays out a matrix [rows][columns] of the given role at *elements of a buffer yet to come; adds what
@@ -195,6 +197,10 @@ void bp__sequence_free(bp__engine *engine, bp__sequence *sequence);
 /* Replays the list `times` times, in order; returns without waiting for the device. */
 bp_status bp__sequence_run(bp__engine *engine, bp__sequence *sequence, size_t times);
 bp_status bp__engine_finish(bp__engine *engine);
+
+/* Has everything timed from now on until the engine is freed, which profile must outlive. Before
+ * anything else is done with the engine: a sequence knows from its creation whether it is timed. */
+bp_status bp__engine_profile(bp__engine *engine, bp_profile *profile);
 void bp__engine_free(bp__engine *engine);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/work.h"
 #include "ops/engine.h"
 #include "ops/peak.h"
+#include "profile/profile.h"
 #include "reference/reference.h"
 
 /* Data on the device: more than caches hold, so that a step's rows come from memory as in a
@@ -99,6 +100,12 @@ static bp_status check_room(bp_device *device, const bp_layer *layers, size_t ba
     return BP_OK;
 }
 
+static bp_status make_trainer(bench *b, bp_device *device, const bp_train_options *how)
+{
+    BP_TRY(bp_trainer_create(&b->trainer, b->model, device, how));
+    return bp_trainer_set_data(b->trainer, b->data);
+}
+
 static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, size_t count,
                         const bp_bench_options *options, bp_bench_result *result)
 {
@@ -118,8 +125,7 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
     BP_TRY(bp__bench_data(&b->data, layers, count, batch, steps_of_data(layers, batch), labels,
                           options->seed));
     const double start = bp__seconds();
-    BP_TRY(bp_trainer_create(&b->trainer, b->model, device, &how));
-    BP_TRY(bp_trainer_set_data(b->trainer, b->data));
+    BP_TRY(make_trainer(b, device, &how));
     result->setup_seconds = bp__seconds() - start;
     return BP_OK;
 }
@@ -226,6 +232,22 @@ static bp_status measure_checked(bench *b, bp_device *device, const bp_bench_opt
     return check_losses(b->trainer, (size_t)result->steps);
 }
 
+/* The same steps again, in a trainer that is watched: the figures are those of one that is not. */
+static bp_status profile_steps(bench *b, bp_device *device, bp_profile *profile, size_t steps)
+{
+    if (!profile) return BP_OK;
+    bp_train_options how = b->trainer->options;
+    double seconds;
+    how.profile = profile;
+    bp_trainer_free(b->trainer);
+    b->trainer = NULL;
+    BP_TRY(make_trainer(b, device, &how));
+    BP_TRY(bp__bench_set_rate(b->trainer, idle_rate, 1));
+    BP_TRY(bp__engine_phase(b->trainer->engine, BP_PHASE_TRAINING));
+    BP_TRY(run(b->trainer, steps, &seconds));
+    return bp__engine_phase(b->trainer->engine, BP_PHASE_OTHER);
+}
+
 bp_status bp_bench(bp_bench_result *out, bp_device *device, const bp_layer *layers, size_t count,
                    const bp_bench_options *given)
 {
@@ -238,6 +260,7 @@ bp_status bp_bench(bp_bench_result *out, bp_device *device, const bp_layer *laye
     bp_bench_result result = {0};
     bp_status status = set_up(&b, device, layers, count, &options, &result);
     if (status == BP_OK) status = measure_checked(&b, device, &options, &result);
+    if (status == BP_OK) status = profile_steps(&b, device, options.profile, (size_t)result.steps);
     if (status == BP_OK) *out = result;
     bp_trainer_free(b.trainer);
     bp_data_free(b.data);

@@ -39,7 +39,10 @@
     X(clEnqueueUnmapMemObject)                                                                     \
     X(clEnqueueFillBuffer)                                                                         \
     X(clWaitForEvents)                                                                             \
+    X(clRetainEvent)                                                                               \
     X(clReleaseEvent)                                                                              \
+    X(clGetEventProfilingInfo)                                                                     \
+    X(clEnqueueMarkerWithWaitList)                                                                 \
     X(clFlush)                                                                                     \
     X(clFinish)
 

@@ -309,6 +309,30 @@ fail:
     return status;
 }
 
+bp_status bp__device_time(bp_device *device, bool on)
+{
+    if (!on) {
+        if (--device->timers > 0) return BP_OK;
+        bp__cl.clFinish(device->queue);
+        bp__cl.clReleaseCommandQueue(device->queue);
+        device->queue = device->untimed;
+        device->untimed = NULL;
+        return BP_OK;
+    }
+    if (device->timers == 0) {
+        cl_int code;
+        BP_CL(clFinish(device->queue));
+        cl_command_queue timed = bp__cl.clCreateCommandQueue(device->context, device->id,
+                                                             CL_QUEUE_PROFILING_ENABLE, &code);
+        if (code != CL_SUCCESS)
+            return bp__cl_fail(code, "clCreateCommandQueue", __FILE__, __LINE__);
+        device->untimed = device->queue;
+        device->queue = timed;
+    }
+    ++device->timers;
+    return BP_OK;
+}
+
 void bp_device_free(bp_device *device)
 {
     if (!device) return;

@@ -16,6 +16,8 @@ struct bp_device {
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;
+    cl_command_queue untimed; /* the usual queue, while `queue` is one whose events have times */
+    unsigned timers;          /* who want that */
 
     size_t max_work_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
     cl_ulong local_bytes;      /* CL_DEVICE_LOCAL_MEM_SIZE */
@@ -25,5 +27,9 @@ struct bp_device {
     struct bp__program *programs; /* list, newest first */
     void (*before_release)(void); /* of a library that keeps the context alive, or NULL */
 };
+
+/* From the first call with on to the last one without, one each for everyone who wants it, `queue`
+ * is one whose events have times. What had been queued is finished before. Off cannot fail. */
+bp_status bp__device_time(bp_device *device, bool on);
 
 #endif

@@ -105,14 +105,27 @@ bp_status bp__recorder_add_buffer(bp__recorder *recorder, cl_mem *out, const voi
     return BP_OK;
 }
 
-static bp_status enqueue(bp_device *device, const bp__command *command)
+void bp__recorder_multiplies(bp__recorder *recorder)
 {
-    if (!command->kernel) return command->call(device, command->context);
+    if (recorder->count > 0) recorder->commands[recorder->count - 1].multiplies = true;
+}
+
+/* A command of a library, which enqueues what it likes. */
+static bp_status call(const bp__recorder *recorder, const bp__command *command, size_t steps)
+{
+    BP_TRY(bp__event_begin(recorder->log));
+    BP_TRY(command->call(recorder->device, command->context));
+    return bp__event_end(recorder->log, command->item, steps);
+}
+
+static bp_status enqueue(const bp__recorder *recorder, const bp__command *command, size_t steps)
+{
+    if (!command->kernel) return call(recorder, command, steps);
     const bp__grid *grid = &command->grid;
-    cl_int code = bp__cl.clEnqueueNDRangeKernel(device->queue, command->kernel, grid->dims, NULL,
-                                                grid->global, grid->local[0] ? grid->local : NULL,
-                                                0, NULL, NULL);
-    if (code == CL_SUCCESS) return BP_OK;
+    cl_int code = bp__cl.clEnqueueNDRangeKernel(
+        recorder->device->queue, command->kernel, grid->dims, NULL, grid->global,
+        grid->local[0] ? grid->local : NULL, 0, NULL, bp__event_slot(recorder->log));
+    if (code == CL_SUCCESS) return bp__event_add(recorder->log, command->item, steps, 0);
     bp_status status = bp__cl_fail(code, "clEnqueueNDRangeKernel", __FILE__, __LINE__);
     return bp__fail_context(status, "kernel %s", command->name);
 }
@@ -125,7 +138,7 @@ static bp_status enqueue_repeating(const bp__recorder *recorder, size_t times)
         const cl_uint steps =
             (cl_uint)(times < recorder->steps_per_launch ? times : recorder->steps_per_launch);
         BP_CL(clSetKernelArg(command->kernel, 0, sizeof steps, &steps));
-        BP_TRY(enqueue(recorder->device, command));
+        BP_TRY(enqueue(recorder, command, steps));
         times -= steps;
     }
     return BP_OK;
@@ -136,7 +149,7 @@ bp_status bp__recorder_enqueue(const bp__recorder *recorder, size_t times)
     if (recorder->steps_per_launch > 0) return enqueue_repeating(recorder, times);
     for (size_t t = 0; t < times; ++t)
         for (size_t i = 0; i < recorder->count; ++i)
-            BP_TRY(enqueue(recorder->device, &recorder->commands[i]));
+            BP_TRY(enqueue(recorder, &recorder->commands[i], 1));
     return BP_OK;
 }
 

@@ -2,7 +2,7 @@
 #ifndef BP_OPENCL_LAUNCH_H
 #define BP_OPENCL_LAUNCH_H
 
-#include "opencl/device.h"
+#include "opencl/events.h"
 
 /* One kernel argument: its size and where its value is. */
 typedef struct bp__arg {
@@ -29,11 +29,14 @@ typedef struct bp__command {
     bp_status (*call)(bp_device *device, void *context);
     void (*release)(void *context);
     void *context;
+    bool multiplies; /* of the commands of one operation the one with its arithmetic */
+    size_t item;     /* of a profile */
 } bp__command;
 
 /* The commands of a sequence, in order. */
 typedef struct bp__recorder {
     bp_device *device;
+    bp__event_log *log; /* where the times of the commands go, each with its item; NULL: nowhere */
     bp__command *commands;
     size_t count, capacity;
     size_t steps_per_launch; /* above 0: there is one command, a kernel that repeats itself as often
@@ -57,6 +60,11 @@ bp_status bp__record_launch(bp__recorder *recorder, const char *file, const char
 bp_status bp__record_call(bp__recorder *recorder, const char *name,
                           bp_status (*call)(bp_device *, void *), void (*release)(void *),
                           void *context);
+
+/* Of an operation that takes several commands, the last one recorded is the one that does its
+ * arithmetic, and the others prepare or finish: a profile counts the operation's work there. Where
+ * none is named, it is the operation's last. */
+void bp__recorder_multiplies(bp__recorder *recorder);
 
 /* Enqueues all commands `times` times. */
 bp_status bp__recorder_enqueue(const bp__recorder *recorder, size_t times);

@@ -68,8 +68,10 @@ static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__
         goto fail;
     }
     const cl_uint zero = 0;
+    bp__event_log *log = of(engine)->log;
     BP_CL_GOTO(clEnqueueFillBuffer(device->queue, buffer->memory, &zero, sizeof zero, 0, bytes, 0,
-                                   NULL, NULL));
+                                   NULL, bp__event_slot(log)));
+    BP_TRY_GOTO(bp__event_add(log, BP__ITEM_FILL, 0, (double)bytes));
     *out = buffer;
     return BP_OK;
 fail:
@@ -113,11 +115,17 @@ static rectangle rectangle_of(const bp__view *view)
         .pitch = view->stride * word};
 }
 
+static double bytes_of(const bp__view *view)
+{
+    return sizeof(cl_float) * (double)view->rows * (double)view->columns;
+}
+
 /* Copies between host [rows][columns] and a view whose rows are not pieces of memory. The host of
  * such a device is the device: its memory is mapped, not copied. */
 static bp_status copy_mapped(bp__engine *engine, const bp__view *view, float *in, const float *out)
 {
     cl_command_queue queue = of(engine)->device->queue;
+    bp__event_log *log = of(engine)->log;
     cl_mem memory = view->buffer->memory;
     cl_int code;
     float *mapped = bp__cl.clEnqueueMapBuffer(
@@ -132,42 +140,48 @@ static bp_status copy_mapped(bp__engine *engine, const bp__view *view, float *in
             else
                 *element = out[r * view->columns + c];
         }
-    BP_CL(clEnqueueUnmapMemObject(queue, memory, mapped, 0, NULL, NULL));
-    return BP_OK;
+    BP_CL(clEnqueueUnmapMemObject(queue, memory, mapped, 0, NULL, bp__event_slot(log)));
+    return bp__event_add(log, in ? BP__ITEM_READ : BP__ITEM_WRITE, 0, bytes_of(view));
 }
 
 static bp_status device_write(bp__engine *engine, const bp__view *view, const void *host)
 {
     if (view->panel_step || view->transposed) return copy_mapped(engine, view, NULL, host);
     cl_command_queue queue = of(engine)->device->queue;
+    bp__event_log *log = of(engine)->log;
     cl_mem memory = view->buffer->memory;
     const size_t word = sizeof(cl_float);
     if (contiguous(view)) {
         BP_CL(clEnqueueWriteBuffer(queue, memory, CL_TRUE, view->offset * word,
-                                   view->rows * view->columns * word, host, 0, NULL, NULL));
-        return BP_OK;
+                                   view->rows * view->columns * word, host, 0, NULL,
+                                   bp__event_slot(log)));
+    } else {
+        rectangle r = rectangle_of(view);
+        BP_CL(clEnqueueWriteBufferRect(queue, memory, CL_TRUE, r.origin, r.host_origin, r.region,
+                                       r.pitch, 0, view->columns * word, 0, host, 0, NULL,
+                                       bp__event_slot(log)));
     }
-    rectangle r = rectangle_of(view);
-    BP_CL(clEnqueueWriteBufferRect(queue, memory, CL_TRUE, r.origin, r.host_origin, r.region,
-                                   r.pitch, 0, view->columns * word, 0, host, 0, NULL, NULL));
-    return BP_OK;
+    return bp__event_add(log, BP__ITEM_WRITE, 0, bytes_of(view));
 }
 
 static bp_status device_read(bp__engine *engine, const bp__view *view, void *host)
 {
     if (view->panel_step || view->transposed) return copy_mapped(engine, view, host, NULL);
     cl_command_queue queue = of(engine)->device->queue;
+    bp__event_log *log = of(engine)->log;
     cl_mem memory = view->buffer->memory;
     const size_t word = sizeof(cl_float);
     if (contiguous(view)) {
         BP_CL(clEnqueueReadBuffer(queue, memory, CL_TRUE, view->offset * word,
-                                  view->rows * view->columns * word, host, 0, NULL, NULL));
-        return BP_OK;
+                                  view->rows * view->columns * word, host, 0, NULL,
+                                  bp__event_slot(log)));
+    } else {
+        rectangle r = rectangle_of(view);
+        BP_CL(clEnqueueReadBufferRect(queue, memory, CL_TRUE, r.origin, r.host_origin, r.region,
+                                      r.pitch, 0, view->columns * word, 0, host, 0, NULL,
+                                      bp__event_slot(log)));
     }
-    rectangle r = rectangle_of(view);
-    BP_CL(clEnqueueReadBufferRect(queue, memory, CL_TRUE, r.origin, r.host_origin, r.region,
-                                  r.pitch, 0, view->columns * word, 0, host, 0, NULL, NULL));
-    return BP_OK;
+    return bp__event_add(log, BP__ITEM_READ, 0, bytes_of(view));
 }
 
 /* Waits for the event of the last read_behind, if there is one, and forgets it. */
@@ -182,16 +196,26 @@ static bp_status wait_behind(bp__device_engine *engine)
     return BP_OK;
 }
 
+/* The log has the event as well. */
+static bp_status share(bp__event_log *log, cl_event *slot, cl_event event, double bytes)
+{
+    if (!log) return BP_OK;
+    BP_CL(clRetainEvent(event));
+    *slot = event;
+    return bp__event_add(log, BP__ITEM_READ, 0, bytes);
+}
+
 static bp_status device_read_behind(bp__engine *base, const bp__view *view, void *host)
 {
     bp__device_engine *engine = of(base);
-    cl_event event = NULL;
+    cl_event event = NULL, *slot = bp__event_slot(engine->log);
     BP_CL(clEnqueueReadBuffer(engine->device->queue, view->buffer->memory, CL_FALSE,
                               view->offset * sizeof(cl_float), view->columns * sizeof(cl_float),
                               host, 0, NULL, &event));
     bp_status status = wait_behind(engine);
     engine->behind = event;
     BP_TRY(status);
+    BP_TRY(share(engine->log, slot, event, bytes_of(view)));
     BP_CL(clFlush(engine->device->queue));
     return BP_OK;
 }
@@ -216,6 +240,21 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, const
     return bp__fail(BP_ERROR_INTERNAL, "unknown operation %d", (int)op->kind);
 }
 
+/* The commands from `from` on do ops[first … first + count), and are timed as such. */
+static bp_status name_commands(bp__device_engine *engine, bp__recorder *recorder, size_t from,
+                               const bp__op *ops, size_t first, size_t count)
+{
+    if (!engine->log || from == recorder->count) return BP_OK;
+    size_t working = recorder->count - 1;
+    for (size_t c = from; c < recorder->count; ++c)
+        if (recorder->commands[c].multiplies) working = c;
+    const bp__work work = bp__work_of(ops, first, count), none = {0, 0};
+    for (size_t c = from; c < recorder->count; ++c)
+        BP_TRY(bp__profile_item(engine->base.profile, &recorder->commands[c].item, ops, first,
+                                count, recorder->commands[c].name, c == working ? work : none));
+    return BP_OK;
+}
+
 static void device_sequence_free(bp__engine *engine, bp__sequence *sequence)
 {
     (void)engine;
@@ -230,15 +269,19 @@ static bp_status device_sequence_create(bp__engine *engine, bp__sequence **out, 
     bp__sequence *sequence = NULL;
     BP_TRY(bp__new_array(&sequence, 1, sizeof *sequence));
     sequence->recorder.device = of(engine)->device;
+    sequence->recorder.log = of(engine)->log;
     bp_status status = BP_OK;
     for (size_t i = 0; i < count && status == BP_OK;) {
         size_t consumed = 0;
+        const size_t recorded = sequence->recorder.count;
         for (size_t f = 0; f < BP_COUNT(fusions) && consumed == 0 && status == BP_OK; ++f)
             status = fusions[f](of(engine), &sequence->recorder, ops + i, count - i, &consumed);
         if (consumed == 0 && status == BP_OK) {
             status = launch(of(engine), &sequence->recorder, &ops[i]);
             consumed = 1;
         }
+        if (status == BP_OK)
+            status = name_commands(of(engine), &sequence->recorder, recorded, ops, i, consumed);
         i += consumed;
     }
     if (status == BP_OK)
@@ -258,13 +301,24 @@ static bp_status device_finish(bp__engine *engine)
 {
     bp_status status = wait_behind(of(engine));
     BP_CL(clFinish(of(engine)->device->queue));
-    return status;
+    const bp_status collected = bp__event_collect(of(engine)->log);
+    return status != BP_OK ? status : collected;
+}
+
+static bp_status device_profile(bp__engine *engine, bp_profile *profile)
+{
+    bp_device *device = of(engine)->device;
+    BP_TRY(bp__profile_device(profile, device->info.name));
+    BP_TRY(bp__event_log_create(&of(engine)->log, device, profile));
+    engine->profile = profile;
+    return BP_OK;
 }
 
 static void device_free(bp__engine *engine)
 {
     (void)wait_behind(of(engine));
     bp__cl.clFinish(of(engine)->device->queue);
+    bp__event_log_free(of(engine)->log);
     bp__buffer_free(engine, of(engine)->scratch);
     for (size_t i = 0; i < of(engine)->outgrown_count; ++i)
         bp__buffer_free(engine, of(engine)->outgrown[i]);
@@ -283,6 +337,7 @@ static const bp__engine_api device_api = {
     .sequence_free = device_sequence_free,
     .sequence_run = device_sequence_run,
     .finish = device_finish,
+    .profile = device_profile,
 };
 
 /* The register width that the CPU kernels are written for: 4, 8 or 16 floats. */

@@ -34,7 +34,9 @@ bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, c
     bp__arg args[MOST] = {BP_ARG(shape.m), BP_ARG(shape.n), BP_ARG(shape.k), BP_MATRIX(c),
                           BP_MATRIX(a),    BP_MATRIX(b),    BP_MATRIX(e)};
     for (size_t i = 0; i < more_count; ++i) args[COMMON + i] = more[i];
-    return bp__record_launch(recorder, file, all_options, kernel, args, COMMON + more_count, grid);
+    BP_TRY(bp__record_launch(recorder, file, all_options, kernel, args, COMMON + more_count, grid));
+    bp__recorder_multiplies(recorder);
+    return BP_OK;
 }
 
 bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)

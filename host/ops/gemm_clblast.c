@@ -88,5 +88,6 @@ bp_status bp__gemm_clblast(bp__device_engine *engine, bp__recorder *recorder, co
     BP_TRY(bp__new_array(&copy, 1, sizeof *copy));
     *copy = *gemm;
     BP_TRY(bp__record_call(recorder, "clblast_sgemm", call_sgemm, free, copy));
+    bp__recorder_multiplies(recorder);
     return bp__launch_dense_epilogue(recorder, gemm);
 }

@@ -17,6 +17,7 @@ typedef struct bp__device_engine {
     unsigned vector_width;  /* of cpu kernels; 1 otherwise */
     bp__when small_steps;   /* whole training steps of small networks in one launch */
     cl_event behind;        /* of the last read_behind */
+    bp__event_log *log;     /* of all that is enqueued, or NULL */
     bp__buffer *scratch;    /* what kernels keep between two launches of one operation */
     size_t scratch_size;
     bp__buffer **outgrown; /* smaller scratch that recorded launches still point to */

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "profile/profile.h"
 #include "reference/reference.h"
 
 struct bp__buffer {
@@ -14,6 +16,7 @@ struct bp__buffer {
 
 struct bp__sequence {
     bp__op *ops;
+    size_t *items; /* of a profile, one for each operation; NULL without one */
     size_t count;
 };
 
@@ -43,9 +46,30 @@ static bp_status reference_buffer_create(bp__engine *engine, bp__buffer **out, b
     return BP_OK;
 }
 
+/* Something has just run, from start on. */
+static bp_status note(bp__engine *engine, size_t item, int64_t steps, double bytes, double start)
+{
+    const bp__span span = {.item = item,
+                           .steps = steps,
+                           .bytes = bytes,
+                           .queued = start,
+                           .submitted = start,
+                           .start = start,
+                           .end = bp__seconds()};
+    return bp__profile_add(engine->profile, &span);
+}
+
+static bp_status note_transfer(bp__engine *engine, size_t item, const bp__view *view, double start)
+{
+    if (!engine->profile) return BP_OK;
+    const double word =
+        view->buffer->type == BP__NUMBER ? (double)sizeof(double) : (double)sizeof(int32_t);
+    return note(engine, item, 0, word * (double)view->rows * (double)view->columns, start);
+}
+
 static bp_status reference_write(bp__engine *engine, const bp__view *view, const void *host)
 {
-    (void)engine;
+    const double start = engine->profile ? bp__seconds() : 0;
     for (size_t i = 0; i < view->rows; ++i) {
         const size_t at = view->offset + i * view->stride;
         if (view->buffer->type == BP__NUMBER) {
@@ -57,12 +81,12 @@ static bp_status reference_write(bp__engine *engine, const bp__view *view, const
                    view->columns * sizeof(int32_t));
         }
     }
-    return BP_OK;
+    return note_transfer(engine, BP__ITEM_WRITE, view, start);
 }
 
 static bp_status reference_read(bp__engine *engine, const bp__view *view, void *host)
 {
-    (void)engine;
+    const double start = engine->profile ? bp__seconds() : 0;
     for (size_t i = 0; i < view->rows; ++i) {
         const size_t at = view->offset + i * view->stride;
         if (view->buffer->type == BP__NUMBER) {
@@ -74,7 +98,7 @@ static bp_status reference_read(bp__engine *engine, const bp__view *view, void *
                    view->columns * sizeof(int32_t));
         }
     }
-    return BP_OK;
+    return note_transfer(engine, BP__ITEM_READ, view, start);
 }
 
 double *bp__reference_numbers(bp__buffer *buffer)
@@ -86,7 +110,22 @@ static void reference_sequence_free(bp__engine *engine, bp__sequence *sequence)
 {
     (void)engine;
     free(sequence->ops);
+    free(sequence->items);
     free(sequence);
+}
+
+/* Every operation is a kernel of its own here. Its numbers are doubles. */
+static bp_status name_operations(bp_profile *profile, bp__sequence *sequence)
+{
+    if (!profile) return BP_OK;
+    BP_TRY(bp__new_array(&sequence->items, sequence->count, sizeof *sequence->items));
+    for (size_t i = 0; i < sequence->count; ++i) {
+        bp__work work = bp__work_of(sequence->ops, i, 1);
+        work.bytes *= sizeof(double) / sizeof(float);
+        BP_TRY(
+            bp__profile_item(profile, &sequence->items[i], sequence->ops, i, 1, "plain C", work));
+    }
+    return BP_OK;
 }
 
 static bp_status reference_sequence_create(bp__engine *engine, bp__sequence **out,
@@ -96,14 +135,16 @@ static bp_status reference_sequence_create(bp__engine *engine, bp__sequence **ou
     bp__sequence *sequence = NULL;
     BP_TRY(bp__new_array(&sequence, 1, sizeof *sequence));
     bp_status status = bp__new_array(&sequence->ops, count, sizeof *ops);
-    if (status != BP_OK) {
-        reference_sequence_free(engine, sequence);
-        return status;
+    if (status == BP_OK) {
+        if (count) memcpy(sequence->ops, ops, count * sizeof *ops);
+        sequence->count = count;
+        status = name_operations(engine->profile, sequence);
     }
-    if (count) memcpy(sequence->ops, ops, count * sizeof *ops);
-    sequence->count = count;
-    *out = sequence;
-    return BP_OK;
+    if (status == BP_OK)
+        *out = sequence;
+    else
+        reference_sequence_free(engine, sequence);
+    return status;
 }
 
 static bp__matrix_ref matrix(const bp__view *view)
@@ -192,15 +233,25 @@ static void run(const bp__op *op)
 
 static bp_status reference_sequence_run(bp__engine *engine, bp__sequence *sequence, size_t times)
 {
-    (void)engine;
     for (size_t t = 0; t < times; ++t)
-        for (size_t i = 0; i < sequence->count; ++i) run(&sequence->ops[i]);
+        for (size_t i = 0; i < sequence->count; ++i) {
+            const double start = sequence->items ? bp__seconds() : 0;
+            run(&sequence->ops[i]);
+            if (sequence->items) BP_TRY(note(engine, sequence->items[i], 1, 0, start));
+        }
     return BP_OK;
 }
 
 static bp_status reference_finish(bp__engine *engine)
 {
     (void)engine;
+    return BP_OK;
+}
+
+static bp_status reference_profile(bp__engine *engine, bp_profile *profile)
+{
+    BP_TRY(bp__profile_device(profile, "plain C reference"));
+    engine->profile = profile;
     return BP_OK;
 }
 
@@ -221,6 +272,7 @@ static const bp__engine_api reference_api = {
     .sequence_free = reference_sequence_free,
     .sequence_run = reference_sequence_run,
     .finish = reference_finish,
+    .profile = reference_profile,
 };
 
 bp_status bp__reference_engine_create(bp__engine **out)

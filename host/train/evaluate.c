@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "ops/engine.h"
+#include "profile/profile.h"
 #include "train/trainer.h"
 
 /* Rows at a time: enough to keep any device busy, few enough that activations stay small. */
@@ -32,12 +33,14 @@ bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const 
     BP_TRY(bp__new_array(&evaluator, 1, sizeof *evaluator));
     evaluator->network = network;
     evaluator->labels = bp_data_labels(data) != NULL;
+    BP_TRY_GOTO(bp__engine_phase(network->engine, BP_PHASE_SETUP));
     BP_TRY_GOTO(bp__pass_create(&evaluator->pass, network->engine, data, EVALUATION_BATCH, false));
     bp__pass *pass = evaluator->pass;
     BP_TRY_GOTO(bp__new_array(&evaluator->sums, 2 * pass->steps, sizeof *evaluator->sums));
     BP_TRY_GOTO(make_plan(evaluator, &evaluator->full, pass->batch));
     if (bp__pass_last_rows(pass) != pass->batch)
         BP_TRY_GOTO(make_plan(evaluator, &evaluator->last, bp__pass_last_rows(pass)));
+    BP_TRY_GOTO(bp__engine_phase(network->engine, BP_PHASE_OTHER));
     *out = evaluator;
     return BP_OK;
 fail:
@@ -60,6 +63,7 @@ bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accu
 {
     bp__pass *pass = evaluator->pass;
     bp__engine *engine = evaluator->network->engine;
+    BP_TRY(bp__engine_phase(engine, BP_PHASE_VALIDATION));
     BP_TRY(bp__pass_seek(pass, 0));
     for (size_t s = 0; s < pass->steps; ++s) {
         bp__plan *plan =
@@ -72,6 +76,7 @@ bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accu
     bp__view sums = pass->views.losses;
     sums.rows = 2;
     BP_TRY(bp__view_read(engine, &sums, evaluator->sums));
+    BP_TRY(bp__engine_phase(engine, BP_PHASE_OTHER));
     double loss_sum = 0, hit_sum = 0;
     for (size_t s = 0; s < pass->steps; ++s) {
         loss_sum += (double)evaluator->sums[s];

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "profile/profile.h"
 #include "train/trainer.h"
 
 static const double progress_seconds = 0.1; /* between two calls of the progress callback */
@@ -148,6 +149,7 @@ static bp_status run_all(run *r, bp_model *model, snapshot *kept, bp__evaluator 
                          (long long)e + 1, r->progress.learning_rate);
         }
     }
+    if (status == BP_OK) status = bp__engine_phase(r->trainer->engine, BP__PHASE_NONE);
     return status;
 }
 

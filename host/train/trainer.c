@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "ops/engine.h"
+#include "profile/profile.h"
 
 /* Work between two looks at the device: long enough that the queue never runs dry, short enough for
  * a lively progress bar and a prompt stop. */
@@ -59,9 +60,12 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     trainer->options = read;
     trainer->batch = (size_t)read.batch;
     BP_TRY_GOTO(bp__engine_create(&trainer->engine, device, read.gemm));
+    if (read.profile) BP_TRY_GOTO(bp__engine_profile(trainer->engine, read.profile));
+    BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
     BP_TRY_GOTO(
         bp__network_create(&trainer->network, trainer->engine, model, true, read.optimizer));
     BP_TRY_GOTO(bp__network_upload(trainer->network, model));
+    BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     *out = trainer;
     return BP_OK;
 fail:
@@ -74,6 +78,13 @@ static void wait_for_device(bp_trainer *trainer)
 {
     bp__hold_error(true);
     (void)bp__engine_finish(trainer->engine);
+    bp__hold_error(false);
+}
+
+static void leave_profile(bp_trainer *trainer)
+{
+    bp__hold_error(true);
+    (void)bp__engine_phase(trainer->engine, BP__PHASE_NONE);
     bp__hold_error(false);
 }
 
@@ -95,6 +106,7 @@ void bp_trainer_free(bp_trainer *trainer)
 {
     if (!trainer) return;
     if (trainer->engine) wait_for_device(trainer);
+    if (trainer->engine) leave_profile(trainer);
     forget_data(trainer);
     bp__plan_free(trainer->single);
     bp__pass_free(trainer->single_pass);
@@ -188,6 +200,7 @@ bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
     forget_data(trainer);
     const bool labels = bp_data_labels(data) != NULL;
     bp_status status;
+    BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
     BP_TRY_GOTO(bp__pass_create(&trainer->pass, trainer->engine, data, trainer->batch, true));
     bp__pass *pass = trainer->pass;
     BP_TRY_GOTO(bp__new_array(&trainer->losses, pass->steps, sizeof *trainer->losses));
@@ -197,6 +210,7 @@ bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
         BP_TRY_GOTO(make_plan(trainer, &trainer->last, pass, bp__pass_last_rows(pass), labels,
                               false));
     if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
+    BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     return BP_OK;
 fail:
     forget_data(trainer);
@@ -256,6 +270,7 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
     if (!pass)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_epoch: give the trainer data first "
                                            "(bp_trainer_set_data)");
+    BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
     BP_TRY(begin_epoch(trainer));
     size_t enqueued = 0, known = 0, chunk_steps = 1;
     bool stop = false;
@@ -276,6 +291,7 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
             !isfinite(sum) || (chunk && chunk(known, sum, rows_of_steps(pass, known), user) != 0);
     }
     BP_TRY(bp__engine_finish(trainer->engine));
+    BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     trainer->step += (int64_t)enqueued;
     const double mean = sum_losses(trainer, enqueued) / (double)rows_of_steps(pass, enqueued);
     if (loss) *loss = mean;
@@ -299,10 +315,11 @@ bp_status bp_trainer_epoch(bp_trainer *trainer, double *loss)
 /* A plan for `rows` rows that the caller brings himself; kept for the next step of as many. */
 static bp_status prepare_single(bp_trainer *trainer, size_t rows, bool labels)
 {
-    if (!trainer->single_pass)
-        BP_TRY(bp__pass_create(&trainer->single_pass, trainer->engine, NULL, 1, true));
     bp__plan *plan = trainer->single;
     if (plan && plan->rows == rows && (plan->labels.buffer != NULL) == labels) return BP_OK;
+    BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
+    if (!trainer->single_pass)
+        BP_TRY(bp__pass_create(&trainer->single_pass, trainer->engine, NULL, 1, true));
     bp__plan_free(plan);
     trainer->single = NULL;
     return make_plan(trainer, &trainer->single, trainer->single_pass, rows, labels, true);
@@ -325,6 +342,7 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
                             "bp_trainer_step: label %d of row %zu is not in 0..%zu", (int)labels[i],
                             i, outputs - 1);
     BP_TRY(prepare_single(trainer, rows, labels != NULL));
+    BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
     bp__plan *plan = trainer->single;
     bp__pass *pass = trainer->single_pass;
     BP_TRY(bp__view_write(trainer->engine, &plan->input, x));
@@ -361,6 +379,7 @@ bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model)
     }
     if (!same)
         return bp__fail(BP_ERROR_MODEL, "the model's layers are not those that are being trained");
+    BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     return bp__network_download(trainer->network, model);
 }
 
@@ -372,6 +391,7 @@ bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *wei
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: only bp_trainer_step keeps the "
                                            "gradients, and it was not what was done last");
     const bp__layer_views *views = &trainer->network->slopes[layer];
+    BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     if (weights) BP_TRY(bp__view_read(trainer->engine, &views->weights, weights));
     if (biases && !views->bias.buffer)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: layer %zu has no biases",
