@@ -10,6 +10,7 @@
 #include "files.h"
 #include "input.h"
 #include "output.h"
+#include "profile.h"
 
 enum { LARGEST_WIDTH = 1 << 24 };
 
@@ -18,7 +19,7 @@ enum { LARGEST_WIDTH = 1 << 24 };
 static const double reference_limit = 2e9;
 
 typedef struct bench_settings {
-    const char *layers, *device, *roofline;
+    const char *layers, *device, *roofline, *profile;
     int64_t batch;
     int32_t suite, activation, optimizer, gemm;
 } bench_settings;
@@ -77,7 +78,8 @@ static double operations(const bench_network *network)
 }
 
 /* One sigmoid output, or a softmax over several, as a classifier has. */
-static bp_status run(bench_row *row, bp_device *device, const bench_settings *s)
+static bp_status run(bench_row *row, bp_device *device, const bench_settings *s,
+                     const cli_profile *profile)
 {
     const bench_network *network = &row->network;
     const size_t count = network->count - 1;
@@ -90,12 +92,13 @@ static bp_status run(bench_row *row, bp_device *device, const bench_settings *s)
     options.batch = network->batch;
     options.optimizer = s->optimizer;
     options.gemm = s->gemm;
+    options.profile = profile->profile;
     return bp_bench(&row->result, device, layers, count, &options);
 }
 
 /* ---- results ---------------------------------------------------------------------------------- */
 
-static json_t *row_json(const bench_row *row, const bench_settings *s)
+static json_t *row_json(const bench_row *row, const bench_settings *s, const cli_profile *profile)
 {
     const bp_bench_result *r = &row->result;
     json_t *json = json_object(), *layers = json_array();
@@ -126,6 +129,7 @@ static json_t *row_json(const bench_row *row, const bench_settings *s)
     json_object_set_new(json, "step_gflop", cli_json_number(r->step_gflop));
     json_object_set_new(json, "step_gbytes", cli_json_number(r->step_gbytes));
     json_object_set_new(json, "setup_seconds", cli_json_number(r->setup_seconds));
+    json_object_set_new(json, "profile", cli_profile_json(profile));
     return json;
 }
 
@@ -162,6 +166,7 @@ typedef struct bench_run {
     const bench_network *networks;
     size_t network_count;
     bool all; /* devices */
+    cli_profile profile; /* of one network on one device, or of none */
     bench_row *rows;
     size_t row_count;
     json_t *json;
@@ -189,19 +194,23 @@ static int bench_open_device(bench_run *b, bp_device *device)
         if (b->row_count > 0) putchar('\n');
         print_device(info, &peak);
     }
+    const int code = cli_profile_begin(&b->profile, device, &peak);
+    if (code >= 0) return code;
     for (size_t i = 0; i < b->network_count; ++i) {
         if (leave_out(b, info, &b->networks[i])) continue;
         bench_row *row = &b->rows[b->row_count];
         *row = (bench_row){.device = *info, .peak = peak, .network = b->networks[i]};
-        status = run(row, device, b->settings);
+        status = run(row, device, b->settings, &b->profile);
         if (status != BP_OK) return cli_fail(status, NULL);
         ++b->row_count;
         if (b->command->json)
-            json_array_append_new(b->json, row_json(row, b->settings));
+            json_array_append_new(b->json, row_json(row, b->settings, &b->profile));
         else
             print_row(row);
     }
-    return -1;
+    const int written = cli_profile_write(&b->profile);
+    if (!b->command->json) cli_profile_print(&b->profile);
+    return written == CLI_OK ? -1 : written;
 }
 
 static int bench_device(bench_run *b, const char *spec)
@@ -209,6 +218,7 @@ static int bench_device(bench_run *b, const char *spec)
     bp_device *device = NULL;
     int code = cli_open_device(&device, spec);
     if (code < 0) code = bench_open_device(b, device);
+    cli_profile_end(&b->profile);
     bp_device_free(device);
     return code;
 }
@@ -229,7 +239,8 @@ static int bench(const cli_command *command, const bench_settings *s, const benc
 {
     bench_run b = {.command = command, .settings = s, .networks = networks,
                    .network_count = network_count,
-                   .all = s->device && strcmp(s->device, "all") == 0};
+                   .all = s->device && strcmp(s->device, "all") == 0,
+                   .profile = {.path = s->profile}};
     bp_device_info *list = NULL;
     size_t devices = 1;
     bp_status status = b.all ? bp_device_list(&list, &devices, NULL) : BP_OK;
@@ -284,6 +295,7 @@ int cli_bench(int argc, char **argv)
          .choice = bp_gemm_name, .help = "matrix multiplication"},
         {.name = "roofline", .kind = CLI_TEXT, .to.text = &s.roofline, .value = "FILE.svg",
          .help = "draw the results under the device's limits"},
+        cli_profile_option(&s.profile),
     };
     cli_command command = {
         .name = "bench",
@@ -302,7 +314,13 @@ int cli_bench(int argc, char **argv)
     if (code >= 0) return code;
     if (s.suite && (cli_given(&command, "layers") || cli_given(&command, "batch")))
         return cli_usage(&command, "--suite has its own layers and batches");
-    if (s.roofline) code = cli_check_output(s.roofline);
+    if (s.profile && (s.suite || (s.device && strcmp(s.device, "all") == 0)))
+        return cli_usage(&command, "--profile is of one network on one device: not with %s",
+                         s.suite ? "--suite" : "--device all");
+    if (cli_same_file(s.profile, s.roofline))
+        return cli_usage(&command, "--profile and --roofline name the same file");
+    code = cli_profile_check(&command, s.profile);
+    if (code < 0 && s.roofline) code = cli_check_output(s.roofline);
     if (code >= 0) return code;
     if (s.suite) return bench(&command, &s, suite, SUITE);
     bench_network one = {.batch = s.batch};

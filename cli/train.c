@@ -24,9 +24,16 @@ static bool is_input(const train_settings *s, const char *path)
 
 static int check_outputs(const cli_command *command, const train_settings *s)
 {
+    const char *const trace = s->profile.path;
     if (s->log && is_input(s, s->log))
         return cli_usage(command, "--log %s would overwrite what is read", s->log);
-    if (!s->output) return -1;
+    if (trace && is_input(s, trace))
+        return cli_usage(command, "--profile %s would overwrite what is read", trace);
+    if (cli_same_file(trace, s->log) || cli_same_file(trace, s->output))
+        return cli_usage(command, "--profile and %s name the same file",
+                         cli_same_file(trace, s->log) ? "--log" : "-o");
+    const int code = cli_profile_check(command, trace);
+    if (code >= 0 || !s->output) return code;
     if (strcmp(s->output, "-") == 0)
         return cli_usage(command, "-o -: a model is written to a file, not to standard output");
     if (is_input(s, s->output))
@@ -158,6 +165,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "setup_seconds", cli_json_number(o->result.setup_seconds));
     json_object_set_new(json, "model", cli_json_text(o->learned ? s->output : NULL));
     json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
+    json_object_set_new(json, "profile", cli_profile_json(&s->profile));
     return cli_print_json(stdout, json);
 }
 
@@ -190,7 +198,7 @@ static int print_text(const bp_model *model, const train_settings *s, const bp_d
            cli_human(rate, o->result.samples_per_second), cli_duration(time, o->result.seconds),
            cli_duration(setup, o->result.setup_seconds));
     if (s->output && o->learned) printf("model       %s\n", s->output);
-    return CLI_OK;
+    return cli_profile_print(&s->profile);
 }
 
 /* The option that most likely made the training diverge, and its value. */
@@ -255,16 +263,17 @@ static int train_and_keep(const cli_command *command, const train_settings *s, b
     train_outcome outcome;
     int code = cli_train_run(&outcome, command, s, model, device, sets);
     if (code >= 0) return code;
+    const int traced = cli_profile_write(&s->profile);
     code = save(model, s, device, &outcome);
     if (code != CLI_OK) return code;
     if (!outcome.signal) outcome.signal = cli_train_signal();
     code = command->json ? print_json(model, s, device, sets, &outcome)
                          : print_text(model, s, device, sets, &outcome);
     const int end = explain_end(command, s, &outcome);
-    return end != CLI_OK ? end : code;
+    return end != CLI_OK ? end : traced != CLI_OK ? traced : code;
 }
 
-static int run(const cli_command *command, const train_settings *s)
+static int run(const cli_command *command, train_settings *s)
 {
     bp_device *device = NULL;
     bp_model *model = NULL;
@@ -284,7 +293,10 @@ static int run(const cli_command *command, const train_settings *s)
         cli_train_tell(bp_model_get_schema(model), bp_data_get_info(sets.train).rows);
         announce(model, device, &sets);
     }
+    if (code < 0) code = cli_profile_begin(&s->profile, device, NULL);
+    s->how.profile = s->profile.profile;
     if (code < 0) code = train_and_keep(command, s, model, device, &sets);
+    cli_profile_end(&s->profile);
     cli_train_free(&sets);
     bp_model_free(model);
     bp_device_free(device);
@@ -400,6 +412,7 @@ int cli_train(int argc, char **argv)
          .help = "one JSON object an epoch"},
         {.name = "output", .letter = 'o', .kind = CLI_TEXT, .to.text = &s.output, .value = "MODEL",
          .help = "where to save the model, a safetensors file"},
+        cli_profile_option(&s.profile.path),
     };
     cli_command command = {
         .name = "train",

@@ -6,12 +6,14 @@
 #include <stdio.h>
 
 #include "input.h"
+#include "profile.h"
 
 typedef struct train_settings {
     cli_input input;
     const char *data;
     const char *validation, *validation_labels, *test, *test_labels;
     const char *device, *log, *output;
+    cli_profile profile;
     double split;
     uint64_t seed;
     bp_model_options model;
