@@ -43,7 +43,8 @@ typedef struct writing {
     size_t count;
     cl_mem buffers[BUFFERS];
     size_t buffer_count;
-    double *nanoseconds; /* of each operation on one thread, estimated */
+    double *nanoseconds;     /* of each operation on one thread, estimated */
+    double step_nanoseconds; /* of all of them together */
 } writing;
 
 /* ---- Views ----------------------------------------------------------------------------------- */
@@ -126,9 +127,12 @@ static size_t vectors_of(const writing *w, size_t columns)
 static void cut_product(writing *w, plan_op *op, size_t rows, size_t tile_rows, size_t columns,
                         size_t depth, size_t least_row_blocks)
 {
+    const size_t vectors = vectors_of(w, columns);
     const bp__cpu_split split =
-        bp__cpu_split_product(&w->tile, w->threads, (rows + tile_rows - 1) / tile_rows,
-                              vectors_of(w, columns), least_row_blocks);
+        rows == 1 || depth == 1
+            ? bp__cpu_split_row(w->threads, vectors)
+            : bp__cpu_split_product(&w->tile, w->threads, (rows + tile_rows - 1) / tile_rows,
+                                    vectors, least_row_blocks);
     op->split_rows = (plan_uint)split.row_blocks;
     op->split_columns = (plan_uint)split.column_blocks;
     op->strips = (plan_uint)split.strips;
@@ -380,10 +384,7 @@ static bp_status record(writing *w, bp__recorder *recorder)
     BP_TRY(bp__record_launch(recorder, "cpu/plan.cl", options, "run_plan", args, BP_COUNT(args),
                              &grid));
     if (engine->base.profile) return BP_OK;
-    double nanoseconds = 1;
-    for (size_t o = 0; o < w->count; ++o)
-        nanoseconds += 100 + w->nanoseconds[o] / (double)w->threads;
-    const double steps = launch_nanoseconds / nanoseconds;
+    const double steps = launch_nanoseconds / w->step_nanoseconds;
     const double most = (double)(INT32_MAX / 2) / w->ops[w->count - 1].tasks_until_end;
     recorder->steps_per_launch = (size_t)(steps < 1 ? 1 : steps < most ? steps : most);
     return BP_OK;
@@ -394,8 +395,12 @@ bp_status bp__fuse_cpu_plan(bp__device_engine *engine, bp__recorder *recorder, c
 {
     if (!engine->cpu_kernels) return BP_OK;
     if (engine->base.profile) count = 1; /* whose time is to be known by itself */
+    double nanoseconds;
+    const size_t threads = bp__cpu_threads(ops, count, engine->vector_width,
+                                           engine->device->info.compute_units, &nanoseconds);
     writing w = {.engine = engine,
-                 .threads = engine->device->info.compute_units,
+                 .threads = engine->threads ? engine->threads : threads,
+                 .step_nanoseconds = nanoseconds,
                  .tile = bp__cpu_tile_of(engine->vector_width)};
     const bp__optimizer *fused = fusible_optimizer(ops, count);
     bp_status status;

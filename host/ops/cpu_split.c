@@ -1,7 +1,12 @@
 /* cpu_split.c - cuts a product in tasks for the threads of a CPU. */
 #include "ops/cpu_split.h"
 
-enum { TASKS_A_THREAD = 4 };
+#include "base/work.h"
+
+enum {
+    TASKS_A_THREAD = 4,
+    ROW_VECTORS = 8 /* of a batch of one at a time */
+};
 
 /* Vectors of 16 floats come with 32 registers, as do those of 4 (NEON); those of 8 with 16. A tile
  * needs its sums, a row of vectors and one broadcast. */
@@ -48,5 +53,38 @@ bp__cpu_split bp__cpu_split_product(const bp__cpu_tile *tile, size_t threads, si
                 best = (bp__cpu_split){strips, blocks, column_blocks};
             }
         }
+    return best;
+}
+
+bp__cpu_split bp__cpu_split_row(size_t threads, size_t vectors)
+{
+    size_t strips = ceil_divide(ceil_divide(vectors, ROW_VECTORS), threads) * threads;
+    if (strips > vectors) strips = vectors;
+    return (bp__cpu_split){.strips = strips, .row_blocks = 1, .column_blocks = strips};
+}
+
+/* Nanoseconds of an operation beside its work, of a multiply-add of one lane, of a byte that is copied
+ * or updated, and of waiting for one thread at the end of an operation: fitted to steps of 0.6 to 100
+ * microseconds on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
+static const double operation_ns = 65, lane_ns = 16.0 / 75, byte_ns = 0.01, waiting_ns = 90;
+
+size_t bp__cpu_threads(const bp__op *ops, size_t count, unsigned vector_width, size_t most,
+                       double *nanoseconds)
+{
+    double alone = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const bp__work work = bp__work_of(ops, i, 1);
+        alone += work.flops > 0 ? work.flops / 2 / vector_width * lane_ns : work.bytes * byte_ns;
+    }
+    const double fixed = (double)count * operation_ns;
+    size_t best = 1;
+    *nanoseconds = fixed + alone;
+    for (size_t threads = 2; threads <= most; ++threads) {
+        const double together =
+            fixed + alone / (double)threads + (double)count * waiting_ns * (double)threads;
+        if (together >= *nanoseconds) continue;
+        *nanoseconds = together;
+        best = threads;
+    }
     return best;
 }

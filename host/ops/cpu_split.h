@@ -1,8 +1,9 @@
-/* cpu_split.h - how the products of kernels/cpu/dense.cl are cut: tiles, strips, tasks. */
+/* cpu_split.h - how a plan is cut for a CPU: how many threads, and for products the tiles, strips and
+ * tasks. */
 #ifndef BP_OPS_CPU_SPLIT_H
 #define BP_OPS_CPU_SPLIT_H
 
-#include <stddef.h>
+#include "base/operation.h"
 
 /* The register tiles for a vector width. */
 typedef struct bp__cpu_tile {
@@ -23,5 +24,13 @@ typedef struct bp__cpu_split {
  * least least_row_blocks blocks of rows, as far as there are tiles. */
 bp__cpu_split bp__cpu_split_product(const bp__cpu_tile *tile, size_t threads, size_t tiles,
                                     size_t vectors, size_t least_row_blocks);
+
+/* The same for the only row of a batch of one, which is cut in columns alone. */
+bp__cpu_split bp__cpu_split_row(size_t threads, size_t vectors);
+
+/* The number of threads, up to `most`, that takes the least time for ops[count], and that time in
+ * nanoseconds, estimated. */
+size_t bp__cpu_threads(const bp__op *ops, size_t count, unsigned vector_width, size_t most,
+                       double *nanoseconds);
 
 #endif

@@ -15,6 +15,7 @@ typedef struct bp__device_engine {
     int32_t gemm;           /* BP_GEMM_* as asked for */
     bool cpu_kernels;       /* plans for CPUs: explicit vectors of `vector_width`, panels */
     unsigned vector_width;  /* of cpu kernels; 1 otherwise */
+    size_t threads;         /* of a CPU's plans; 0: as many as pay */
     bp__when small_steps;   /* whole training steps of small networks in one launch */
     cl_event behind;        /* of the last read_behind */
     bp__event_log *log;     /* of all that is enqueued, or NULL */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "ops/cpu_split.h"
 #include "ops/fusions.h"
 #include "ops/launchers.h"
 
@@ -102,30 +103,21 @@ static bool possible(const bp__device_engine *engine, const training_step *step)
 }
 
 /* Nanoseconds of a step in this way: for each vector of samples every weight is used three times
- * (forward, effect, gradient), and every unit has its function; each parameter is updated once. And
- * of the layered way: its launches, and its products at a modest rate. Estimates that
- * agree with what was measured on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
+ * (forward, effect, gradient), and every unit has its function; each parameter is updated once. Plain
+ * floats are cheaper than vectors that must be summed over their lanes. Fitted to what was measured on
+ * a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
 static double small_nanoseconds(const bp__device_engine *engine, const training_step *step)
 {
-    const double chunks =
-        (double)((step->loss->output.rows + lanes_of(engine, step) - 1) / lanes_of(engine, step));
+    const size_t lanes = lanes_of(engine, step);
+    const double chunks = (double)((step->loss->output.rows + lanes - 1) / lanes);
     double weights = 0, units = (double)step->forward[0]->in.columns;
     for (size_t l = 0; l < step->layers; ++l) {
         weights +=
             (double)step->forward[l]->weights.rows * (double)step->forward[l]->weights.columns;
         units += (double)step->forward[l]->out.columns;
     }
-    return chunks * (weights * 1.2 + units * 12) + (double)own_floats(step, 1) * 0.1;
-}
-
-static double layered_nanoseconds(const training_step *step)
-{
-    double multiply_adds = 0;
-    for (size_t l = 0; l < step->layers; ++l)
-        multiply_adds += 3 * (double)step->loss->output.rows *
-                         (double)step->forward[l]->weights.rows *
-                         (double)step->forward[l]->weights.columns;
-    return (5 + 4 * (double)step->layers) * 3500 + multiply_adds * 2 / 150;
+    return chunks * (lanes == 1 ? weights * 0.4 + units * 8 : weights * 2 + units * 12) +
+           (double)own_floats(step, 1) * 0.1;
 }
 
 bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, size_t count)
@@ -136,8 +128,11 @@ bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, siz
     if (engine->small_steps == BP__NEVER || !take_apart(&step, ops, count) ||
         !possible(engine, &step))
         return false;
+    double plan_nanoseconds;
+    bp__cpu_threads(ops, count, engine->vector_width, engine->device->info.compute_units,
+                    &plan_nanoseconds);
     return engine->small_steps == BP__ALWAYS ||
-           small_nanoseconds(engine, &step) < layered_nanoseconds(&step);
+           small_nanoseconds(engine, &step) < plan_nanoseconds;
 }
 
 /* The network as compiler options. */
@@ -212,8 +207,8 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
         status = bp__record_launch(recorder, "cpu/small_steps.cl", options, "small_steps", args,
                                    BP_COUNT(args), &grid);
     free(options);
-    /* A launch of about 20 ms: a watchdog would end one of seconds, and a stop must be prompt. */
-    const double steps = 20e6 / small_nanoseconds(engine, &step);
+    /* Long against the launch itself, short enough that a stop is prompt. */
+    const double steps = 40e6 / small_nanoseconds(engine, &step);
     recorder->steps_per_launch = steps < 1 ? 1 : (size_t)steps;
     return status;
 }

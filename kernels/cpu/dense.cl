@@ -3,6 +3,7 @@
  * and a block of columns of its result. */
 #include "activation.cl"
 #include "cpu/panel.cl"
+#include "cpu/sum_lanes.cl"
 #include "update.cl"
 
 /* The strips of a task and their vectors: strip s has vectors [cut(all, s, strips), ...). */
@@ -94,6 +95,29 @@ inline void pack_weights(__global float *scratch, ulong scratch_step, matrix wei
     }
 }
 
+/* delta W of a batch of one, vectors v0 to v1: sums over lanes, since the weights of an input are a
+ * row of vectors. */
+inline void row_effect(matrix delta_in, matrix delta, matrix weights, uint v0, uint v1)
+{
+    for (uint v = v0; v < v1; ++v) {
+        const uint rows = min(weights.rows - v * BP_VW, (uint)BP_VW);
+        vec sum[BP_VW];
+#pragma unroll
+        for (uint t = 0; t < BP_VW; ++t) sum[t] = (vec)(0.0f);
+        for (uint p = 0; p < vectors_of(delta.columns); ++p) {
+            const vec d = VLOAD(0, delta.at + p * delta.step);
+            __global const float *w = weights.at + p * weights.step + (ulong)v * BP_VW * BP_VW;
+            if (rows == BP_VW) {
+#pragma unroll
+                for (uint t = 0; t < BP_VW; ++t) sum[t] = fma(VLOAD(t, w), d, sum[t]);
+            } else {
+                for (uint t = 0; t < rows; ++t) sum[t] = fma(VLOAD(t, w), d, sum[t]);
+            }
+        }
+        VSTORE(sum_lanes(sum), 0, delta_in.at + v * delta_in.step);
+    }
+}
+
 /* delta_in = (delta W) * f'(in). */
 inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix delta, matrix weights,
                          matrix in, __global float *scratch, uint row_block, uint column_block)
@@ -105,7 +129,9 @@ inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix del
     const uint s0 = cut(op->strips, column_block, op->split_columns);
     const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
     const ulong scratch_step = (PLAN_K_BLOCK + 1) * BP_VW;
-    for (uint s = s0; s < s1; ++s) {
+    if (delta_in.rows == 1)
+        row_effect(delta_in, delta, weights, STRIP_BEGIN(s0), STRIP_BEGIN(s1));
+    for (uint s = s0; delta_in.rows > 1 && s < s1; ++s) {
         const uint v0 = STRIP_BEGIN(s), v1 = STRIP_BEGIN(s + 1);
         for (uint o0 = 0; o0 < delta.columns; o0 += PLAN_K_BLOCK) {
             const uint o1 = min(o0 + PLAN_K_BLOCK, delta.columns);
@@ -153,6 +179,32 @@ inline void finish_gradient(uint optimizer, const arenas *to, matrix gradient, m
 #undef GRADIENT_AT
 }
 
+/* The gradient of a batch of one: rows i0 to i1, vectors v0 to v1 of the outer product of in and
+ * delta. */
+inline void row_gradient(uint optimizer, const arenas *to, matrix gradient, matrix weights, matrix in,
+                         matrix delta, uint i0, uint i1, uint v0, uint v1)
+{
+#define ROW_GRADIENT(ACTION)                                                                       \
+    for (uint v = v0; v < v1; ++v) {                                                               \
+        const vec d = VLOAD(0, delta.at + v * delta.step);                                         \
+        for (uint i = i0; i < i1; ++i) {                                                           \
+            const vec x = in.at[(i / BP_VW) * in.step + (i & (BP_VW - 1))] * d;                    \
+            ACTION                                                                                 \
+        }                                                                                          \
+    }                                                                                              \
+    break;
+#define UPDATE_ROW(N)                                                                              \
+    case N + 1:                                                                                    \
+        ROW_GRADIENT(BP_UPDATE_AT(N)(weights.at + v * weights.step + i * BP_VW - to->parameters,   \
+                                     to->parameters, to->moment1, to->moment2, x, &to->numbers);)
+    switch (optimizer) {
+    case 0: ROW_GRADIENT(VSTORE(x, i, gradient.at + v * gradient.step);)
+        BP_FOR_OPTIMIZERS(UPDATE_ROW)
+    }
+#undef UPDATE_ROW
+#undef ROW_GRADIENT
+}
+
 /* weights_gradient = delta^T in, stored as its transpose in^T delta [inputs][outputs];
  * bias_gradient = column sums of delta. With an optimizer the parameters are updated instead. */
 inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix gradient,
@@ -165,10 +217,13 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
     const uint last = cut(tiles, row_block + 1, op->split_rows);
     const uint s0 = cut(op->strips, column_block, op->split_columns);
     const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
+    if (delta.rows == 1)
+        row_gradient(op->optimizer, to, gradient, weights, in, delta, first * TILE_LANES,
+                     min(last * TILE_LANES, gradient.rows), STRIP_BEGIN(s0), STRIP_BEGIN(s1));
     for (uint s = s0; s < s1; ++s) {
         const uint v0 = STRIP_BEGIN(s), n = STRIP_BEGIN(s + 1) - v0;
         __global const float *b = delta.at + v0 * delta.step;
-        for (uint k0 = 0; k0 < delta.rows; k0 += PLAN_K_BLOCK) {
+        for (uint k0 = 0; delta.rows > 1 && k0 < delta.rows; k0 += PLAN_K_BLOCK) {
             const uint k1 = min(k0 + PLAN_K_BLOCK, delta.rows);
             const uint optimizer = k1 == delta.rows ? op->optimizer : 0;
             for (uint tile = first; tile < last; ++tile) {

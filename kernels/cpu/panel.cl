@@ -95,19 +95,24 @@ DEFINE_TILES(TILE_M, TILE_LANES, 1)
 DEFINE_TILES(TILE_M, TILE_LANES, 2)
 DEFINE_TILES(TILE_M, TILE_LANES, 3)
 DEFINE_ROWS_TILE(1, 8)
+DEFINE_ROWS_TILE(1, 4)
+DEFINE_ROWS_TILE(1, 1)
 
 #define TILE_PASTE2(kind, m, n) kind##_tile_##m##x##n
 #define TILE_PASTE(kind, m, n) TILE_PASTE2(kind, m, n)
 
-/* One row of c in strips of eight vectors; vectors beyond the end repeat the last. */
+/* The only row of c: as many vectors at a time as keep the multiply-adds from waiting for each
+ * other. */
 inline void row_product(__global float *c, ulong c_step, __global const float *a, ulong a_step,
                         __global const float *b, ulong b_step, uint k0, uint k1, uint vectors)
 {
     uint v = 0;
     for (; v + 8 <= vectors; v += 8)
         rows_tile_1x8(c + v * c_step, c_step, a, a_step, b + v * b_step, b_step, k0, k1);
+    for (; v + 4 <= vectors; v += 4)
+        rows_tile_1x4(c + v * c_step, c_step, a, a_step, b + v * b_step, b_step, k0, k1);
     for (; v < vectors; ++v)
-        TILE_PASTE(rows, TILE_M, 1)(c + v * c_step, c_step, a, a_step, b + v * b_step, b_step, k0, k1);
+        rows_tile_1x1(c + v * c_step, c_step, a, a_step, b + v * b_step, b_step, k0, k1);
 }
 
 /* c = a b for rows [row0, row1) of one strip: N vectors from c, b on. */
