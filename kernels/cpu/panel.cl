@@ -78,7 +78,7 @@ inline uint cut(uint count, uint i, uint n)
         vec sum[M][N];                                                                             \
         _Pragma("unroll") for (uint i = 0; i < M; ++i)                                             \
             _Pragma("unroll") for (uint j = 0; j < N; ++j) sum[i][j] = (vec)(0.0f);                \
-        _Pragma("unroll 2") for (uint k = k0; k < k1; ++k)                                         \
+        _Pragma("unroll 1") for (uint k = k0; k < k1; ++k)                                         \
         {                                                                                          \
             vec row[N];                                                                            \
             _Pragma("unroll") for (uint j = 0; j < N; ++j) row[j] = VLOAD(k, b + j * b_step);      \
