@@ -4,7 +4,7 @@
 #ifndef PLAN_FORMAT_H
 #define PLAN_FORMAT_H
 
-#ifdef __OPENCL_VERSION__
+#ifdef __OPENCL_C_VERSION__
 typedef uint plan_uint;
 typedef ulong plan_ulong;
 typedef float plan_float;
