@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "gemm_table.h"
 #include "ops/engine.h"
 
@@ -18,20 +17,23 @@ static bp__engine *engine;
 static bp__sequence *sequence;
 static bp__view left, right, result;
 
-static bp__view make_view(size_t rows, size_t columns, const float *values)
+static bp__view make_view(bp__role role, size_t rows, size_t columns, const float *values)
 {
-    bp__view view = {.rows = rows, .columns = columns};
-    view.stride = bp__round_up(columns, engine->quantum);
-    OK(bp__buffer_create(engine, &view.buffer, BP__NUMBER, rows * view.stride));
+    bp__view view;
+    size_t elements = 0;
+    if (!bp__view_place(&view, &elements, engine, role, rows, columns))
+        peer_fail("%zu x %zu is too large", rows, columns);
+    OK(bp__buffer_create(engine, &view.buffer, BP__NUMBER, elements));
     if (values) OK(bp__view_write(engine, &view, values));
     return view;
 }
 
 static void prepare(const gemm_case *c)
 {
-    left = make_view(c->left_rows, c->left_columns, c->left);
-    right = make_view(c->right_rows, c->right_columns, c->right);
-    result = make_view(c->out_rows, c->out_columns, NULL);
+    const bool gradient = c->product == GEMM_GRADIENT;
+    left = make_view(BP__BATCH, c->left_rows, c->left_columns, c->left);
+    right = make_view(gradient ? BP__BATCH : BP__WEIGHTS, c->right_rows, c->right_columns, c->right);
+    result = make_view(gradient ? BP__WEIGHTS : BP__BATCH, c->out_rows, c->out_columns, NULL);
     bp__op op = {.kind = BP__OP_DENSE_FORWARD};
     if (c->product == GEMM_FORWARD) {
         op.as.dense_forward = (bp__dense_forward){

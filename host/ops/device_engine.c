@@ -354,8 +354,8 @@ bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t 
     engine->base.api = &device_api;
     engine->device = device;
     engine->gemm = gemm;
-    engine->cpu_kernels =
-        gemm == BP_GEMM_CPU || (device->info.kind == BP_KIND_CPU && gemm != BP_GEMM_GPU);
+    engine->cpu_kernels = gemm == BP_GEMM_CPU || (device->info.kind == BP_KIND_CPU &&
+                                                  (gemm == BP_GEMM_AUTO || gemm == BP_GEMM_NATIVE));
     engine->vector_width = engine->cpu_kernels ? cpu_vector_width(device) : 1;
     /* GPUs read rows fastest from 16-byte boundaries. */
     engine->base.quantum = engine->cpu_kernels ? engine->vector_width : 4;

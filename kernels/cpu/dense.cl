@@ -81,16 +81,9 @@ inline void pack_weights(__global float *scratch, ulong scratch_step, matrix wei
             __global const float *from =
                 weights.at + (o / BP_VW) * weights.step + (ulong)v * BP_VW * BP_VW;
             vec block[BP_VW];
-            if (rows == BP_VW) {
-#pragma unroll
-                for (uint t = 0; t < BP_VW; ++t) block[t] = VLOAD(t, from);
-            } else {
-                for (uint t = 0; t < BP_VW; ++t) block[t] = t < rows ? VLOAD(t, from) : (vec)(0.0f);
-            }
-            transpose(block);
+            load_block(block, from, rows, o1 - o);
             __global float *to = scratch + (v - v0) * scratch_step + (ulong)(o - o0) * BP_VW;
-#pragma unroll
-            for (uint t = 0; t < BP_VW; ++t) VSTORE(block[t], t, to);
+            for (uint t = 0; t < min(o1 - o, (uint)BP_VW); ++t) VSTORE(block[t], t, to);
         }
     }
 }

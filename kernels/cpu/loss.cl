@@ -4,18 +4,29 @@
 #include "activation.cl"
 #include "cpu/panel.cl"
 
-/* x[t] = column c0 + t of rows row0 and on. */
+/* x[t] = column c0 + t of rows row0 and on, as far as there are columns. */
 inline void load_columns(vec *x, matrix m, uint row0, uint c0)
 {
-    __global const float *panel = m.at + (c0 / BP_VW) * m.step + (ulong)row0 * BP_VW;
-#pragma unroll
-    for (uint t = 0; t < BP_VW; ++t) x[t] = VLOAD(t, panel);
-    transpose(x);
+    load_block(x, m.at + (c0 / BP_VW) * m.step + (ulong)row0 * BP_VW, BP_VW, m.columns - c0);
 }
 
+/* Zeros beyond the last column. */
 inline void store_columns(vec *x, matrix m, uint row0, uint c0)
 {
     __global float *panel = m.at + (c0 / BP_VW) * m.step + (ulong)row0 * BP_VW;
+    const uint columns = m.columns - c0;
+    if (columns <= FEW_COLUMNS) {
+#pragma unroll
+        for (uint t = 0; t < BP_VW; ++t) VSTORE((vec)(0.0f), t, panel);
+        for (uint c = 0; c < columns; ++c) {
+            float lanes[BP_VW];
+            VSTORE(x[c], 0, lanes);
+#pragma unroll
+            for (uint t = 0; t < BP_VW; ++t) panel[t * BP_VW + c] = lanes[t];
+        }
+        return;
+    }
+    for (uint t = columns; t < BP_VW; ++t) x[t] = (vec)(0.0f);
     transpose(x);
 #pragma unroll
     for (uint t = 0; t < BP_VW; ++t) VSTORE(x[t], t, panel);
@@ -96,10 +107,8 @@ inline vec half_squared(__global const plan_op *op, matrix a, matrix delta, matr
         vec x[BP_VW], target[BP_VW], d[BP_VW];
         load_columns(x, a, row0, c0);
         load_targets(target, targets, label, row0, c0);
-        for (uint t = 0; t < BP_VW; ++t) {
+        for (uint t = 0; t < BP_VW && c0 + t < a.columns; ++t) {
             const vec difference = x[t] - target[t];
-            d[t] = (vec)(0.0f);
-            if (c0 + t >= a.columns) continue;
             error += 0.5f * difference * difference;
             d[t] = op->scale * difference * slope_any(op->function, x[t]);
             d[t] = real ? d[t] : (vec)(0.0f);
@@ -128,9 +137,9 @@ inline vec cross_entropy(__global const plan_op *op, matrix z, matrix delta, mat
         vec x[BP_VW], target[BP_VW];
         load_columns(x, z, row0, c0);
         load_targets(target, targets, label, row0, c0);
-        for (uint t = 0; t < BP_VW; ++t) {
+        for (uint t = 0; t < BP_VW && c0 + t < z.columns; ++t) {
             x[t] = op->scale * (exp(x[t] - largest) / sum * target_sum - target[t]);
-            x[t] = real && (ivec)((int)(c0 + t)) < (int)z.columns ? x[t] : (vec)(0.0f);
+            x[t] = real ? x[t] : (vec)(0.0f);
         }
         store_columns(x, delta, row0, c0);
     }
@@ -176,7 +185,8 @@ inline void softmax(__global const plan_op *op, matrix out, matrix in, uint row_
         for (uint c0 = 0; c0 < in.columns; c0 += BP_VW) {
             vec x[BP_VW];
             load_columns(x, in, row0, c0);
-            for (uint t = 0; t < BP_VW; ++t) x[t] = exp(x[t] - largest) / sum;
+            for (uint t = 0; t < BP_VW && c0 + t < in.columns; ++t)
+                x[t] = exp(x[t] - largest) / sum;
             store_columns(x, out, row0, c0);
         }
     }

@@ -35,7 +35,27 @@ inline uint vectors_of(uint columns)
 /* Block i of n: where `count` things are cut in n pieces as equal as can be. */
 inline uint cut(uint count, uint i, uint n)
 {
-    return (uint)((ulong)count * i / n);
+    return n == 1 ? count * i : (uint)((ulong)count * i / n); /* divisions are slow */
+}
+
+/* Columns of a block up to which single elements are moved: fewer instructions than a transposition. */
+#define FEW_COLUMNS 3
+
+/* x[t] = column t < columns of the BP_VW rows of a panel from `from` on, lanes from `rows` on zero. */
+inline void load_block(vec *x, __global const float *from, uint rows, uint columns)
+{
+    if (columns <= FEW_COLUMNS || rows < BP_VW) {
+        for (uint c = 0; c < min(columns, (uint)BP_VW); ++c) {
+            float lanes[BP_VW];
+#pragma unroll
+            for (uint t = 0; t < BP_VW; ++t) lanes[t] = t < rows ? from[t * BP_VW + c] : 0.0f;
+            x[c] = VLOAD(0, lanes);
+        }
+        return;
+    }
+#pragma unroll
+    for (uint t = 0; t < BP_VW; ++t) x[t] = VLOAD(t, from);
+    transpose(x);
 }
 
 /* c[i][j] (+)= sum over k0 <= k < k1 of a[i][k] b[k][j]: M rows, N vectors. a and c point to their
