@@ -425,6 +425,7 @@ typedef struct bp_train_options {
     void *user;
     bp_profile *profile; /* receives what the device does; must outlive the training. NULL: nothing
                             is measured, and nothing is paid for it */
+    int32_t freeze_bias;  /* 1: biases take part, but keep the values that they have */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);

@@ -568,7 +568,7 @@ static float *stepped(rig *r, int side, const bp_model *start, const bp_data *da
                       int32_t optimizer, size_t *count)
 {
     bp__engine *engine = r->engine[side];
-    const bp__plan_optimizer how = {optimizer, 0.9f, 0.9f, 0.999f, 1e-8f};
+    const bp__plan_optimizer how = {optimizer, 0.9f, 0.9f, 0.999f, 1e-8f, false};
     const bool labels = bp_data_labels(data) != NULL;
     float hyper[3 * BP__HYPER_COUNT];
     for (int s = 0; s < 3; ++s) {

@@ -129,6 +129,62 @@ Test(training, parity_with_the_reference)
     every_device(check_parity);
 }
 
+/* Biases that are frozen take part, keep their bits, and nothing else is different: one layer and
+ * two, the network that fits one launch included. */
+static void check_frozen_biases(bp_device *device)
+{
+    bp_device *reference;
+    const bool is_reference = bp_device_get_info(device)->kind == BP_KIND_REFERENCE;
+    const size_t gemms = is_reference ? 1 : sizeof parity_gemms / sizeof *parity_gemms;
+    OK(bp_device_open(&reference, "reference"));
+    for (size_t layers = 1; layers <= 2; ++layers)
+        for (int32_t optimizer = BP_OPTIMIZER_SGD; optimizer <= BP_OPTIMIZER_ADAM; ++optimizer)
+            for (size_t g = 0; g < gemms; ++g) {
+                const size_t widths[] = {5, layers == 1 ? 3 : 7, 3};
+                bp_data *data = data_of(20, 5, 3, true);
+                bp_train_options options = bp_train_options_default();
+                options.optimizer = optimizer;
+                options.batch = 8;
+                options.epochs = 3;
+                options.gemm = parity_gemms[g];
+                options.freeze_bias = 1;
+                float *all[2];
+                size_t count;
+                for (int side = 0; side < 2; ++side) {
+                    bp_model *model = model_of(widths, layers, BP_ACTIVATION_TANH,
+                                               BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 5);
+                    float *before = flatten(model, &count);
+                    if (side) options.gemm = BP_GEMM_AUTO;
+                    OK(bp_train(model, side ? reference : device, data, NULL, &options, NULL));
+                    all[side] = flatten(model, &count);
+                    size_t at = 0;
+                    for (size_t l = 0; l < layers; ++l) {
+                        const size_t weights = widths[l] * widths[l + 1], units = widths[l + 1];
+                        cr_assert(memcmp(all[side] + at, before + at, weights * 4) != 0);
+                        at += weights;
+                        cr_assert(memcmp(all[side] + at, before + at, units * 4) == 0,
+                                  "%s, gemm %s, %s, %zu layers: the biases of layer %zu moved",
+                                  bp_device_get_info(device)->name, bp_gemm_name(parity_gemms[g]),
+                                  bp_optimizer_name(optimizer), layers, l);
+                        at += units;
+                    }
+                    free(before);
+                    bp_model_free(model);
+                }
+                cr_assert(relative_l2(all[0], all[1], count) <= 2e-6, "gemm %s, %s",
+                          bp_gemm_name(parity_gemms[g]), bp_optimizer_name(optimizer));
+                free(all[0]);
+                free(all[1]);
+                bp_data_free(data);
+            }
+    bp_device_free(reference);
+}
+
+Test(training, frozen_biases)
+{
+    every_device(check_frozen_biases);
+}
+
 static void check_same_bits(bp_device *device)
 {
     size_t count;

@@ -133,8 +133,12 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
 static bp_status count_work(bench *b, bp_device *device, bp_bench_result *result)
 {
     const bp_train_options *o = &b->trainer->options;
-    const bp__plan_optimizer optimizer = {o->optimizer, o->momentum, o->beta1, o->beta2,
-                                          o->epsilon,  false};
+    const bp__plan_optimizer optimizer = {.optimizer = o->optimizer,
+                                          .momentum = o->momentum,
+                                          .beta1 = o->beta1,
+                                          .beta2 = o->beta2,
+                                          .epsilon = o->epsilon,
+                                          .freeze_bias = o->freeze_bias == 1};
     bp__op *ops;
     size_t count;
     BP_TRY(

@@ -196,24 +196,45 @@ static bp_status add_backward(op_list *list, bp__plan *plan)
     return BP_OK;
 }
 
+/* A row of elements of every arena, from `first` on: what one update takes. */
+static bp_status add_update_of(op_list *list, const bp__network *network,
+                               const bp__epoch_views *epoch, const bp__plan_optimizer *optimizer,
+                               size_t first, size_t count)
+{
+    const bp__view part = {.offset = first, .rows = 1, .columns = count, .stride = count};
+    bp__optimizer update = {.hyper = epoch->hyper,
+                            .step = epoch->step,
+                            .optimizer = optimizer->optimizer,
+                            .momentum = optimizer->momentum,
+                            .beta1 = optimizer->beta1,
+                            .beta2 = optimizer->beta2,
+                            .epsilon = optimizer->epsilon,
+                            .keep_gradients = optimizer->keep_gradients};
+    bp__view *const views[] = {&update.parameters, &update.gradients, &update.moment1,
+                               &update.moment2};
+    bp__buffer *const buffers[] = {network->parameters, network->gradients, network->moment1,
+                                   network->moment2};
+    for (size_t i = 0; i < sizeof views / sizeof *views; ++i) {
+        if (!buffers[i]) continue;
+        *views[i] = part;
+        views[i]->buffer = buffers[i];
+    }
+    return add(list, (bp__op){.kind = BP__OP_OPTIMIZER, .as.optimizer = update});
+}
+
+/* One update over the whole arena; where biases are frozen, one for each layer's weights. */
 static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
                             const bp__plan_optimizer *optimizer)
 {
-    bp__network *network = plan->network;
-    bp__op op = {.kind = BP__OP_OPTIMIZER,
-                 .as.optimizer = {.parameters = bp__network_arena(network, network->parameters),
-                                  .gradients = bp__network_arena(network, network->gradients),
-                                  .hyper = epoch->hyper,
-                                  .step = epoch->step,
-                                  .optimizer = optimizer->optimizer,
-                                  .momentum = optimizer->momentum,
-                                  .beta1 = optimizer->beta1,
-                                  .beta2 = optimizer->beta2,
-                                  .epsilon = optimizer->epsilon,
-                                  .keep_gradients = optimizer->keep_gradients}};
-    if (network->moment1) op.as.optimizer.moment1 = bp__network_arena(network, network->moment1);
-    if (network->moment2) op.as.optimizer.moment2 = bp__network_arena(network, network->moment2);
-    return add(list, op);
+    const bp__network *network = plan->network;
+    if (!optimizer->freeze_bias)
+        return add_update_of(list, network, epoch, optimizer, 0, network->arena_size);
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        const bp__view *weights = &network->values[l].weights;
+        BP_TRY(add_update_of(list, network, epoch, optimizer, weights->offset,
+                             bp__view_extent(weights)));
+    }
+    return BP_OK;
 }
 
 bp_status bp__plan_train_ops(bp__op **out, size_t *count, bp__plan *plan,

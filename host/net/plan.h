@@ -45,6 +45,7 @@ typedef struct bp__plan_optimizer {
     int32_t optimizer;
     float momentum, beta1, beta2, epsilon;
     bool keep_gradients; /* they are read after a step */
+    bool freeze_bias; /* the update leaves the biases out: they take part, and keep their values */
 } bp__plan_optimizer;
 
 /* plan->train: gather (where epoch->x is present), forward, loss, backward, update. The order of

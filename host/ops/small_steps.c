@@ -82,6 +82,14 @@ static size_t own_floats(const training_step *step, size_t width)
     return bp__round_up(floats, width);
 }
 
+/* Where the parameters end in their arena. */
+static size_t arena_end(const training_step *step)
+{
+    const bp__dense_forward *last = step->forward[step->layers - 1];
+    const bp__view *view = last->bias.buffer ? &last->bias : &last->weights;
+    return view->offset + bp__view_extent(view);
+}
+
 /* Samples at a time: a vector no wider than the batch. */
 static size_t lanes_of(const bp__device_engine *engine, const training_step *step)
 {
@@ -98,7 +106,9 @@ static bool possible(const bp__device_engine *engine, const training_step *step)
     for (size_t l = 0; l < step->layers; ++l) units += step->forward[l]->out.columns;
     return engine->cpu_kernels && units <= MAX_UNITS && step->loss->output.rows >= 1 &&
            step->loss->output.rows <= MAX_ROWS && own_floats(step, 1) <= MAX_PARAMETERS &&
-           step->optimizer->parameters.offset == 0 && step->optimizer->step.offset == 0 &&
+           step->optimizer->parameters.offset == 0 &&
+           step->optimizer->parameters.columns >= arena_end(step) && /* not with frozen biases */
+           step->optimizer->step.offset == 0 &&
            step->optimizer->hyper.offset == 0;
 }
 

@@ -25,6 +25,9 @@ static bp_status check_options(const bp_train_options *options)
     if (!(options->beta1 >= 0 && options->beta1 < 1) ||
         !(options->beta2 >= 0 && options->beta2 < 1))
         return bp__fail(BP_ERROR_ARGUMENT, "beta1 and beta2 must be in [0, 1)");
+    if (options->freeze_bias != 0 && options->freeze_bias != 1)
+        return bp__fail(BP_ERROR_ARGUMENT, "freeze_bias is %d, 0 or 1 is needed",
+                        (int)options->freeze_bias);
     if (!(options->epsilon > 0)) return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
     return BP_OK;
 }

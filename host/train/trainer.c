@@ -124,7 +124,9 @@ static bp_status make_plan(bp_trainer *trainer, bp__plan **plan, const bp__pass 
                                           .beta1 = options->beta1,
                                           .beta2 = options->beta2,
                                           .epsilon = options->epsilon,
-                                          .keep_gradients = keep_gradients};
+                                          .keep_gradients = keep_gradients,
+
+                                          .freeze_bias = options->freeze_bias == 1};
     BP_TRY(bp__plan_create(plan, trainer->network, rows, labels, true));
     bp_status status = bp__plan_make_train(*plan, &pass->views, &optimizer);
     if (status != BP_OK) { /* half a plan must not be taken for one that is kept */
