@@ -12,8 +12,6 @@
 #include "output.h"
 #include "profile.h"
 
-enum { LARGEST_WIDTH = 1 << 24 };
-
 /* Operations of a step above which the reference, unless it is asked for by name and network, is
  * left out: seconds a step. */
 static const double reference_limit = 2e9;
@@ -26,54 +24,19 @@ typedef struct bench_settings {
 
 /* The suite: from launches alone to arithmetic alone. */
 static const bench_network suite[] = {
-    {4, {2, 2, 1}, 3},           {16, {8, 32, 2}, 3},
-    {1, {784, 128, 10}, 3},      {32, {784, 128, 10}, 3},
-    {128, {784, 128, 10}, 3},    {256, {784, 512, 512, 10}, 4},
-    {1024, {1024, 1024, 1024}, 3}, {512, {2048, 2048, 2048, 2048}, 4},
+    {4, {{2, 2, 1}, 3}},           {16, {{8, 32, 2}, 3}},
+    {1, {{784, 128, 10}, 3}},      {32, {{784, 128, 10}, 3}},
+    {128, {{784, 128, 10}, 3}},    {256, {{784, 512, 512, 10}, 4}},
+    {1024, {{1024, 1024, 1024}, 3}}, {512, {{2048, 2048, 2048, 2048}, 4}},
 };
 enum { SUITE = sizeof suite / sizeof *suite };
 
-/* ---- networks --------------------------------------------------------------------------------- */
-
-/* "784,128,10". Reports; an exit code or -1. */
-static int read_layers(bench_network *out, const cli_command *command, const char *text)
-{
-    const char *next = text;
-    for (out->count = 0;; ++next) {
-        long long width = 0;
-        const size_t digits = strspn(next, "0123456789");
-        if (digits > 0 && digits < 10) width = strtoll(next, NULL, 10);
-        if (width < 1 || width > LARGEST_WIDTH || (next[digits] && next[digits] != ','))
-            return cli_usage(command,
-                             "--layers %s: number %zu is not a width from 1 to %d; widths are joined "
-                             "by commas, inputs first: 784,128,10",
-                             text, out->count + 1, (int)LARGEST_WIDTH);
-        if (out->count == BENCH_WIDTHS)
-            return cli_usage(command, "--layers: more than %d widths", (int)BENCH_WIDTHS);
-        out->widths[out->count++] = (size_t)width;
-        next += digits;
-        if (!*next) break;
-    }
-    if (out->count < 2)
-        return cli_usage(command, "--layers %s: inputs and outputs at least are needed: 784,10", text);
-    return -1;
-}
-
-const char *bench_layers_text(char text[BENCH_TEXT], const bench_network *network)
-{
-    size_t used = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < network->count && used < BENCH_TEXT; ++i)
-        used += (size_t)snprintf(text + used, BENCH_TEXT - used, "%s%zu", i ? "," : "",
-                                 network->widths[i]);
-    return text;
-}
-
 static double operations(const bench_network *network)
 {
+    const size_t *widths = network->layers.widths;
     double weights = 0;
-    for (size_t i = 1; i < network->count; ++i)
-        weights += (i > 1 ? 3.0 : 2.0) * (double)network->widths[i - 1] * (double)network->widths[i];
+    for (size_t i = 1; i < network->layers.count; ++i)
+        weights += (i > 1 ? 3.0 : 2.0) * (double)widths[i - 1] * (double)widths[i];
     return 2 * (double)network->batch * weights;
 }
 
@@ -82,12 +45,12 @@ static bp_status run(bench_row *row, bp_device *device, const bench_settings *s,
                      const cli_profile *profile)
 {
     const bench_network *network = &row->network;
-    const size_t count = network->count - 1;
-    bp_layer layers[BENCH_WIDTHS];
+    const size_t *widths = network->layers.widths, count = network->layers.count - 1;
+    bp_layer layers[CLI_WIDTHS];
     for (size_t l = 0; l < count; ++l)
-        layers[l] = (bp_layer){network->widths[l], network->widths[l + 1], s->activation, 1};
+        layers[l] = (bp_layer){widths[l], widths[l + 1], s->activation, 1};
     layers[count - 1].activation =
-        network->widths[count] == 1 ? BP_ACTIVATION_SIGMOID : BP_ACTIVATION_SOFTMAX;
+        widths[count] == 1 ? BP_ACTIVATION_SIGMOID : BP_ACTIVATION_SOFTMAX;
     bp_bench_options options = bp_bench_options_default();
     options.batch = network->batch;
     options.optimizer = s->optimizer;
@@ -102,8 +65,8 @@ static json_t *row_json(const bench_row *row, const bench_settings *s, const cli
 {
     const bp_bench_result *r = &row->result;
     json_t *json = json_object(), *layers = json_array();
-    for (size_t i = 0; i < row->network.count; ++i)
-        json_array_append_new(layers, cli_json_count(row->network.widths[i]));
+    for (size_t i = 0; i < row->network.layers.count; ++i)
+        json_array_append_new(layers, cli_json_count(row->network.layers.widths[i]));
     json_object_set_new(json, "device", cli_json_text(row->device.name));
     json_object_set_new(json, "device_spec", cli_json_text(row->device.spec));
     json_object_set_new(json, "driver", cli_json_text(row->device.driver));
@@ -147,11 +110,11 @@ static void print_device(const bp_device_info *info, const bp_device_peak *peak)
 static void print_row(const bench_row *row)
 {
     const bp_bench_result *r = &row->result;
-    char layers[BENCH_TEXT], range[64], rate[CLI_NUMBER];
+    char layers[CLI_WIDTHS_TEXT], range[64], rate[CLI_NUMBER];
     snprintf(range, sizeof range, "[%.4g .. %.4g]", 1e6 * r->step_seconds_min,
              1e6 * r->step_seconds_max);
     printf("%-20s %6" PRId64 " %11.4g %23s %11s %9.4g %6.1f %%\n",
-           bench_layers_text(layers, &row->network), row->network.batch, 1e6 * r->step_seconds,
+           cli_widths_text(layers, &row->network.layers), row->network.batch, 1e6 * r->step_seconds,
            range, cli_human(rate, r->samples_per_second), r->gflops,
            100 * r->gflops / row->peak.gflops);
     fflush(stdout);
@@ -177,10 +140,10 @@ static bool leave_out(const bench_run *b, const bp_device_info *info, const benc
     if (info->kind != BP_KIND_REFERENCE || (!b->all && !b->settings->suite) ||
         operations(network) <= reference_limit)
         return false;
-    char text[BENCH_TEXT];
+    char text[CLI_WIDTHS_TEXT];
     if (!b->command->quiet)
         cli_note("%s at %" PRId64 " is left out on the reference: it would take minutes",
-                 bench_layers_text(text, network), network->batch);
+                 cli_widths_text(text, &network->layers), network->batch);
     return true;
 }
 
@@ -324,6 +287,6 @@ int cli_bench(int argc, char **argv)
     if (code >= 0) return code;
     if (s.suite) return bench(&command, &s, suite, SUITE);
     bench_network one = {.batch = s.batch};
-    code = read_layers(&one, &command, s.layers);
+    code = cli_read_widths(&one.layers, &command, s.layers);
     return code >= 0 ? code : bench(&command, &s, &one, 1);
 }

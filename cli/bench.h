@@ -3,12 +3,11 @@
 #define CLI_BENCH_H
 
 #include "backprop.h"
-
-enum { BENCH_WIDTHS = 64, BENCH_TEXT = BENCH_WIDTHS * 10 };
+#include "numbers.h"
 
 typedef struct bench_network {
     int64_t batch;
-    size_t widths[BENCH_WIDTHS], count; /* inputs first */
+    cli_widths layers;
 } bench_network;
 
 typedef struct bench_row {
@@ -17,9 +16,6 @@ typedef struct bench_row {
     bench_network network;
     bp_bench_result result;
 } bench_row;
-
-/* "784,128,10" */
-const char *bench_layers_text(char text[BENCH_TEXT], const bench_network *network);
 
 /* Draws rows[count] as SVG: operations a second over operations a byte, under the limits of each
  * device. Reports; an exit code or -1. */

@@ -19,6 +19,7 @@ static const struct {
     {"predict", cli_predict, "print a model's answer for every row of a data file"},
     {"info", cli_info, "show what a model file holds"},
     {"devices", cli_devices, "list the devices that can compute"},
+    {"explain", cli_explain, "show every number of a training step, and why it is so"},
     {"bench", cli_bench, "time training steps, and what the device could do"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

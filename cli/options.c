@@ -286,13 +286,16 @@ int cli_parse(cli_command *command, int argc, char **argv, const char *arguments
     }
 
     size_t count = 0;
+    for (size_t i = 0; i < CLI_ARGUMENTS; ++i) arguments[i] = NULL;
     w = (walk){.argc = argc, .at = 1, .argv = argv};
     for (;;) {
         found f = next(&w, command, &common);
         int code = -1;
         switch (f.what) {
         case FOUND_END:
-            return count < command->arguments ? no_argument(command, count, "missing") : -1;
+            return count + command->optional < command->arguments
+                       ? no_argument(command, count, "missing")
+                       : -1;
         case FOUND_WORD:
             if (count == command->arguments)
                 return cli_usage(command, "'%s' is one argument too many: backprop %s %s", f.text,

@@ -55,13 +55,14 @@ typedef struct cli_command {
     const char *summary;  /* a sentence or two, without line breaks */
     const char *examples; /* lines */
     size_t arguments;     /* how many words that are no options are wanted */
+    size_t optional;      /* how many of them, from the last on, may be missing: they are NULL */
     cli_group groups[CLI_GROUPS]; /* title NULL ends */
     int32_t quiet, json;  /* -q and --json, which every command takes */
 } cli_command;
 
 /* Parses argv[1…]. Returns -1 to go on, else the exit code: after --help or --version, or an error
  * that has been reported. Options and arguments may be mixed; "--" ends the options. No argument
- * is empty. */
+ * is empty; every array element is set. */
 int cli_parse(cli_command *command, int argc, char **argv,
               const char *arguments[CLI_ARGUMENTS]);
 

@@ -145,8 +145,8 @@ static void draw_device(FILE *to, double y, size_t colour, const bench_row *row)
 
 static void draw_network(FILE *to, double y, size_t colour, size_t number, const bench_row *row)
 {
-    char layers[BENCH_TEXT];
-    bench_layers_text(layers, &row->network);
+    char layers[CLI_WIDTHS_TEXT];
+    cli_widths_text(layers, &row->network.layers);
     if (strlen(layers) > 28) memcpy(layers + 25, "...", 4);
     draw_mark(to, LEGEND + 9, y - 4, colour, number);
     fprintf(to, "<text x=\"%d\" y=\"%.1f\">%s at %lld: %.3g GFLOP/s, %.1f %%</text>\n", LEGEND + 26, y,

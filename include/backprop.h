@@ -9,6 +9,8 @@
  *   5. Training and using     train, evaluate, predict; then step by step
  *   6. Measuring              how fast a device trains, how fast it could be, where the time goes
  *
+ * backprop_explain.h has the parts for looking inside: a training step number by number.
+ *
  * The intended use, in ten lines (examples/xor.c is this program with its error checks):
  *
  *     const float x[] = {0,0, 0,1, 1,0, 1,1}, t[] = {0, 1, 1, 0};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backprop.h"
+#include "backprop_explain.h"
 
 static int failed(const char *call, bp_status status)
 {
@@ -77,6 +78,12 @@ int main(int argc, char **argv)
     TRY(bp_trainer_step(trainer, bp_data_features(training), NULL, bp_data_labels(training), 5,
                         NULL));
     TRY(bp_trainer_get_model(trainer, loaded));
+
+    bp_explain *glass;
+    TRY(bp_explain_create(&glass, loaded, NULL));
+    TRY(bp_explain_look(glass));
+    TRY(bp_explain_steps(glass, 3, NULL));
+    bp_explain_free(glass);
 
     /* Errors must not leak either. */
     int mistakes = 0;

@@ -1,6 +1,7 @@
 /* test_faults_memory.c - the n-th allocation fails, for every n of a small training on the
  * reference device: out of memory is said, nothing leaks, the model stays as it was. */
 #include "allocations.h"
+#include "backprop_explain.h"
 #include "faults.h"
 
 TestSuite(faults_memory, .timeout = 120);
@@ -38,6 +39,34 @@ Test(faults_memory, every_allocation_of_a_training)
 Test(faults_memory, every_allocation_of_steps)
 {
     fail_every_allocation(step_job);
+}
+
+/* A network under glass: looked at, stepped. */
+static bp_status glass_job(bp_device *device, int32_t gemm, job_result *result)
+{
+    (void)device;
+    (void)gemm;
+    memset(result, 0, sizeof *result);
+    const bp_layer layers[] = {{FAULT_INPUTS, FAULT_HIDDEN, BP_ACTIVATION_TANH, 1},
+                               {FAULT_HIDDEN, FAULT_CLASSES, BP_ACTIVATION_SOFTMAX, 1}};
+    const double x[FAULT_INPUTS] = {1, -0.5, 0.25}, t[FAULT_CLASSES] = {0, 1};
+    bp_model *model = NULL;
+    bp_explain *glass = NULL;
+    bp_status status = bp_model_create_layers(&model, layers, 2, NULL);
+    if (status == BP_OK) status = bp_explain_create(&glass, model, NULL);
+    if (status == BP_OK) status = bp_explain_sample(glass, x, t);
+    if (status == BP_OK) status = bp_explain_look(glass);
+    if (status == BP_OK) result->step_loss = bp_explain_get(glass).error_after;
+    if (status == BP_OK) status = bp_explain_steps(glass, 5, NULL);
+    if (status == BP_OK) status = bp_explain_error(glass, &result->loss);
+    bp_explain_free(glass);
+    bp_model_free(model);
+    return status;
+}
+
+Test(faults_memory, every_allocation_of_an_explanation)
+{
+    fail_every_allocation(glass_job);
 }
 
 Test(faults_memory, every_allocation_of_opening)

@@ -1,0 +1,305 @@
+/* explain.c - bp_explain: one sample, every number of its training step. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backprop_explain.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "explain/xray.h"
+#include "reference/reference.h"
+
+struct bp_explain {
+    bp__glass *glass;
+    bp__xray *xray;
+    bp_explain_options options;
+    bp__sequence *step, *update; /* the training step; its update alone */
+    double *sample;              /* [inputs], then [outputs] */
+    /* Of the last look, in the layout of the parameters' arena. */
+    double *values, *gradients, *numerical, *after;
+    bp_explained seen;
+    bool looked;
+};
+
+bp_explain_options bp_explain_options_default(void)
+{
+    return (bp_explain_options){
+        .size = sizeof(bp_explain_options), .learning_rate = 0.5, .numerical_work = 1e9};
+}
+
+static bp_status read_options(bp_explain_options *out, const bp_explain_options *given)
+{
+    *out = bp_explain_options_default();
+    BP_TRY(bp__read_options(out, sizeof *out, given, "bp_explain_options"));
+    if (!(out->learning_rate >= 0) || !isfinite(out->learning_rate))
+        return bp__fail(BP_ERROR_ARGUMENT, "learning_rate is %g, a finite number >= 0 is needed",
+                        out->learning_rate);
+    if (out->freeze_bias != 0 && out->freeze_bias != 1)
+        return bp__fail(BP_ERROR_ARGUMENT, "freeze_bias is %d, 0 or 1 is needed",
+                        (int)out->freeze_bias);
+    if (out->reserved != 0) return bp__fail(BP_ERROR_ARGUMENT, "reserved must be 0");
+    if (!(out->numerical_work >= 0))
+        return bp__fail(BP_ERROR_ARGUMENT, "numerical_work is %g, a number >= 0 is needed",
+                        out->numerical_work);
+    return BP_OK;
+}
+
+/* The update's operations, which come last, as a sequence of their own. */
+static bp_status make_sequences(bp_explain *explain)
+{
+    bp__glass *glass = explain->glass;
+    size_t updates = 0;
+    while (updates < glass->op_count &&
+           glass->ops[glass->op_count - updates - 1].kind == BP__OP_OPTIMIZER)
+        ++updates;
+    BP_TRY(bp__sequence_create(glass->engine, &explain->step, glass->ops, glass->op_count));
+    return bp__sequence_create(glass->engine, &explain->update,
+                               glass->ops + glass->op_count - updates, updates);
+}
+
+bp_status bp_explain_create(bp_explain **out, const bp_model *model,
+                            const bp_explain_options *given)
+{
+    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_create: out is NULL");
+    *out = NULL;
+    if (!model) return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_create: model is NULL");
+    const bp_model_info shape = bp_model_get_info(model);
+    bp_explain *explain = NULL;
+    bp_status status;
+    BP_TRY(bp__new_array(&explain, 1, sizeof *explain));
+    BP_TRY_GOTO(read_options(&explain->options, given));
+    const bool frozen = explain->options.freeze_bias == 1;
+    BP_TRY_GOTO(bp__glass_create(&explain->glass, model, 1, false, frozen));
+    BP_TRY_GOTO(bp__xray_create(&explain->xray, explain->glass));
+    BP_TRY_GOTO(make_sequences(explain));
+    const size_t arena = explain->glass->network->arena_size;
+    double **const arenas[] = {&explain->values, &explain->gradients, &explain->numerical,
+                               &explain->after};
+    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; ++i)
+        BP_TRY_GOTO(bp__new_array(arenas[i], arena, sizeof(double)));
+    BP_TRY_GOTO(bp__new_array(&explain->sample, shape.inputs + shape.outputs, sizeof(double)));
+    /* The rate as it was given: transfers would round it to a float. */
+    bp__reference_numbers(explain->glass->pass->hyper)[BP__HYPER_RATE] =
+        explain->options.learning_rate;
+    explain->seen = (bp_explained){.layers = shape.layers,
+                                   .inputs = shape.inputs,
+                                   .outputs = shape.outputs,
+                                   .loss = shape.loss,
+                                   .input = explain->sample,
+                                   .target = explain->sample + shape.inputs,
+                                   .parameters = shape.parameters};
+    *out = explain;
+    return BP_OK;
+fail:
+    bp_explain_free(explain);
+    return status;
+}
+
+void bp_explain_free(bp_explain *explain)
+{
+    if (!explain) return;
+    bp__xray_free(explain->xray);
+    if (explain->glass) {
+        bp__sequence_free(explain->glass->engine, explain->step);
+        bp__sequence_free(explain->glass->engine, explain->update);
+    }
+    bp__glass_free(explain->glass);
+    free(explain->sample);
+    free(explain->values);
+    free(explain->gradients);
+    free(explain->numerical);
+    free(explain->after);
+    free(explain);
+}
+
+static bp_status check_finite(const char *what, const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (!isfinite(values[i]))
+            return bp__fail(BP_ERROR_DATA, "%s %zu is %g, a finite number is needed", what, i + 1,
+                            values[i]);
+    return BP_OK;
+}
+
+bp_status bp_explain_sample(bp_explain *explain, const double *x, const double *target)
+{
+    if (!explain || !x || !target)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_sample: x and target are needed");
+    const size_t inputs = explain->seen.inputs, outputs = explain->seen.outputs;
+    BP_TRY(check_finite("input", x, inputs));
+    BP_TRY(check_finite("target", target, outputs));
+    const bp__plan *plan = explain->glass->plan;
+    memcpy(bp__glass_numbers(&plan->input), x, inputs * sizeof *x);
+    memcpy(bp__glass_numbers(&plan->targets), target, outputs * sizeof *target);
+    return BP_OK;
+}
+
+double *bp_explain_weights(bp_explain *explain, size_t layer)
+{
+    if (!explain || layer >= explain->seen.layers) return NULL;
+    return bp__glass_numbers(&explain->glass->network->values[layer].weights);
+}
+
+double *bp_explain_biases(bp_explain *explain, size_t layer)
+{
+    if (!explain || layer >= explain->seen.layers) return NULL;
+    return bp__glass_numbers(&explain->glass->network->values[layer].bias);
+}
+
+/* ---- Central differences ----------------------------------------------------------------------
+ */
+
+/* Every how many-th parameter gets its central difference, so that the work stays within bounds. */
+static size_t numerical_stride(const bp_explain *explain)
+{
+    const bp__network *network = explain->glass->network;
+    double work = 0;
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        const bp_layer *layer = &network->layers[l];
+        work += ((double)layer->inputs + layer->bias) * (double)layer->outputs *
+                bp__probe_cost(explain->glass, l);
+    }
+    if (work <= explain->options.numerical_work) return 1;
+    if (explain->options.numerical_work == 0) return SIZE_MAX;
+    return (size_t)fmin(ceil(work / explain->options.numerical_work), 1e15);
+}
+
+/* The parameters of one unit, whose first has the number `first` in its layer. */
+static bp_status differentiate_unit(bp_explain *explain, size_t layer, size_t unit, size_t stride)
+{
+    const bp__layer_views *values = &explain->glass->network->values[layer];
+    const size_t inputs = values->weights.columns;
+    const size_t count = inputs + (values->bias.buffer ? 1 : 0);
+    const size_t skipped = unit * count % stride;
+    double *parameters = bp__reference_numbers(explain->glass->network->parameters);
+    bp__probe *probe = NULL;
+    bp_status status = BP_OK;
+    for (size_t i = skipped ? stride - skipped : 0; i < count && status == BP_OK; i += stride) {
+        const size_t at =
+            i < inputs ? values->weights.offset + unit * inputs + i : values->bias.offset + unit;
+        bp__difference difference;
+        if (!probe) status = bp__probe_create(&probe, explain->glass, layer, unit);
+        if (status == BP_OK)
+            status =
+                bp__probe_run(probe, &difference, &parameters[at], bp__probe_width(parameters[at]));
+        if (status != BP_OK) break;
+        explain->numerical[at] = difference.central;
+        ++explain->seen.numerical;
+    }
+    bp__probe_free(probe);
+    return status;
+}
+
+static bp_status differentiate(bp_explain *explain)
+{
+    const bp__network *network = explain->glass->network;
+    for (size_t i = 0; i < network->arena_size; ++i) explain->numerical[i] = NAN;
+    explain->seen.numerical = 0;
+    const size_t stride = numerical_stride(explain);
+    if (stride == SIZE_MAX) return BP_OK;
+    double error;
+    BP_TRY(bp__glass_error(explain->glass, &error));
+    for (size_t l = 0; l < network->layer_count; ++l)
+        for (size_t k = 0; k < network->layers[l].outputs; ++k)
+            BP_TRY(differentiate_unit(explain, l, k, stride));
+    return BP_OK;
+}
+
+/* ---- Looking -----------------------------------------------------------------------------------
+ */
+
+bp_status bp_explain_look(bp_explain *explain)
+{
+    if (!explain) return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_look: explain is NULL");
+    bp__glass *glass = explain->glass;
+    const size_t bytes = glass->network->arena_size * sizeof(double);
+    double *parameters = bp__reference_numbers(glass->network->parameters);
+    memcpy(explain->sample, bp__glass_numbers(&glass->plan->input),
+           explain->seen.inputs * sizeof(double));
+    memcpy(explain->sample + explain->seen.inputs, bp__glass_numbers(&glass->plan->targets),
+           explain->seen.outputs * sizeof(double));
+    memcpy(explain->values, parameters, bytes);
+    BP_TRY(differentiate(explain));
+    BP_TRY(bp__xray_run(explain->xray));
+    explain->seen.error = bp__glass_last_error(glass);
+    memcpy(explain->gradients, bp__reference_numbers(glass->network->gradients), bytes);
+
+    /* The update reads the row of learning rates of the step that the counter has passed. */
+    bp_status status = bp__sequence_run(glass->engine, explain->update, 1);
+    memcpy(explain->after, parameters, bytes);
+    if (status == BP_OK) status = bp__glass_error(glass, &explain->seen.error_after);
+    memcpy(parameters, explain->values, bytes);
+    explain->seen.from_net = explain->xray->from_net;
+    explain->looked = status == BP_OK;
+    return status;
+}
+
+bp_explained bp_explain_get(const bp_explain *explain)
+{
+    if (!explain || !explain->looked) return (bp_explained){0};
+    bp_explained seen = explain->seen;
+    seen.output = bp__glass_numbers(&explain->xray->layers[seen.layers - 1].activation);
+    return seen;
+}
+
+bp_explained_layer bp_explain_layer(const bp_explain *explain, size_t layer)
+{
+    if (!explain || !explain->looked || layer >= explain->seen.layers)
+        return (bp_explained_layer){0};
+    const bp__network *network = explain->glass->network;
+    const bp_layer *about = &network->layers[layer];
+    const bp__xray_layer *x = &explain->xray->layers[layer];
+    const size_t weights = network->values[layer].weights.offset;
+    const size_t biases = network->values[layer].bias.offset;
+    bp_explained_layer seen = {
+        .inputs = about->inputs,
+        .outputs = about->outputs,
+        .activation_code = about->activation,
+        .bias = about->bias,
+        .frozen = about->bias && explain->options.freeze_bias,
+        .input = layer ? bp__glass_numbers(&explain->xray->layers[layer - 1].activation)
+                       : explain->sample,
+        .net = bp__glass_numbers(&x->net),
+        .activation = bp__glass_numbers(&x->activation),
+        .slope = bp__glass_numbers(&x->slope),
+        .effect = bp__glass_numbers(&x->effect),
+        .coupled = bp__glass_numbers(&x->coupled),
+        .delta = bp__glass_numbers(&x->delta),
+        .weights = explain->values + weights,
+        .weight_gradients = explain->gradients + weights,
+        .weight_numerical = explain->numerical + weights,
+        .weights_after = explain->after + weights,
+    };
+    if (about->bias) {
+        seen.biases = explain->values + biases;
+        seen.bias_gradients = explain->gradients + biases;
+        seen.bias_numerical = explain->numerical + biases;
+        seen.biases_after = explain->after + biases;
+    }
+    return seen;
+}
+
+/* ---- Stepping ----------------------------------------------------------------------------------
+ */
+
+bp_status bp_explain_error(bp_explain *explain, double *error)
+{
+    if (!explain || !error)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_error: explain and error are needed");
+    return bp__glass_error(explain->glass, error);
+}
+
+bp_status bp_explain_steps(bp_explain *explain, size_t count, double *errors)
+{
+    if (!explain) return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_steps: explain is NULL");
+    for (size_t s = 0; s < count; ++s) {
+        BP_TRY(bp__glass_run(explain->glass, explain->step));
+        const double error = bp__glass_last_error(explain->glass);
+        if (errors) errors[s] = error;
+        if (!isfinite(error))
+            return bp__fail(BP_ERROR_DIVERGED,
+                            "the error is %g before step %zu; try a learning rate below %g", error,
+                            s + 1, explain->options.learning_rate);
+    }
+    return BP_OK;
+}

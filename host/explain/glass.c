@@ -1,0 +1,208 @@
+/* glass.c - a batch on the reference engine, and central differences through its own operations. */
+#include "explain/glass.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "reference/reference.h"
+
+bp_status bp__glass_create(bp__glass **out, const bp_model *model, size_t rows, bool labels,
+                           bool freeze_bias)
+{
+    *out = NULL;
+    bp__glass *glass = NULL;
+    bp_status status;
+    const bp__plan_optimizer optimizer = {.optimizer = BP_OPTIMIZER_SGD,
+                                          .freeze_bias = freeze_bias};
+    BP_TRY(bp__new_array(&glass, 1, sizeof *glass));
+    BP_TRY_GOTO(bp__reference_engine_create(&glass->engine));
+    BP_TRY_GOTO(bp__network_create(&glass->network, glass->engine, model, true, BP_OPTIMIZER_SGD));
+    BP_TRY_GOTO(bp__network_upload(glass->network, model));
+    BP_TRY_GOTO(bp__pass_create(&glass->pass, glass->engine, NULL, 1, true));
+    BP_TRY_GOTO(bp__plan_create(&glass->plan, glass->network, rows, labels, true));
+    BP_TRY_GOTO(bp__plan_train_ops(&glass->ops, &glass->op_count, glass->plan, &glass->pass->views,
+                                   &optimizer));
+    *out = glass;
+    return BP_OK;
+fail:
+    bp__glass_free(glass);
+    return status;
+}
+
+void bp__glass_free(bp__glass *glass)
+{
+    if (!glass) return;
+    if (glass->engine) bp__sequence_free(glass->engine, glass->forward);
+    bp__plan_free(glass->plan);
+    bp__pass_free(glass->pass);
+    bp__network_free(glass->network);
+    bp__engine_free(glass->engine);
+    free(glass->ops);
+    free(glass);
+}
+
+double *bp__glass_numbers(const bp__view *view)
+{
+    return view->buffer ? bp__reference_numbers(view->buffer) + view->offset : NULL;
+}
+
+void bp__glass_load(bp__glass *glass, const bp_data *data, size_t first)
+{
+    const bp__plan *plan = glass->plan;
+    const bp_data_info info = bp_data_get_info(data);
+    const float *x = bp_data_features(data) + first * info.features;
+    double *to = bp__glass_numbers(&plan->input);
+    for (size_t i = 0; i < plan->rows * info.features; ++i) to[i] = (double)x[i];
+    if (plan->labels.buffer) {
+        (void)bp__view_write(glass->engine, &plan->labels, bp_data_labels(data) + first);
+        return;
+    }
+    to = bp__glass_numbers(&plan->targets);
+    for (size_t i = 0; i < plan->rows * info.outputs; ++i)
+        to[i] = bp_data_labels(data)
+                    ? (size_t)bp_data_labels(data)[first + i / info.outputs] == i % info.outputs
+                    : (double)bp_data_targets(data)[first * info.outputs + i];
+}
+
+bp_status bp__glass_run(bp__glass *glass, bp__sequence *sequence)
+{
+    BP_TRY(bp__pass_seek(glass->pass, 0));
+    return bp__sequence_run(glass->engine, sequence, 1);
+}
+
+double bp__glass_last_error(const bp__glass *glass)
+{
+    return bp__reference_numbers(glass->pass->losses)[0] / (double)glass->plan->rows;
+}
+
+/* The forward half of ops[from…], up to the error, without the delta that training takes from it;
+ * *count becomes its length. */
+static bp_status forward_ops(bp__op **out, size_t *count, const bp__glass *glass, size_t from)
+{
+    bp__op *ops = NULL;
+    BP_TRY(bp__new_array(&ops, glass->op_count, sizeof *ops));
+    size_t length = 0;
+    for (size_t i = from; i < glass->op_count; ++i) {
+        bp__op op = glass->ops[i];
+        if (op.kind == BP__OP_LOSS) op.as.loss.delta.buffer = NULL;
+        ops[length++] = op;
+        if (op.kind == BP__OP_REDUCE_LOSS) break;
+    }
+    *out = ops;
+    *count = length;
+    return BP_OK;
+}
+
+bp_status bp__glass_error(bp__glass *glass, double *error)
+{
+    if (!glass->forward) {
+        bp__op *ops;
+        size_t count;
+        BP_TRY(forward_ops(&ops, &count, glass, 0));
+        bp_status status = bp__sequence_create(glass->engine, &glass->forward, ops, count);
+        free(ops);
+        BP_TRY(status);
+    }
+    BP_TRY(bp__glass_run(glass, glass->forward));
+    *error = bp__glass_last_error(glass);
+    return BP_OK;
+}
+
+size_t bp__glass_forward_op(const bp__glass *glass, size_t layer)
+{
+    const bp__view *weights = &glass->network->values[layer].weights;
+    for (size_t i = 0; i < glass->op_count; ++i)
+        if (glass->ops[i].kind == BP__OP_DENSE_FORWARD &&
+            glass->ops[i].as.dense_forward.weights.offset == weights->offset)
+            return i;
+    return glass->op_count;
+}
+
+/* ---- Central differences ----------------------------------------------------------------------
+ */
+
+static bp__view column(const bp__view *view, size_t k)
+{
+    bp__view one = *view;
+    one.offset += k;
+    one.columns = 1;
+    return one;
+}
+
+bp_status bp__probe_create(bp__probe **out, bp__glass *glass, size_t layer, size_t unit)
+{
+    *out = NULL;
+    bp__probe *probe = NULL;
+    bp__op *ops = NULL;
+    size_t count;
+    bp_status status;
+    BP_TRY(bp__new_array(&probe, 1, sizeof *probe));
+    probe->glass = glass;
+    const size_t from = bp__glass_forward_op(glass, layer);
+    if (from == glass->op_count) {
+        status = bp__fail(BP_ERROR_INTERNAL, "no operation goes forward through layer %zu", layer);
+        goto fail;
+    }
+    BP_TRY_GOTO(forward_ops(&ops, &count, glass, from));
+    bp__dense_forward *own = &ops[0].as.dense_forward;
+    own->out = column(&own->out, unit);
+    own->weights = bp__view_rows(&own->weights, unit, 1);
+    if (own->bias.buffer) own->bias = column(&own->bias, unit);
+    BP_TRY_GOTO(bp__sequence_create(glass->engine, &probe->sequence, ops, count));
+    BP_TRY_GOTO(bp__glass_run(glass, probe->sequence));
+    probe->error = bp__glass_last_error(glass);
+    free(ops);
+    *out = probe;
+    return BP_OK;
+fail:
+    free(ops);
+    if (probe) bp__sequence_free(glass->engine, probe->sequence);
+    free(probe);
+    return status;
+}
+
+void bp__probe_free(bp__probe *probe)
+{
+    if (!probe) return;
+    (void)bp__glass_run(probe->glass, probe->sequence);
+    bp__sequence_free(probe->glass->engine, probe->sequence);
+    free(probe);
+}
+
+static bp_status error_at(bp__probe *probe, double *error, double *w, double value)
+{
+    *w = value;
+    BP_TRY(bp__glass_run(probe->glass, probe->sequence));
+    *error = bp__glass_last_error(probe->glass);
+    return BP_OK;
+}
+
+bp_status bp__probe_run(bp__probe *probe, bp__difference *out, double *w, double h)
+{
+    const double value = *w;
+    /* Volatile: the distance of the two numbers that are used, not the one that was meant. */
+    const volatile double high = value + h, low = value - h;
+    double up = NAN, down = NAN;
+    bp_status status = error_at(probe, &up, w, high);
+    if (status == BP_OK) status = error_at(probe, &down, w, low);
+    *w = value;
+    *out = (bp__difference){.central = (up - down) / (high - low),
+                            .above = (up - probe->error) / (high - value),
+                            .below = (probe->error - down) / (value - low)};
+    return status;
+}
+
+double bp__probe_width(double w)
+{
+    return 1e-5 * fmax(1, fabs(w));
+}
+
+double bp__probe_cost(const bp__glass *glass, size_t layer)
+{
+    const bp__network *network = glass->network;
+    double cost = (double)network->layers[layer].inputs;
+    for (size_t l = layer + 1; l < network->layer_count; ++l)
+        cost += (double)network->layers[l].inputs * (double)network->layers[l].outputs;
+    return 2 * (double)glass->plan->rows * cost;
+}

@@ -1,0 +1,79 @@
+/* glass.h - one batch of one network on the reference engine, open to be looked into.
+ *
+ * It holds the operations of a training step as the plan writes them down, in double precision, so
+ * that what is shown, and what is compared with central differences, are the numbers of training
+ * itself. Tests change the operations on purpose, to see that a check notices. */
+#ifndef BP_EXPLAIN_GLASS_H
+#define BP_EXPLAIN_GLASS_H
+
+#include "train/trainer.h"
+
+typedef struct bp__glass {
+    bp__engine *engine;
+    bp__network *network;
+    bp__pass *pass; /* the step counter, the loss and the learning rate of one step */
+    bp__plan *plan;
+    bp__op *ops; /* of a training step; the update comes last */
+    size_t op_count;
+    bp__sequence *forward; /* up to the error, without any delta; made when first asked for */
+} bp__glass;
+
+/* A network with the model's parameters and batches of `rows` rows; labels: the targets are class
+ * numbers. The update is plain gradient descent. */
+bp_status bp__glass_create(bp__glass **out, const bp_model *model, size_t rows, bool labels,
+                           bool freeze_bias);
+void bp__glass_free(bp__glass *glass);
+
+/* Encoded data, rows [first, first + glass->plan->rows), into the batch. */
+void bp__glass_load(bp__glass *glass, const bp_data *data, size_t first);
+
+/* The doubles of a view, row after row without gaps: rows have none in this engine. NULL where the
+ * view is absent. */
+double *bp__glass_numbers(const bp__view *view);
+
+/* Runs a sequence as a step of its own: the counter is set to 0 before. */
+bp_status bp__glass_run(bp__glass *glass, bp__sequence *sequence);
+
+/* The batch's error, the mean over its rows, after a sequence that computes it has run. */
+double bp__glass_last_error(const bp__glass *glass);
+
+/* Goes forward and returns the batch's error. Writes activations, no delta and no parameter. */
+bp_status bp__glass_error(bp__glass *glass, double *error);
+
+/* The list index of the operation that goes forward through `layer`; op_count where there is none.
+ */
+size_t bp__glass_forward_op(const bp__glass *glass, size_t layer);
+
+/* ---- Central differences ---------------------------------------------------------------------
+ *
+ * A parameter of one unit changes that unit's output and what comes after it, nothing else: a probe
+ * is the forward operation of that one unit, then those of all later layers, up to the error. */
+typedef struct bp__probe {
+    bp__glass *glass;
+    bp__sequence *sequence;
+    double error; /* E with the present parameters */
+} bp__probe;
+
+/* For parameters of unit `unit` of `layer`. The batch must have gone forward with the present
+ * parameters (bp__glass_error). */
+bp_status bp__probe_create(bp__probe **out, bp__glass *glass, size_t layer, size_t unit);
+
+/* Leaves the activations as they are with the present parameters. */
+void bp__probe_free(bp__probe *probe);
+
+typedef struct bp__difference {
+    double central;      /* (E(w + h) - E(w - h)) / 2h */
+    double above, below; /* (E(w + h) - E(w)) / h and (E(w) - E(w - h)) / h */
+} bp__difference;
+
+/* *w is a parameter of the probe's unit; it has its value again afterwards. */
+bp_status bp__probe_run(bp__probe *probe, bp__difference *out, double *w, double h);
+
+/* The h for a parameter: its error, of order h^2, and that of the rounding of E, of order 1/h, are
+ * both about 1e-11 then. */
+double bp__probe_width(double w);
+
+/* Multiply-adds of one bp__probe_run in `layer`. */
+double bp__probe_cost(const bp__glass *glass, size_t layer);
+
+#endif

@@ -1,0 +1,255 @@
+/* xray.c - writes down the operations of a step that keeps everything, and runs them. */
+#include "explain/xray.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* ---- Memory ------------------------------------------------------------------------------------
+ */
+
+static bool reserve(bp__view *view, size_t *size, size_t rows, size_t columns)
+{
+    *view = (bp__view){.offset = *size, .rows = rows, .columns = columns, .stride = columns};
+    size_t elements;
+    return bp__mul_size(&elements, rows, columns) && bp__add_size(size, *size, elements);
+}
+
+static bp_status make_room(bp__xray *xray)
+{
+    const bp__network *network = xray->glass->network;
+    const size_t rows = xray->glass->plan->rows;
+    size_t size = 0, longest = rows;
+    bool fits = true;
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        const size_t units = network->layers[l].outputs;
+        bp__xray_layer *layer = &xray->layers[l];
+        bp__view *const views[] = {&layer->net,    &layer->activation, &layer->slope,
+                                   &layer->effect, &layer->coupled,    &layer->delta};
+        for (size_t i = 0; i < sizeof views / sizeof *views; ++i)
+            fits = fits && reserve(views[i], &size, rows, units);
+        if (units > longest) longest = units;
+    }
+    fits = fits && reserve(&xray->ones, &size, 1, longest);
+    if (!fits) return bp__fail_memory(SIZE_MAX);
+    BP_TRY(bp__buffer_create(xray->glass->engine, &xray->numbers, BP__NUMBER, size));
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        bp__xray_layer *layer = &xray->layers[l];
+        layer->net.buffer = layer->activation.buffer = layer->slope.buffer = xray->numbers;
+        layer->effect.buffer = layer->coupled.buffer = layer->delta.buffer = xray->numbers;
+    }
+    xray->ones.buffer = xray->numbers;
+    double *ones = bp__glass_numbers(&xray->ones);
+    for (size_t i = 0; i < longest; ++i) ones[i] = 1;
+    return BP_OK;
+}
+
+/* ---- The operations ----------------------------------------------------------------------------
+ */
+
+typedef struct writer {
+    bp__xray *xray;
+    bp__op *ops;
+    size_t count;
+} writer;
+
+static void write_op(writer *w, const bp__op *op)
+{
+    w->ops[w->count++] = *op;
+}
+
+/* The layer whose weights, or gradients of weights, start at this place of an arena. */
+static size_t layer_at(const bp__network *network, const bp__view *weights)
+{
+    size_t l = 0;
+    while (l + 1 < network->layer_count && network->values[l].weights.offset != weights->offset)
+        ++l;
+    return l;
+}
+
+/* The effect operation of a network in which the delta and the weight behind each unit are 1: what
+ * it makes is the slope alone. */
+static void write_slope(writer *w, size_t layer, const bp__view *in, int32_t activation)
+{
+    const bp__view *slope = &w->xray->layers[layer].slope;
+    bp__view ones = w->xray->ones, weights = ones;
+    ones.rows = slope->rows;
+    ones.columns = ones.stride = 1;
+    weights.columns = weights.stride = slope->columns;
+    write_op(w, &(bp__op){.kind = BP__OP_DENSE_EFFECT,
+                          .as.dense_effect = {.delta_in = *slope,
+                                              .delta = ones,
+                                              .weights = weights,
+                                              .in = *in,
+                                              .activation = activation}});
+}
+
+static void write_forward(writer *w, const bp__op *op)
+{
+    const bp__network *network = w->xray->glass->network;
+    const size_t l = layer_at(network, &op->as.dense_forward.weights);
+    const int32_t activation = network->layers[l].activation;
+    bp__op copy = *op;
+    copy.as.dense_forward.out = w->xray->layers[l].net;
+    copy.as.dense_forward.activation = BP_ACTIVATION_LINEAR;
+    write_op(w, &copy);
+    copy.as.dense_forward.out = w->xray->layers[l].activation;
+    copy.as.dense_forward.activation = activation;
+    if (activation == BP_ACTIVATION_SOFTMAX)
+        copy = (bp__op){
+            .kind = BP__OP_SOFTMAX,
+            .as.softmax = {.out = w->xray->layers[l].activation, .in = w->xray->layers[l].net}};
+    write_op(w, &copy);
+    write_op(w, op); /* for what follows, which reads it where training does */
+    if (l + 1 == network->layer_count) {
+        w->xray->from_net = op->as.dense_forward.activation != activation;
+        if (activation != BP_ACTIVATION_SOFTMAX)
+            write_slope(w, l, &w->xray->layers[l].activation, activation);
+    }
+}
+
+static void write_loss(writer *w, const bp__op *op)
+{
+    const bp__xray_layer *last = &w->xray->layers[w->xray->glass->network->layer_count - 1];
+    bp__op copy = *op;
+    if (!w->xray->from_net) {
+        copy.as.loss.activation = BP_ACTIVATION_LINEAR;
+        copy.as.loss.delta = last->effect;
+        write_op(w, &copy);
+    }
+    copy = *op;
+    copy.as.loss.delta = last->delta;
+    write_op(w, &copy);
+}
+
+static void write_effect(writer *w, const bp__op *op)
+{
+    const size_t l = layer_at(w->xray->glass->network, &op->as.dense_effect.weights);
+    const bp__xray_layer *layers = w->xray->layers;
+    bp__op copy = *op;
+    copy.as.dense_effect.delta = layers[l].delta;
+    copy.as.dense_effect.delta_in = layers[l - 1].effect;
+    copy.as.dense_effect.activation = BP_ACTIVATION_LINEAR;
+    write_op(w, &copy);
+    copy.as.dense_effect.delta_in = layers[l - 1].delta;
+    copy.as.dense_effect.activation = op->as.dense_effect.activation;
+    write_op(w, &copy);
+    write_slope(w, l - 1, &op->as.dense_effect.in, op->as.dense_effect.activation);
+}
+
+static void write_gradient(writer *w, const bp__op *op)
+{
+    const size_t l = layer_at(w->xray->glass->network, &op->as.dense_gradient.weights_gradient);
+    bp__op copy = *op;
+    copy.as.dense_gradient.delta = w->xray->layers[l].delta;
+    write_op(w, &copy);
+}
+
+static bp_status write_ops(bp__xray *xray)
+{
+    const bp__glass *glass = xray->glass;
+    enum { MOST_FOR_ONE = 4 };
+    writer w = {.xray = xray};
+    BP_TRY(bp__new_array(&w.ops, MOST_FOR_ONE * glass->op_count, sizeof *w.ops));
+    for (size_t i = 0; i < glass->op_count; ++i) {
+        const bp__op *op = &glass->ops[i];
+        switch (op->kind) {
+        case BP__OP_DENSE_FORWARD: write_forward(&w, op); break;
+        case BP__OP_LOSS: write_loss(&w, op); break;
+        case BP__OP_DENSE_EFFECT: write_effect(&w, op); break;
+        case BP__OP_DENSE_GRADIENT: write_gradient(&w, op); break;
+        case BP__OP_OPTIMIZER: break;
+        case BP__OP_GATHER:
+        case BP__OP_SOFTMAX:
+        case BP__OP_REDUCE_LOSS: write_op(&w, op); break;
+        }
+    }
+    bp_status status = bp__sequence_create(glass->engine, &xray->sequence, w.ops, w.count);
+    free(w.ops);
+    return status;
+}
+
+bp_status bp__xray_create(bp__xray **out, bp__glass *glass)
+{
+    *out = NULL;
+    bp__xray *xray = NULL;
+    bp_status status;
+    BP_TRY(bp__new_array(&xray, 1, sizeof *xray));
+    xray->glass = glass;
+    BP_TRY_GOTO(bp__new_array(&xray->layers, glass->network->layer_count, sizeof *xray->layers));
+    BP_TRY_GOTO(make_room(xray));
+    BP_TRY_GOTO(write_ops(xray));
+    *out = xray;
+    return BP_OK;
+fail:
+    bp__xray_free(xray);
+    return status;
+}
+
+void bp__xray_free(bp__xray *xray)
+{
+    if (!xray) return;
+    bp__sequence_free(xray->glass->engine, xray->sequence);
+    bp__buffer_free(xray->glass->engine, xray->numbers);
+    free(xray->layers);
+    free(xray);
+}
+
+/* ---- Running -----------------------------------------------------------------------------------
+ */
+
+static double target_of(const bp__plan *plan, size_t row, size_t k)
+{
+    if (!plan->labels.buffer)
+        return bp__glass_numbers(&plan->targets)[row * plan->targets.stride + k];
+    int32_t label = 0;
+    const bp__view one = bp__view_rows(&plan->labels, row, 1);
+    (void)bp__view_read(plan->network->engine, &one, &label);
+    return (size_t)label == k;
+}
+
+/* Cross-entropy through softmax, E = -sum_k t_k ln a_k: the effects -t_k / a_k, the slopes
+ * da_k/dz_k, and the paths through the other outputs, da_j/dz_k = -a_j a_k. */
+static void open_softmax(bp__xray *xray)
+{
+    const bp__plan *plan = xray->glass->plan;
+    const bp__xray_layer *last = &xray->layers[plan->network->layer_count - 1];
+    const size_t units = last->net.columns;
+    for (size_t i = 0; i < plan->rows; ++i) {
+        const double *a = bp__glass_numbers(&last->activation) + i * units;
+        double *effect = bp__glass_numbers(&last->effect) + i * units;
+        double *slope = bp__glass_numbers(&last->slope) + i * units;
+        double *coupled = bp__glass_numbers(&last->coupled) + i * units;
+        double through_all = 0;
+        for (size_t k = 0; k < units; ++k) {
+            const double t = target_of(plan, i, k);
+            effect[k] = t == 0 ? 0 : -t / a[k] / (double)plan->rows;
+            slope[k] = a[k] * (1 - a[k]);
+            through_all += effect[k] * a[k];
+        }
+        for (size_t k = 0; k < units; ++k) coupled[k] = -a[k] * (through_all - effect[k] * a[k]);
+    }
+}
+
+/* Another function whose loss is computed from its net inputs: delta is known, and the effect is
+ * what delta is without the slope. */
+static void divide_by_slope(bp__xray *xray)
+{
+    const bp__xray_layer *last = &xray->layers[xray->glass->network->layer_count - 1];
+    const size_t count = last->net.rows * last->net.columns;
+    const double *delta = bp__glass_numbers(&last->delta), *slope = bp__glass_numbers(&last->slope);
+    double *effect = bp__glass_numbers(&last->effect);
+    for (size_t i = 0; i < count; ++i) effect[i] = delta[i] / slope[i];
+}
+
+bp_status bp__xray_run(bp__xray *xray)
+{
+    const bp__network *network = xray->glass->network;
+    BP_TRY(bp__glass_run(xray->glass, xray->sequence));
+    if (network->layers[network->layer_count - 1].activation == BP_ACTIVATION_SOFTMAX)
+        open_softmax(xray);
+    else if (xray->from_net)
+        divide_by_slope(xray);
+    return BP_OK;
+}

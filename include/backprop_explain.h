@@ -1,0 +1,128 @@
+/* backprop_explain.h - the glass box of libbackprop: what a training step computes, number by number.
+ *
+ * Everything here runs on the reference, in double precision, through the same operations as a
+ * training on the device "reference"; no OpenCL is needed. It has two parts:
+ *
+ *   1. Explaining     one sample: net inputs, slopes, effects, deltas, and for every weight the
+ *                     three factors of its derivative, beside the central difference
+ *   2. Checking       a batch: all derivatives against central differences, and a device's against
+ *                     both
+ *
+ * The intended use:
+ *
+ *     bp_explain *glass; double error;
+ *     bp_explain_create(&glass, model, NULL);
+ *     bp_explain_sample(glass, x, target);
+ *     bp_explain_look(glass);
+ *     bp_explained_layer last = bp_explain_layer(glass, layers - 1);
+ *     printf("%g * %g * %g = %g\n", last.effect[0], last.slope[0], last.input[0],
+ *            last.weight_gradients[0]);
+ *     bp_explain_steps(glass, 10000, &error);
+ *
+ * Conventions and notation are those of backprop.h; layers count from 0. */
+#ifndef BACKPROP_EXPLAIN_H
+#define BACKPROP_EXPLAIN_H
+
+#include <backprop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. Explaining ---------------------------------------------------------------------------- */
+
+/* One sample in one network, whose parameters it holds in double precision. */
+typedef struct bp_explain bp_explain;
+
+typedef struct bp_explain_options {
+    size_t size;
+    double learning_rate;  /* r of the step w - r dE/dw */
+    int32_t freeze_bias;   /* 1: biases take part, but keep the values that they have */
+    int32_t reserved;      /* 0 */
+    double numerical_work; /* multiply-adds that bp_explain_look may spend on central differences;
+                              where all would cost more, evenly spread weights of each layer get
+                              theirs. 0: none; the default, 1e9, is about a second */
+} bp_explain_options;
+
+BP_API bp_explain_options bp_explain_options_default(void);
+
+/* Parameters start as the model's. The sample is all zeros until bp_explain_sample. options may be
+ * NULL. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MEMORY. */
+BP_API bp_status bp_explain_create(bp_explain **out, const bp_model *model,
+                                   const bp_explain_options *options);
+BP_API void bp_explain_free(bp_explain *explain);
+
+/* x [inputs] and target [outputs], copied; for classes the target is 1 at the class and 0 elsewhere.
+ * Errors: BP_ERROR_ARGUMENT, BP_ERROR_DATA (a value that is not finite). */
+BP_API bp_status bp_explain_sample(bp_explain *explain, const double *x, const double *target);
+
+/* The parameters, W_l [outputs][inputs] and b_l [outputs] (NULL without bias), to be read and
+ * written between calls. NULL where there is no such layer. */
+BP_API double *bp_explain_weights(bp_explain *explain, size_t layer);
+BP_API double *bp_explain_biases(bp_explain *explain, size_t layer);
+
+/* Computes all that is explained for the sample and the present parameters, and what a step would
+ * make of them; the parameters stay as they are. Errors: BP_ERROR_MEMORY. */
+BP_API bp_status bp_explain_look(bp_explain *explain);
+
+/* What the last look saw; the arrays belong to the object, until the next look. */
+typedef struct bp_explained {
+    size_t layers, inputs, outputs;
+    int32_t loss;         /* BP_LOSS_* */
+    int32_t from_net;     /* 1: training computes error and last delta from the net inputs, since
+                             the output activation and the loss belong together */
+    const double *input;  /* [inputs] */
+    const double *target; /* [outputs] */
+    const double *output; /* [outputs], the activations of the last layer */
+    double error;         /* E of the sample */
+    double error_after;   /* E after the step */
+    size_t parameters, numerical; /* how many there are, and how many have a central difference */
+} bp_explained;
+
+BP_API bp_explained bp_explain_get(const bp_explain *explain);
+
+/* One layer of the last look. Of a unit k: net z_k, activation a_k = f(z_k), slope f'(z_k), effect
+ * dE/da_k, delta dE/dz_k = effect * slope. Of a weight to unit k from unit i of the layer before:
+ *   dE/dw = effect_k * slope_k * input_i
+ * Softmax is the one function whose outputs all depend on each net input: its slope is da_k/dz_k,
+ * and its delta has the paths through the other outputs j as well, `coupled` = sum over j other than
+ * k of effect_j da_j/dz_k. delta = effect * slope + coupled, for all functions. */
+typedef struct bp_explained_layer {
+    size_t inputs, outputs;
+    int32_t activation_code; /* BP_ACTIVATION_* */
+    int32_t bias, frozen;    /* 1 or 0: there are biases; they keep their values */
+    const double *input;     /* [inputs]: the sample, or the activations of the layer before */
+    const double *net, *activation, *slope, *effect, *coupled, *delta; /* [outputs] */
+    const double *weights, *weight_gradients;           /* [outputs][inputs]: w and dE/dw */
+    const double *weight_numerical; /* [outputs][inputs], central difference; NAN where left out */
+    const double *weights_after;    /* [outputs][inputs], after the step */
+    const double *biases, *bias_gradients, *bias_numerical, *biases_after; /* [outputs], or NULL */
+} bp_explained_layer;
+
+/* All zero where there is no such layer, or nothing has been looked at. */
+BP_API bp_explained_layer bp_explain_layer(const bp_explain *explain, size_t layer);
+
+/* Takes steps of plain gradient descent on the sample. errors (may be NULL) [count]: E before each
+ * step. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MEMORY, BP_ERROR_DIVERGED (E is not finite; the text
+ * names the step). */
+BP_API bp_status bp_explain_steps(bp_explain *explain, size_t count, double *errors);
+
+/* E of the sample with the present parameters. */
+BP_API bp_status bp_explain_error(bp_explain *explain, double *error);
+
+/* What a function is, how its derivative comes about. Formulas are in z (net input), a (activation),
+ * t (target), n (number of outputs), with + - * / ^ ( ), e, ln, max, min, abs, "X if C else Y". */
+typedef struct bp_rule {
+    const char *formula;    /* a from z; of a loss, the term of one output, summed over them */
+    const char *derivative; /* da/dz; of a loss, dE/da of one output */
+    const char *why;        /* one or two sentences */
+} bp_rule;
+
+/* NULL for a code that has no rule: BP_*_AUTO, or none at all. */
+BP_API const bp_rule *bp_activation_rule(int32_t activation);
+BP_API const bp_rule *bp_loss_rule(int32_t loss);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
