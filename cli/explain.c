@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "files.h"
 #include "input.h"
+#include "network.h"
 #include "numbers.h"
 #include "output.h"
 
@@ -16,11 +17,11 @@ enum { LARGE_PARAMETERS = 300, LARGE_WIDTH = 40 };
 typedef struct explain_settings {
     cli_input reading;
     const char *model, *data; /* may be NULL */
-    const char *layers, *weights, *biases, *input, *target, *html;
-    int32_t no_bias, freeze_bias, activation, output_activation, loss;
+    const char *weights, *biases, *input, *target, *html;
+    cli_network network;
+    int32_t no_bias, freeze_bias;
     double learning_rate;
     int64_t steps, row;
-    uint64_t seed;
 } explain_settings;
 
 /* ---- what is shown -----------------------------------------------------------------------------
@@ -74,28 +75,6 @@ bool explain_is_kept(size_t s, size_t steps)
 /* ---- the network -------------------------------------------------------------------------------
  */
 
-static int make_model(bp_model **model, const cli_command *command, const explain_settings *s)
-{
-    cli_widths widths;
-    int code = cli_read_widths(&widths, command, s->layers);
-    if (code >= 0) return code;
-    const size_t count = widths.count - 1;
-    int32_t output = s->output_activation;
-    if (output == BP_ACTIVATION_AUTO)
-        output = s->loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_SOFTMAX : s->activation;
-    bp_layer layers[CLI_WIDTHS];
-    for (size_t l = 0; l < count; ++l)
-        layers[l] = (bp_layer){.inputs = widths.widths[l],
-                               .outputs = widths.widths[l + 1],
-                               .activation = l + 1 < count ? s->activation : output,
-                               .bias = s->biases != NULL};
-    bp_model_options options = bp_model_options_default();
-    options.loss = s->loss;
-    options.seed = s->seed;
-    bp_status status = bp_model_create_layers(model, layers, count, &options);
-    return status == BP_OK ? -1 : cli_fail(status, NULL);
-}
-
 /* --weights and --biases, if they are given, into the glass in full precision. */
 static int set_parameters(const explain_view *view, const cli_command *command,
                           const explain_settings *s)
@@ -117,7 +96,7 @@ static int set_parameters(const explain_view *view, const cli_command *command,
         snprintf(what, sizeof what,
                  weights ? "weights of the layers %s, a row for each unit of a layer"
                          : "units of the layers %s",
-                 s->layers);
+                 s->network.layers);
         double *values, *next;
         int code = cli_read_numbers(&values, command, table[i].option, table[i].text, wanted, what);
         if (code >= 0) return code;
@@ -217,7 +196,7 @@ static int run(const cli_command *command, const explain_settings *s)
         bp_status status = bp_model_load(&model, s->model, s->reading.activation);
         if (status != BP_OK) code = cli_fail_input(status);
     } else {
-        code = make_model(&model, command, s);
+        code = cli_make_network(&model, command, &s->network);
     }
     if (code < 0 && s->data)
         code = cli_load_for_model(&data, command, s->data, &s->reading, model, 1);
@@ -242,14 +221,15 @@ static int run(const cli_command *command, const explain_settings *s)
 /* Which options go with a model, which with --layers. */
 static int check(const cli_command *command, const explain_settings *s)
 {
-    static const char *const of_layers[] = {
-        "layers", "weights", "biases", "no-bias", "output-activation", "loss", "seed"};
     int code = cli_input_check(command, &s->reading);
+    if (code < 0 && s->model) code = cli_network_check(command);
     if (code >= 0) return code;
-    for (size_t i = 0; s->model && i < sizeof of_layers / sizeof *of_layers; ++i)
-        if (cli_given(command, of_layers[i]))
-            return cli_usage(command, "--%s is for a network without a model", of_layers[i]);
-    if (!s->model && !s->layers)
+    if (s->model && (s->weights || s->biases || s->no_bias))
+        return cli_usage(command, "--%s is for a network without a model",
+                         s->weights  ? "weights"
+                         : s->biases ? "biases"
+                                     : "no-bias");
+    if (!s->model && !s->network.layers)
         return cli_usage(command, "a model or --layers is needed: backprop explain MODEL DATA, or "
                                   "--layers 2,2,1 --input .05,.1 --target 1");
     if (!s->data && (!s->input || !s->target))
@@ -260,7 +240,7 @@ static int check(const cli_command *command, const explain_settings *s)
         return cli_usage(command, "--row chooses a row of DATA, which is missing");
     if (s->biases && s->no_bias)
         return cli_usage(command, "--biases and --no-bias exclude each other");
-    if (s->layers && s->freeze_bias && !s->biases && !command->quiet)
+    if (s->network.layers && s->freeze_bias && !s->biases && !command->quiet)
         cli_warn("--freeze-bias has no effect without --biases");
     return -1;
 }
@@ -279,19 +259,13 @@ int cli_explain(int argc, char **argv)
 {
     const bp_explain_options defaults = bp_explain_options_default();
     explain_settings s = {.reading = cli_input_default(),
-                          .activation = BP_ACTIVATION_AUTO,
-                          .output_activation = BP_ACTIVATION_AUTO,
-                          .loss = BP_LOSS_AUTO,
+                          .network = cli_network_default(),
                           .learning_rate = defaults.learning_rate,
                           .steps = 1,
-                          .row = 1,
-                          .seed = bp_model_options_default().seed};
-    cli_option network[] = {
-        {.name = "layers",
-         .kind = CLI_TEXT,
-         .to.text = &s.layers,
-         .value = "LIST",
-         .help = "widths, inputs first: a network made of the following, without a model"},
+                          .row = 1};
+    cli_option network[CLI_NETWORK_OPTIONS];
+    const size_t network_options = cli_network_options(&s.network, network);
+    cli_option parameters[] = {
         {.name = "weights",
          .kind = CLI_TEXT,
          .to.text = &s.weights,
@@ -309,33 +283,6 @@ int cli_explain(int argc, char **argv)
          .to.code = &s.no_bias,
          .set = 1,
          .help = "layers without biases, as they are where none are given"},
-        {.name = "activation",
-         .kind = CLI_CHOICE,
-         .to.code = &s.activation,
-         .value = "NAME",
-         .choice = cli_hidden_activation_name,
-         .first = BP_ACTIVATION_AUTO,
-         .help = "of all layers, auto: sigmoid; of a model's hidden layers, where its file names "
-                 "none (PyTorch's)"},
-        {.name = "output-activation",
-         .kind = CLI_CHOICE,
-         .to.code = &s.output_activation,
-         .value = "NAME",
-         .choice = bp_activation_name,
-         .first = BP_ACTIVATION_AUTO,
-         .help = "of the last layer; auto: like the others, with cross_entropy softmax"},
-        {.name = "loss",
-         .kind = CLI_CHOICE,
-         .to.code = &s.loss,
-         .value = "NAME",
-         .choice = bp_loss_name,
-         .first = BP_LOSS_AUTO,
-         .help = "auto: half_squared, with softmax cross_entropy"},
-        {.name = "seed",
-         .kind = CLI_SEED,
-         .to.seed = &s.seed,
-         .value = "N",
-         .help = "of weights that are not given"},
     };
     cli_option sample[] = {
         {.name = "row",
@@ -392,7 +339,8 @@ int cli_explain(int argc, char **argv)
                     "  backprop explain iris.safetensors iris.csv --row 3 --json\n",
         .arguments = 2,
         .optional = 2,
-        .groups = {{"Network", network, sizeof network / sizeof *network},
+        .groups = {{"Network", network, network_options},
+                   {"Its parameters", parameters, sizeof parameters / sizeof *parameters},
                    {"Sample", sample, sizeof sample / sizeof *sample},
                    {"Step", step, sizeof step / sizeof *step},
                    {"Data", data, data_options}},
@@ -402,9 +350,9 @@ int cli_explain(int argc, char **argv)
     if (code >= 0) return code;
     s.model = arguments[0];
     s.data = arguments[1];
-    s.reading.activation = s.activation;
+    s.reading.activation = s.network.activation;
+    s.network.bias = s.biases != NULL;
     if (s.data) s.reading.target = s.target;
-    if (s.activation == BP_ACTIVATION_AUTO) s.activation = BP_ACTIVATION_SIGMOID;
     code = check(&command, &s);
     return code >= 0 ? code : run(&command, &s);
 }

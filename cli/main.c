@@ -20,6 +20,7 @@ static const struct {
     {"info", cli_info, "show what a model file holds"},
     {"devices", cli_devices, "list the devices that can compute"},
     {"explain", cli_explain, "show every number of a training step, and why it is so"},
+    {"gradcheck", cli_gradcheck, "compare gradients with differences of the error"},
     {"bench", cli_bench, "time training steps, and what the device could do"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

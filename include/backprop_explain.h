@@ -122,6 +122,73 @@ typedef struct bp_rule {
 BP_API const bp_rule *bp_activation_rule(int32_t activation);
 BP_API const bp_rule *bp_loss_rule(int32_t loss);
 
+/* ---- 2. Checking ------------------------------------------------------------------------------
+ *
+ * The reference's gradients of a batch against central differences, and a device's against the
+ * reference's. Who adds an operation to the plan checks it so: what a parameter acts on is found by
+ * running the plan's own forward operations. */
+
+typedef struct bp_gradcheck_options {
+    size_t size;
+    int64_t rows;            /* of the data, evenly spread; at most as many as there are */
+    double work;             /* multiply-adds for central differences; where all parameters would
+                                take more, evenly spread ones of every layer are checked */
+    double tolerance;        /* of a derivative's relative error, see bp_gradcheck_parameter */
+    double device_tolerance; /* of a layer's, see bp_gradcheck_layer */
+    int32_t gemm;            /* BP_GEMM_*, of the device */
+    int32_t reserved;        /* 0 */
+    uint64_t seed;           /* of random data */
+} bp_gradcheck_options;
+
+/* 32 rows, 2e9 multiply-adds (about a second), 1e-6, 1e-4. */
+BP_API bp_gradcheck_options bp_gradcheck_options_default(void);
+
+/* One derivative. relative_error is |gradient - numerical| over the largest of: both, the root mean
+ * square of those of the layer, and what rounding of E leaves uncertain of numerical, divided by the
+ * tolerance. */
+typedef struct bp_gradcheck_parameter {
+    size_t layer, to, from;   /* from is 0 for a bias */
+    int32_t bias;             /* 1: the bias of unit `to` */
+    double gradient, numerical, relative_error;
+} bp_gradcheck_parameter;
+
+#define BP_GRADCHECK_WORST 3
+
+typedef struct bp_gradcheck_layer {
+    size_t parameters, checked;
+    size_t kinks;               /* of those checked: at a corner of a function like relu, where
+                                   derivatives from both sides differ and the gradient is between */
+    double max_relative_error;
+    double relative_l2;         /* of all that were checked: |gradient - numerical| / |numerical| */
+    double device_error;        /* relative, over all parameters: |device - reference| over the larger
+                                   of |reference| and 1/100 of the gradient that an error with
+                                   derivative 1 at every output would have. NAN without a device */
+    int32_t passed, device_passed; /* 1 or 0; device_passed is 1 without a device */
+    size_t worst_count;
+    bp_gradcheck_parameter worst[BP_GRADCHECK_WORST]; /* the largest relative errors first */
+} bp_gradcheck_layer;
+
+typedef struct bp_gradcheck_result {
+    size_t rows;                /* of the batch */
+    double error;               /* E, its mean */
+    size_t parameters, checked, kinks;
+    double max_relative_error, relative_l2;
+    double device_error;        /* the largest of all layers; NAN without a device */
+    int32_t passed;             /* 1: everything agrees */
+    int32_t wrong_layer, device_wrong_layer; /* where it goes wrong: the last layer that did not pass,
+                                   since on the way back what is wrong stays wrong. -1: none */
+    size_t layer_count;
+    bp_gradcheck_layer *layers; /* [layer_count], the caller's: bp_gradcheck_free */
+} bp_gradcheck_result;
+
+/* device may be NULL: the reference alone is checked. data is encoded and fits the model; NULL: random
+ * numbers in -1..1, targets in 0.2..0.8, or random labels with cross-entropy. options may be NULL.
+ * Gradients that do not agree are no error: see passed. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MODEL,
+ * BP_ERROR_DATA, BP_ERROR_MEMORY, BP_ERROR_DIVERGED (E is not finite); with a device as bp_train. */
+BP_API bp_status bp_gradcheck(bp_gradcheck_result *out, const bp_model *model, bp_device *device,
+                              const bp_data *data, const bp_gradcheck_options *options);
+BP_API void bp_gradcheck_free(bp_gradcheck_result *result);
+
 #ifdef __cplusplus
 }
 #endif

@@ -84,6 +84,9 @@ int main(int argc, char **argv)
     TRY(bp_explain_look(glass));
     TRY(bp_explain_steps(glass, 3, NULL));
     bp_explain_free(glass);
+    bp_gradcheck_result check;
+    TRY(bp_gradcheck(&check, loaded, device, training, NULL));
+    bp_gradcheck_free(&check);
 
     /* Errors must not leak either. */
     int mistakes = 0;

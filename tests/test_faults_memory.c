@@ -41,10 +41,9 @@ Test(faults_memory, every_allocation_of_steps)
     fail_every_allocation(step_job);
 }
 
-/* A network under glass: looked at, stepped. */
+/* A network under glass: looked at, stepped, checked. */
 static bp_status glass_job(bp_device *device, int32_t gemm, job_result *result)
 {
-    (void)device;
     (void)gemm;
     memset(result, 0, sizeof *result);
     const bp_layer layers[] = {{FAULT_INPUTS, FAULT_HIDDEN, BP_ACTIVATION_TANH, 1},
@@ -59,6 +58,10 @@ static bp_status glass_job(bp_device *device, int32_t gemm, job_result *result)
     if (status == BP_OK) result->step_loss = bp_explain_get(glass).error_after;
     if (status == BP_OK) status = bp_explain_steps(glass, 5, NULL);
     if (status == BP_OK) status = bp_explain_error(glass, &result->loss);
+    bp_gradcheck_result check = {0};
+    if (status == BP_OK) status = bp_gradcheck(&check, model, device, NULL, NULL);
+    if (status == BP_OK) result->accuracy = check.relative_l2;
+    bp_gradcheck_free(&check);
     bp_explain_free(glass);
     bp_model_free(model);
     return status;

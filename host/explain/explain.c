@@ -149,60 +149,23 @@ double *bp_explain_biases(bp_explain *explain, size_t layer)
 /* ---- Central differences ----------------------------------------------------------------------
  */
 
-/* Every how many-th parameter gets its central difference, so that the work stays within bounds. */
-static size_t numerical_stride(const bp_explain *explain)
+static bp_status differentiate_one(void *user, bp__probe *probe, size_t layer, size_t at, double *w)
 {
-    const bp__network *network = explain->glass->network;
-    double work = 0;
-    for (size_t l = 0; l < network->layer_count; ++l) {
-        const bp_layer *layer = &network->layers[l];
-        work += ((double)layer->inputs + layer->bias) * (double)layer->outputs *
-                bp__probe_cost(explain->glass, l);
-    }
-    if (work <= explain->options.numerical_work) return 1;
-    if (explain->options.numerical_work == 0) return SIZE_MAX;
-    return (size_t)fmin(ceil(work / explain->options.numerical_work), 1e15);
-}
-
-/* The parameters of one unit, whose first has the number `first` in its layer. */
-static bp_status differentiate_unit(bp_explain *explain, size_t layer, size_t unit, size_t stride)
-{
-    const bp__layer_views *values = &explain->glass->network->values[layer];
-    const size_t inputs = values->weights.columns;
-    const size_t count = inputs + (values->bias.buffer ? 1 : 0);
-    const size_t skipped = unit * count % stride;
-    double *parameters = bp__reference_numbers(explain->glass->network->parameters);
-    bp__probe *probe = NULL;
-    bp_status status = BP_OK;
-    for (size_t i = skipped ? stride - skipped : 0; i < count && status == BP_OK; i += stride) {
-        const size_t at =
-            i < inputs ? values->weights.offset + unit * inputs + i : values->bias.offset + unit;
-        bp__difference difference;
-        if (!probe) status = bp__probe_create(&probe, explain->glass, layer, unit);
-        if (status == BP_OK)
-            status =
-                bp__probe_run(probe, &difference, &parameters[at], bp__probe_width(parameters[at]));
-        if (status != BP_OK) break;
-        explain->numerical[at] = difference.central;
-        ++explain->seen.numerical;
-    }
-    bp__probe_free(probe);
-    return status;
+    (void)layer;
+    bp_explain *explain = user;
+    bp__difference difference;
+    BP_TRY(bp__probe_run(probe, &difference, w, bp__probe_width(*w)));
+    explain->numerical[at] = difference.central;
+    ++explain->seen.numerical;
+    return BP_OK;
 }
 
 static bp_status differentiate(bp_explain *explain)
 {
-    const bp__network *network = explain->glass->network;
-    for (size_t i = 0; i < network->arena_size; ++i) explain->numerical[i] = NAN;
+    for (size_t i = 0; i < explain->glass->network->arena_size; ++i) explain->numerical[i] = NAN;
     explain->seen.numerical = 0;
-    const size_t stride = numerical_stride(explain);
-    if (stride == SIZE_MAX) return BP_OK;
-    double error;
-    BP_TRY(bp__glass_error(explain->glass, &error));
-    for (size_t l = 0; l < network->layer_count; ++l)
-        for (size_t k = 0; k < network->layers[l].outputs; ++k)
-            BP_TRY(differentiate_unit(explain, l, k, stride));
-    return BP_OK;
+    return bp__glass_probe(explain->glass, explain->options.numerical_work, differentiate_one,
+                           explain);
 }
 
 /* ---- Looking -----------------------------------------------------------------------------------

@@ -47,22 +47,20 @@ double *bp__glass_numbers(const bp__view *view)
     return view->buffer ? bp__reference_numbers(view->buffer) + view->offset : NULL;
 }
 
-void bp__glass_load(bp__glass *glass, const bp_data *data, size_t first)
+void bp__glass_load(bp__glass *glass, const bp__batch *batch)
 {
     const bp__plan *plan = glass->plan;
-    const bp_data_info info = bp_data_get_info(data);
-    const float *x = bp_data_features(data) + first * info.features;
+    const size_t outputs = plan->activations[glass->network->layer_count - 1].columns;
     double *to = bp__glass_numbers(&plan->input);
-    for (size_t i = 0; i < plan->rows * info.features; ++i) to[i] = (double)x[i];
+    for (size_t i = 0; i < plan->rows * plan->input.columns; ++i) to[i] = (double)batch->x[i];
     if (plan->labels.buffer) {
-        (void)bp__view_write(glass->engine, &plan->labels, bp_data_labels(data) + first);
+        (void)bp__view_write(glass->engine, &plan->labels, batch->labels);
         return;
     }
     to = bp__glass_numbers(&plan->targets);
-    for (size_t i = 0; i < plan->rows * info.outputs; ++i)
-        to[i] = bp_data_labels(data)
-                    ? (size_t)bp_data_labels(data)[first + i / info.outputs] == i % info.outputs
-                    : (double)bp_data_targets(data)[first * info.outputs + i];
+    for (size_t i = 0; i < plan->rows * outputs; ++i)
+        to[i] = batch->labels ? (size_t)batch->labels[i / outputs] == i % outputs
+                              : (double)batch->targets[i];
 }
 
 bp_status bp__glass_run(bp__glass *glass, bp__sequence *sequence)
@@ -130,7 +128,8 @@ static bp__view column(const bp__view *view, size_t k)
     return one;
 }
 
-bp_status bp__probe_create(bp__probe **out, bp__glass *glass, size_t layer, size_t unit)
+/* For the parameters of one unit. The batch must have gone forward with the present parameters. */
+static bp_status probe_create(bp__probe **out, bp__glass *glass, size_t layer, size_t unit)
 {
     *out = NULL;
     bp__probe *probe = NULL;
@@ -162,7 +161,8 @@ fail:
     return status;
 }
 
-void bp__probe_free(bp__probe *probe)
+/* Leaves the activations as they are with the present parameters. */
+static void probe_free(bp__probe *probe)
 {
     if (!probe) return;
     (void)bp__glass_run(probe->glass, probe->sequence);
@@ -198,11 +198,60 @@ double bp__probe_width(double w)
     return 1e-5 * fmax(1, fabs(w));
 }
 
-double bp__probe_cost(const bp__glass *glass, size_t layer)
+/* Multiply-adds of one bp__probe_run in `layer`. */
+static double probe_cost(const bp__glass *glass, size_t layer)
 {
     const bp__network *network = glass->network;
     double cost = (double)network->layers[layer].inputs;
     for (size_t l = layer + 1; l < network->layer_count; ++l)
         cost += (double)network->layers[l].inputs * (double)network->layers[l].outputs;
     return 2 * (double)glass->plan->rows * cost;
+}
+
+/* Every how many-th parameter is taken, so that the work stays within bounds. */
+static size_t probe_stride(const bp__glass *glass, double allowed)
+{
+    const bp__network *network = glass->network;
+    double work = 0;
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        const bp_layer *layer = &network->layers[l];
+        work +=
+            ((double)layer->inputs + layer->bias) * (double)layer->outputs * probe_cost(glass, l);
+    }
+    return work <= allowed ? 1 : (size_t)fmin(ceil(work / allowed), 1e15);
+}
+
+/* The unit's parameters: its weights, then its bias. Which are taken is counted through the layer.
+ */
+static bp_status probe_unit(bp__glass *glass, size_t layer, size_t unit, size_t stride,
+                            bp__probe_visit visit, void *user)
+{
+    const bp__layer_views *values = &glass->network->values[layer];
+    const size_t inputs = values->weights.columns;
+    const size_t count = inputs + (values->bias.buffer ? 1 : 0);
+    const size_t skipped = unit * count % stride;
+    double *parameters = bp__reference_numbers(glass->network->parameters);
+    bp__probe *probe = NULL;
+    bp_status status = BP_OK;
+    for (size_t i = skipped ? stride - skipped : 0; i < count && status == BP_OK; i += stride) {
+        const size_t at =
+            i < inputs ? values->weights.offset + unit * inputs + i : values->bias.offset + unit;
+        if (!probe) status = probe_create(&probe, glass, layer, unit);
+        if (status == BP_OK) status = visit(user, probe, layer, at, &parameters[at]);
+    }
+    probe_free(probe);
+    return status;
+}
+
+bp_status bp__glass_probe(bp__glass *glass, double work, bp__probe_visit visit, void *user)
+{
+    if (!(work > 0)) return BP_OK;
+    const bp__network *network = glass->network;
+    const size_t stride = probe_stride(glass, work);
+    double error;
+    BP_TRY(bp__glass_error(glass, &error));
+    for (size_t l = 0; l < network->layer_count; ++l)
+        for (size_t k = 0; k < network->layers[l].outputs; ++k)
+            BP_TRY(probe_unit(glass, l, k, stride, visit, user));
+    return BP_OK;
 }

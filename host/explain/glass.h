@@ -24,8 +24,15 @@ bp_status bp__glass_create(bp__glass **out, const bp_model *model, size_t rows, 
                            bool freeze_bias);
 void bp__glass_free(bp__glass *glass);
 
-/* Encoded data, rows [first, first + glass->plan->rows), into the batch. */
-void bp__glass_load(bp__glass *glass, const bp_data *data, size_t first);
+/* Encoded rows: x [rows][inputs], and labels [rows] or targets [rows][outputs]. */
+typedef struct bp__batch {
+    const float *x, *targets;
+    const int32_t *labels;
+} bp__batch;
+
+/* Copies the batch in; where it has labels and the glass takes numbers, those of the class are 1
+ * and the others 0. */
+void bp__glass_load(bp__glass *glass, const bp__batch *batch);
 
 /* The doubles of a view, row after row without gaps: rows have none in this engine. NULL where the
  * view is absent. */
@@ -54,13 +61,6 @@ typedef struct bp__probe {
     double error; /* E with the present parameters */
 } bp__probe;
 
-/* For parameters of unit `unit` of `layer`. The batch must have gone forward with the present
- * parameters (bp__glass_error). */
-bp_status bp__probe_create(bp__probe **out, bp__glass *glass, size_t layer, size_t unit);
-
-/* Leaves the activations as they are with the present parameters. */
-void bp__probe_free(bp__probe *probe);
-
 typedef struct bp__difference {
     double central;      /* (E(w + h) - E(w - h)) / 2h */
     double above, below; /* (E(w + h) - E(w)) / h and (E(w) - E(w - h)) / h */
@@ -73,7 +73,13 @@ bp_status bp__probe_run(bp__probe *probe, bp__difference *out, double *w, double
  * both about 1e-11 then. */
 double bp__probe_width(double w);
 
-/* Multiply-adds of one bp__probe_run in `layer`. */
-double bp__probe_cost(const bp__glass *glass, size_t layer);
+/* Called for one parameter of unit `unit` of `layer`; `at` is its place in the arenas, w itself. */
+typedef bp_status (*bp__probe_visit)(void *user, bp__probe *probe, size_t layer, size_t at,
+                                     double *w);
+
+/* Calls visit for all parameters; where two differences of each would take more than `work`
+ * multiply-adds, for evenly spread ones of every layer. work 0: for none. The batch is loaded; its
+ * activations are those of the present parameters afterwards. */
+bp_status bp__glass_probe(bp__glass *glass, double work, bp__probe_visit visit, void *user);
 
 #endif
