@@ -174,7 +174,7 @@ static void plant_no_mean(bp__glass *glass, size_t layer)
 
 static void plant_small_scale(bp__glass *glass, size_t layer)
 {
-    op_of(glass, BP__OP_LOSS, layer)->as.loss.scale *= 1.00001f;
+    op_of(glass, BP__OP_LOSS, layer)->as.loss.scale *= 1.00001;
 }
 
 static void expect_found(const char *what, void (*plant)(bp__glass *, size_t), size_t layer)

@@ -85,7 +85,7 @@ typedef struct bp__softmax {
 typedef struct bp__loss {
     bp__view delta, row_loss, row_hits, output, labels, targets;
     int32_t loss, activation;
-    float scale;
+    double scale;
 } bp__loss;
 
 /* losses[step] = sum of row_loss, hits[step] = sum of row_hits, then step += 1. */

@@ -156,7 +156,7 @@ static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *
                      .targets = plan->targets,
                      .loss = network->loss,
                      .activation = network->layers[last].activation,
-                     .scale = 1.0f / (float)plan->rows};
+                     .scale = 1 / (double)plan->rows};
     if (training) loss.delta = delta_view(plan, last % 2, last);
     BP_TRY(add(list, (bp__op){.kind = BP__OP_LOSS, .as.loss = loss}));
     return add(list, (bp__op){.kind = BP__OP_REDUCE_LOSS,

@@ -239,7 +239,7 @@ static bp_status write_loss(writing *w, plan_op *op, const bp__loss *loss)
     op->kind = PLAN_LOSS;
     op->function = (plan_uint)loss->activation;
     op->loss = (plan_uint)loss->loss;
-    op->scale = loss->scale;
+    op->scale = (plan_float)loss->scale;
     cut_freely(w, op, vectors_of(w, loss->output.rows),
                w->engine->vector_width * loss->output.columns * 8);
     BP_TRY(takes(w, LOSS_OUTPUT, &loss->output));

@@ -13,11 +13,12 @@ bp_status bp__launch_loss(bp__device_engine *engine, bp__recorder *recorder, con
              op->loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_LINEAR : op->activation, op->loss,
              labels, delta);
     const cl_uint columns = (cl_uint)op->output.columns;
+    const cl_float scale = (cl_float)op->scale;
     bp__matrix_args d = bp__matrix(delta ? &op->delta : &op->output);
     bp__matrix_args row_loss = bp__matrix(&op->row_loss), row_hits = bp__matrix(&op->row_hits);
     bp__matrix_args output = bp__matrix(&op->output);
     bp__matrix_args target = bp__matrix(labels ? &op->labels : &op->targets);
-    const bp__arg args[] = {BP_ARG(columns),     BP_ARG(op->scale),   BP_MATRIX(d),
+    const bp__arg args[] = {BP_ARG(columns),     BP_ARG(scale),       BP_MATRIX(d),
                             BP_VECTOR(row_loss), BP_VECTOR(row_hits), BP_MATRIX(output),
                             BP_MATRIX(target)};
     const bp__grid grid = {1, {op->output.rows, 1, 1}, {0}};

@@ -200,7 +200,8 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
     /* Without a gather there is no order: any buffer will do. */
     bp__matrix_args order = gathers ? bp__matrix(&step.gather->order) : counter;
     const cl_uint once = 1;
-    const bp__arg args[] = {BP_ARG(once),         BP_ARG(step.loss->scale),
+    const cl_float scale = (cl_float)step.loss->scale;
+    const bp__arg args[] = {BP_ARG(once),         BP_ARG(scale),
                             BP_ARG(w.memory),     BP_ARG(g.memory),
                             BP_ARG(m1.memory),    BP_ARG(m2.memory),
                             BP_ARG(hyper.memory), BP_ARG(counter.memory),

@@ -182,7 +182,7 @@ static void run_loss(const bp__loss *op)
 {
     bp__reference_loss(matrix(&op->delta), numbers(&op->row_loss), numbers(&op->row_hits),
                        matrix(&op->output), integers(&op->labels), matrix(&op->targets), op->loss,
-                       op->activation, (double)op->scale);
+                       op->activation, op->scale);
 }
 
 static void run_optimizer(const bp__optimizer *op)
