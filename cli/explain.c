@@ -75,8 +75,9 @@ bool explain_is_kept(size_t s, size_t steps)
 /* ---- the network -------------------------------------------------------------------------------
  */
 
-/* --weights and --biases, if they are given, into the glass in full precision. */
-static int set_parameters(const explain_view *view, const cli_command *command,
+/* --weights and --biases, if they are given: into the glass in full precision, and into the model.
+ */
+static int set_parameters(const explain_view *view, bp_model *model, const cli_command *command,
                           const explain_settings *s)
 {
     const struct {
@@ -104,7 +105,9 @@ static int set_parameters(const explain_view *view, const cli_command *command,
         for (size_t l = 0; l < view->layers; ++l) {
             const bp_layer layer = bp_model_get_layer(view->model, l);
             const size_t count = weights ? layer.inputs * layer.outputs : layer.outputs;
+            float *rounded = weights ? bp_model_weights(model, l) : bp_model_biases(model, l);
             memcpy(table[i].parameters(view->glass, l), next, count * sizeof *next);
+            for (size_t k = 0; k < count; ++k) rounded[k] = (float)next[k];
             next += count;
         }
         free(values);
@@ -159,6 +162,22 @@ static int sample_from_data(const explain_view *view, const cli_command *command
 /* ---- the order of things -----------------------------------------------------------------------
  */
 
+/* The parameters, layer by layer, weights and biases; free(). */
+static double *copy_parameters(const explain_view *view)
+{
+    double *all = calloc(bp_model_get_info(view->model).parameters, sizeof *all), *next = all;
+    for (size_t l = 0; all && l < view->layers; ++l) {
+        const bp_layer layer = bp_model_get_layer(view->model, l);
+        const size_t weights = layer.inputs * layer.outputs;
+        memcpy(next, bp_explain_weights(view->glass, l), weights * sizeof *next);
+        next += weights;
+        if (!layer.bias) continue;
+        memcpy(next, bp_explain_biases(view->glass, l), layer.outputs * sizeof *next);
+        next += layer.outputs;
+    }
+    return all;
+}
+
 /* Looks, then takes the steps. */
 static int look_and_step(explain_view *view)
 {
@@ -170,21 +189,40 @@ static int look_and_step(explain_view *view)
     return status == BP_OK ? -1 : cli_fail(status, NULL);
 }
 
-static int explain(const cli_command *command, const explain_settings *s, explain_view *view)
+/* With a page, the text is left out: all of it is there. */
+static int show(const cli_command *command, const explain_settings *s, const explain_view *view,
+                const double *start)
+{
+    int code = CLI_OK;
+    if (command->json)
+        code = cli_print_json(stdout, explain_json(view));
+    else if (!s->html)
+        explain_print(stdout, view);
+    if (s->html && code == CLI_OK) {
+        code = explain_write_page(s->html, view, start);
+        if (code == CLI_OK && !command->quiet && strcmp(s->html, "-") != 0)
+            cli_note("%s shows it: open it in a browser", s->html);
+    }
+    return code;
+}
+
+static int explain(const cli_command *command, const explain_settings *s, bp_model *model,
+                   explain_view *view)
 {
     bp_explain_options options = bp_explain_options_default();
     options.learning_rate = s->learning_rate;
     options.freeze_bias = s->freeze_bias;
     bp_status status = bp_explain_create(&view->glass, view->model, &options);
     if (status != BP_OK) return cli_fail(status, NULL);
-    int code = set_parameters(view, command, s);
+    int code = set_parameters(view, model, command, s);
     if (code < 0)
         code = view->data ? sample_from_data(view, command) : sample_from_lists(view, command, s);
+    double *start = s->html && code < 0 ? copy_parameters(view) : NULL;
+    if (s->html && code < 0 && !start) code = cli_error(CLI_FAILURE, "out of memory");
     if (code < 0) code = look_and_step(view);
-    if (code >= 0) return code;
-    if (command->json) return cli_print_json(stdout, explain_json(view));
-    explain_print(stdout, view);
-    return CLI_OK;
+    if (code < 0) code = show(command, s, view, start);
+    free(start);
+    return code;
 }
 
 static int run(const cli_command *command, const explain_settings *s)
@@ -209,13 +247,27 @@ static int run(const cli_command *command, const explain_settings *s)
                              .learning_rate = s->learning_rate,
                              .frozen = s->freeze_bias == 1,
                              .steps = (size_t)s->steps};
-        code = explain(command, s, &view);
+        code = explain(command, s, model, &view);
         bp_explain_free(view.glass);
         free(view.errors);
     }
     bp_data_free(data);
     bp_model_free(model);
     return code;
+}
+
+/* Whether the page can be written, and is none of what is read. */
+static int check_page(const cli_command *command, const explain_settings *s)
+{
+    const char *const read[] = {s->model, s->data, s->weights, s->biases, s->input, s->target};
+    if (!s->html) return -1;
+    for (size_t i = 0; i < sizeof read / sizeof *read; ++i)
+        if (cli_is_read_by(s->html, read[i]))
+            return cli_usage(command, "--html %s would overwrite what is read", s->html);
+    if (strcmp(s->html, "-") != 0) return cli_check_output(s->html);
+    if (command->json)
+        return cli_usage(command, "--html - and --json would mix two results on standard output");
+    return -1;
 }
 
 /* Which options go with a model, which with --layers. */
@@ -242,7 +294,7 @@ static int check(const cli_command *command, const explain_settings *s)
         return cli_usage(command, "--biases and --no-bias exclude each other");
     if (s->network.layers && s->freeze_bias && !s->biases && !command->quiet)
         cli_warn("--freeze-bias has no effect without --biases");
-    return -1;
+    return check_page(command, s);
 }
 
 /* The options of reading; --target is one of the sample's here. */
@@ -324,6 +376,13 @@ int cli_explain(int argc, char **argv)
          .set = 1,
          .help = "biases take part, but keep their values"},
     };
+    cli_option result[] = {
+        {.name = "html",
+         .kind = CLI_TEXT,
+         .to.text = &s.html,
+         .value = "FILE",
+         .help = "write a page for a browser, with drawings, in place of the text"},
+    };
     cli_option data[CLI_INPUT_OPTIONS];
     const size_t data_options = data_options_but_target(&s.reading, data);
     cli_command command = {
@@ -336,13 +395,14 @@ int cli_explain(int argc, char **argv)
         .examples = "  backprop explain --layers 1,1 --weights .5 --input 1 --target 0 --lr 1\n"
                     "  backprop explain --layers 2,2,2 --weights .15,.2,.25,.3,.4,.45,.5,.55 \\\n"
                     "      --biases .35,.35,.6,.6 --freeze-bias --input .05,.1 --target .01,.99\n"
-                    "  backprop explain iris.safetensors iris.csv --row 3 --json\n",
+                    "  backprop explain iris.safetensors iris.csv --row 3 --html iris.html\n",
         .arguments = 2,
         .optional = 2,
         .groups = {{"Network", network, network_options},
                    {"Its parameters", parameters, sizeof parameters / sizeof *parameters},
                    {"Sample", sample, sizeof sample / sizeof *sample},
                    {"Step", step, sizeof step / sizeof *step},
+                   {"Result", result, sizeof result / sizeof *result},
                    {"Data", data, data_options}},
     };
     const char *arguments[CLI_ARGUMENTS];

@@ -60,4 +60,9 @@ json_t *explain_json(const explain_view *view);
 
 void explain_print(FILE *to, const explain_view *view);
 
+/* Writes the page. start: the parameters before the first step, layer by layer, weights and biases.
+ * Goes through the steps again, so the glass has looked elsewhere afterwards. Reports; an exit
+ * code. */
+int explain_write_page(const char *path, const explain_view *view, const double *start);
+
 #endif

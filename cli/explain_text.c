@@ -66,6 +66,23 @@ static const char *put_in(char *text, size_t size, const char *formula, const le
 
 static const letters symbols = {"net", "a", "t", "n", "s"};
 
+/* Words in which formulas stand between backquotes. */
+static const char *put_in_words(char *text, size_t size, const char *words)
+{
+    char part[2 * FORMULA];
+    size_t used = 0;
+    bool inside = false;
+    for (const char *c = words; *c && used < size; inside = !inside) {
+        const size_t length = strcspn(c, "`");
+        char shown[2 * FORMULA];
+        snprintf(part, sizeof part, "%.*s", (int)length, c);
+        used += (size_t)snprintf(text + used, size - used, "%s",
+                                 inside ? put_in(shown, sizeof shown, part, &symbols) : part);
+        c += length + (c[length] == '`');
+    }
+    return text;
+}
+
 /* A paragraph: the rule's words after what they are about, indented and wrapped. */
 static void print_paragraph(FILE *to, const char *about, const char *words)
 {
@@ -73,7 +90,7 @@ static void print_paragraph(FILE *to, const char *about, const char *words)
     char text[3 * FORMULA], shown[2 * FORMULA];
     const char *next = text;
     size_t column = 0;
-    snprintf(text, sizeof text, "%s%s", about, put_in(shown, sizeof shown, words, &symbols));
+    snprintf(text, sizeof text, "%s%s", about, put_in_words(shown, sizeof shown, words));
     while (*next) {
         const size_t length = strcspn(next, " ");
         if (column > 0 && column + 1 + length > WIDTH) {

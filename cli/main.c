@@ -1,5 +1,5 @@
 /* main.c - the command `backprop`: finds the command that was asked for and runs it. The commands
- * see the public header alone; whatever they can do, a program that links the library can do. */
+ * see the public headers alone; whatever they can do, a program that links the library can do. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,12 +1,14 @@
 /* backprop_explain.h - the glass box of libbackprop: what a training step computes, number by number.
  *
  * Everything here runs on the reference, in double precision, through the same operations as a
- * training on the device "reference"; no OpenCL is needed. It has two parts:
+ * training on the device "reference"; no OpenCL is needed. It has three parts:
  *
  *   1. Explaining     one sample: net inputs, slopes, effects, deltas, and for every weight the
  *                     three factors of its derivative, beside the central difference
  *   2. Checking       a batch: all derivatives against central differences, and a device's against
  *                     both
+ *   3. Surveying      a data set: how activations, deltas and gradients are spread, which units
+ *                     learn nothing
  *
  * The intended use:
  *
@@ -111,11 +113,12 @@ BP_API bp_status bp_explain_steps(bp_explain *explain, size_t count, double *err
 BP_API bp_status bp_explain_error(bp_explain *explain, double *error);
 
 /* What a function is, how its derivative comes about. Formulas are in z (net input), a (activation),
- * t (target), n (number of outputs), with + - * / ^ ( ), e, ln, max, min, abs, "X if C else Y". */
+ * t (target), n (number of outputs), s (sum of e^z over the layer), with + - * / ^ ( ), e, ln, max, min,
+ * abs, "X if C else Y". */
 typedef struct bp_rule {
     const char *formula;    /* a from z; of a loss, the term of one output, summed over them */
     const char *derivative; /* da/dz; of a loss, dE/da of one output */
-    const char *why;        /* one or two sentences */
+    const char *why;        /* a few sentences; `formulas` in them stand between backquotes */
 } bp_rule;
 
 /* NULL for a code that has no rule: BP_*_AUTO, or none at all. */
@@ -188,6 +191,48 @@ typedef struct bp_gradcheck_result {
 BP_API bp_status bp_gradcheck(bp_gradcheck_result *out, const bp_model *model, bp_device *device,
                               const bp_data *data, const bp_gradcheck_options *options);
 BP_API void bp_gradcheck_free(bp_gradcheck_result *result);
+
+/* ---- 3. Surveying ------------------------------------------------------------------------------
+ *
+ * What happens in a network over many samples, each with its own error and its own gradient. */
+
+#define BP_HISTOGRAM_BINS 128
+
+/* Values in equal bins over [-reach, reach); reach is a power of 2. */
+typedef struct bp_histogram {
+    double reach;
+    uint64_t bins[BP_HISTOGRAM_BINS];
+    uint64_t count;     /* of finite values */
+    uint64_t zeros;     /* of them exactly 0 */
+    uint64_t not_finite; /* further values, in no bin */
+    double min, max, mean, rms; /* of the finite ones; 0 where there are none */
+} bp_histogram;
+
+typedef struct bp_survey_layer {
+    size_t units;
+    bp_histogram weights;        /* and biases */
+    bp_histogram activations;    /* of all units and samples */
+    bp_histogram deltas;
+    bp_histogram gradient_norms; /* log10 |dE/dW, dE/db| of each sample; norms of 0 count as zeros
+                                    and are in no bin */
+    size_t dead;                 /* units whose slope is 0 for every sample: they learn nothing */
+    size_t saturated;            /* units whose slope is below 1/100 of their function's steepest for
+                                    9 samples of 10, and not always 0: they hardly learn */
+} bp_survey_layer;
+
+typedef struct bp_survey {
+    size_t rows;             /* that were looked at: the first ones */
+    double error;            /* their mean */
+    double *errors;          /* [rows] */
+    size_t layer_count;
+    bp_survey_layer *layers; /* [layer_count] */
+} bp_survey;
+
+/* At most `rows` rows of encoded data that fits the model. The arrays are the caller's:
+ * bp_survey_free. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MODEL, BP_ERROR_DATA, BP_ERROR_MEMORY. */
+BP_API bp_status bp_survey_data(bp_survey *out, const bp_model *model, const bp_data *data,
+                                size_t rows);
+BP_API void bp_survey_free(bp_survey *survey);
 
 #ifdef __cplusplus
 }

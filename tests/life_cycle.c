@@ -87,6 +87,9 @@ int main(int argc, char **argv)
     bp_gradcheck_result check;
     TRY(bp_gradcheck(&check, loaded, device, training, NULL));
     bp_gradcheck_free(&check);
+    bp_survey survey;
+    TRY(bp_survey_data(&survey, loaded, training, 100));
+    bp_survey_free(&survey);
 
     /* Errors must not leak either. */
     int mistakes = 0;

@@ -265,6 +265,37 @@ Test(cli_explain, large_networks)
     free_result(&r);
 }
 
+/* What can be said of a page without a browser: it is complete, and asks for nothing. */
+Test(cli_explain, a_page_is_one_file)
+{
+    result r = shell("exec " CLI " explain " TWO_TWO_TWO " --html -");
+    assert_code(r, 0);
+    assert_has_not(r.out, "<!--insert");
+    assert_has_not(r.out, "http:");
+    assert_has_not(r.out, "https:");
+    assert_has_not(r.out, " src=");
+    assert_has_not(r.out, "@import");
+    char *data = strstr(r.out, "id=\"data\">");
+    cr_assert_not_null(data);
+    data += strlen("id=\"data\">");
+    *strstr(data, "</script>") = '\0';
+    json_t *page = json_loads(data, 0, NULL), *json = explained(TWO_TWO_TWO);
+    cr_assert_not_null(page);
+    const json_t *frame = json_array_get(json_object_get(page, "frames"), 0);
+    static const char *const keys[] = {"error", "layers", "weights", "biases", "error_after"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i)
+        cr_assert(json_equal(json_object_get(frame, keys[i]), json_object_get(json, keys[i])), "%s",
+                  keys[i]);
+    json_decref(json);
+    json_decref(page);
+    free_result(&r);
+    r = shell("exec " CLI " explain " TWO_TWO_TWO " --json --html %s", path_of("p.html"));
+    assert_code(r, 0);
+    cr_assert(exists("p.html") && *r.out == '{');
+    cr_assert_eq(files_in_folder(), 1);
+    free_result(&r);
+}
+
 Test(cli_explain, wrong_usage_names_the_remedy)
 {
     const struct {
@@ -287,6 +318,9 @@ Test(cli_explain, wrong_usage_names_the_remedy)
         {TWO_TWO_TWO " --lr -1", "--lr", 2},
         {TWO_TWO_TWO " --row 2", "--row chooses a row of DATA", 2},
         {TWO_TWO_TWO " --activation sigmoit", "did you mean 'sigmoid'", 2},
+        {TWO_TWO_TWO " --html /nowhere/p.html", "/nowhere", 1},
+        {TWO_TWO_TWO " --html - --json", "would mix two results", 2},
+        {TWO_TWO_TWO " --weights w.txt --html w.txt", "would overwrite what is read", 2},
         {TWO_TWO_TWO " --loss cross_entropy --output-activation tanh", "needs the output", 2},
         {"model.safetensors --layers 2,2", "--layers is for a network without a model", 2},
         {"a b c", "'c' is one argument too many", 2},
@@ -294,6 +328,7 @@ Test(cli_explain, wrong_usage_names_the_remedy)
         {"--layers 1,1 --weights 1e200 --input 1e200 --target 0 --activation linear",
          "before step 1", 5},
     };
+    write_text("w.txt", "1 2 3 4 5 6 7 8\n");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         result r = shell("cd '%s' && exec " CLI " explain %s", folder, cases[i].line);
         cr_assert_eq(r.code, cases[i].code, "explain %s: exit code %d: %s", cases[i].line, r.code,

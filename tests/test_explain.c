@@ -250,13 +250,38 @@ Test(explain, frozen_biases_over_ten_thousand_steps)
 /* ---- Words -------------------------------------------------------------------------------------
  */
 
+/* Formulas among the words are formulas: both sides of an equation can be evaluated. */
+static void check_words(const char *name, const char *why)
+{
+    cr_assert_gt(strlen(why), 40, "%s", name);
+    bool inside = false;
+    for (const char *c = why; *c; inside = !inside) {
+        size_t length = strcspn(c, "`");
+        cr_assert(inside || !memchr(c, '^', length), "%s: a formula without backquotes: %.*s", name,
+                  (int)length, c);
+        for (const char *side = c; inside && side < c + length;) {
+            char text[128];
+            const size_t part = strcspn(side, "=`");
+            snprintf(text, sizeof text, "%.*s", (int)part, side);
+            formula f = formula_of(text);
+            for (int i = 0; i < 26; ++i)
+                if (isnan(f.values[i])) f.values[i] = 0.5;
+            cr_assert(isfinite(formula_value(&f)), "%s: %s", name, text);
+            side += part + 1;
+        }
+        c += length;
+        if (*c == '`') ++c;
+        cr_assert(*c || !inside, "%s: a backquote without its other", name);
+    }
+}
+
 Test(explain, every_function_has_a_rule_that_is_true)
 {
     for (int32_t code = 0; bp_activation_name(code); ++code) {
         const bp_rule *rule = bp_activation_rule(code);
         cr_assert_not_null(rule, "activation %s has no row in host/explain/rules.c",
                            bp_activation_name(code));
-        cr_assert_gt(strlen(rule->why), 40, "%s", bp_activation_name(code));
+        check_words(bp_activation_name(code), rule->why);
         for (double z = -4; z <= 4; z += 0.37) {
             /* Among three net inputs, of which softmax takes the sum. */
             const bp_layer layer = {3, 3, code, 0};
@@ -286,7 +311,7 @@ Test(explain, every_loss_has_a_rule_that_is_true)
     for (int32_t loss = 0; bp_loss_name(loss); ++loss) {
         const bp_rule *rule = bp_loss_rule(loss);
         cr_assert_not_null(rule, "loss %s has no row in host/explain/rules.c", bp_loss_name(loss));
-        cr_assert_gt(strlen(rule->why), 40, "%s", bp_loss_name(loss));
+        check_words(bp_loss_name(loss), rule->why);
         size_t checked = 0;
         for (int32_t output = 0; bp_activation_name(output); ++output) {
             const bp_layer layer = {3, 3, output, 0};

@@ -62,6 +62,16 @@ static bp_status glass_job(bp_device *device, int32_t gemm, job_result *result)
     if (status == BP_OK) status = bp_gradcheck(&check, model, device, NULL, NULL);
     if (status == BP_OK) result->accuracy = check.relative_l2;
     bp_gradcheck_free(&check);
+    const float xf[FAULT_INPUTS] = {1, -0.5f, 0.25f};
+    const int32_t label = 1;
+    bp_data *data = NULL;
+    bp_survey survey = {0};
+    if (status == BP_OK)
+        status = bp_data_from_labels(&data, xf, 1, FAULT_INPUTS, &label, FAULT_CLASSES);
+    if (status == BP_OK) status = bp_survey_data(&survey, model, data, 1);
+    if (status == BP_OK) result->epoch_loss = survey.error;
+    bp_survey_free(&survey);
+    bp_data_free(data);
     bp_explain_free(glass);
     bp_model_free(model);
     return status;

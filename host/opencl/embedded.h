@@ -1,4 +1,4 @@
-/* embedded.h - the kernel sources that cmake/EmbedKernels.cmake compiles into the library. */
+/* embedded.h - the kernel sources that cmake/EmbedFiles.cmake compiles into the library. */
 #ifndef BP_OPENCL_EMBEDDED_H
 #define BP_OPENCL_EMBEDDED_H
 
