@@ -165,6 +165,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "setup_seconds", cli_json_number(o->result.setup_seconds));
     json_object_set_new(json, "model", cli_json_text(o->learned ? s->output : NULL));
     json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
+    json_object_set_new(json, "first_not_finite", cli_json_text(*o->began ? o->began : NULL));
     json_object_set_new(json, "profile", cli_profile_json(&s->profile));
     return cli_print_json(stdout, json);
 }
@@ -410,6 +411,9 @@ int cli_train(int argc, char **argv)
          .choice = bp_gemm_name, .help = "matrix multiplication"},
         {.name = "log", .kind = CLI_TEXT, .to.text = &s.log, .value = "FILE.jsonl",
          .help = "one JSON object an epoch"},
+        {.name = "watch-gradients", .kind = CLI_FLAG, .to.code = &s.watch_gradients, .set = 1,
+         .help = "tell of each layer's gradients, dead and saturated units after every epoch, and "
+                 "where a divergence began"},
         {.name = "output", .letter = 'o', .kind = CLI_TEXT, .to.text = &s.output, .value = "MODEL",
          .help = "where to save the model, a safetensors file"},
         cli_profile_option(&s.profile.path),

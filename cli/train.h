@@ -7,6 +7,7 @@
 
 #include "input.h"
 #include "profile.h"
+#include "watch.h"
 
 typedef struct train_settings {
     cli_input input;
@@ -15,6 +16,7 @@ typedef struct train_settings {
     const char *device, *log, *output;
     cli_profile profile;
     double split;
+    int32_t watch_gradients;
     uint64_t seed;
     bp_model_options model;
     bp_train_options how;
@@ -40,6 +42,7 @@ typedef struct train_outcome {
     int signal;       /* that asked for the end, or 0 */
     bool learned;     /* the model is no longer what it started as */
     bool log_failed;
+    char began[CLI_WATCH_TEXT]; /* where a watched training began to diverge; or empty */
     bool has_test;
     bp_metrics test;
 } train_outcome;

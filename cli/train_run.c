@@ -43,11 +43,13 @@ int cli_train_signal(void)
 
 typedef struct observer {
     cli_progress progress;
+    cli_watch *watch;
     FILE *log;
     bool log_failed;
 } observer;
 
-static void write_log(observer *o, const bp_progress *now)
+/* The log's line of an epoch. */
+static json_t *log_json(const bp_progress *now)
 {
     json_t *json = json_object();
     json_object_set_new(json, "epoch", json_integer(now->epoch));
@@ -58,15 +60,25 @@ static void write_log(observer *o, const bp_progress *now)
     json_object_set_new(json, "lr", cli_json_number(now->learning_rate));
     json_object_set_new(json, "seconds", cli_json_number(now->seconds));
     json_object_set_new(json, "samples_per_second", cli_json_number(now->samples_per_second));
-    /* Flushed line by line: others follow it while training goes on. */
+    return json;
+}
+
+/* Flushed line by line: others follow it while training goes on. */
+static void write_log(observer *o, json_t *json)
+{
     if (cli_print_json(o->log, json) != CLI_OK || fflush(o->log) != 0) o->log_failed = true;
 }
 
 static int observe(const bp_progress *now, void *user)
 {
     observer *o = user;
-    cli_progress_update(&o->progress, now);
-    if (now->epoch_done && o->log && !o->log_failed) write_log(o, now);
+    if (now->diverged)
+        cli_progress_end(&o->progress);
+    else
+        cli_progress_update(&o->progress, now);
+    json_t *line = now->epoch_done && o->log && !o->log_failed ? log_json(now) : NULL;
+    cli_watch_update(o->watch, now, line);
+    if (line) write_log(o, line);
     return stop_signal != 0;
 }
 
@@ -89,9 +101,15 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
                   bp_model *model, bp_device *device, const train_sets *sets)
 {
     *out = (train_outcome){.status = BP_OK};
-    observer o = {.progress = cli_progress_begin(command->quiet)};
+    cli_watch watch = {0};
+    observer o = {.progress = cli_progress_begin(command->quiet), .watch = &watch};
     int code = open_log(&o, s->log);
-    if (code >= 0) return code;
+    if (code < 0 && s->watch_gradients)
+        code = cli_watch_begin(&watch, model, sets->train, command->quiet);
+    if (code >= 0) {
+        cli_watch_end(&watch);
+        return code;
+    }
     bp_train_options how = s->how;
     how.seed = s->seed;
     how.progress = observe;
@@ -100,10 +118,14 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
     out->status = bp_train(model, device, sets->train, sets->validation, &how, &out->result);
     cli_progress_end(&o.progress);
     close_log(&o, s->log);
+    snprintf(out->began, sizeof out->began, "%s", watch.began);
+    cli_watch_end(&watch);
     out->log_failed = o.log_failed;
     /* Divergence falls back to the last good epoch, a signal keeps every step. */
     out->learned =
         out->status == BP_ERROR_DIVERGED ? out->result.epochs > 0 : out->result.steps > 0;
+    if (out->status == BP_ERROR_DIVERGED && !s->watch_gradients && !command->quiet)
+        cli_note("--watch-gradients tells in which step and layer it began");
     if (out->status != BP_OK && out->status != BP_ERROR_CANCELLED &&
         out->status != BP_ERROR_DIVERGED)
         return cli_fail(out->status, NULL);

@@ -403,9 +403,13 @@ typedef struct bp_progress {
     double learning_rate;
     double seconds;            /* spent in training so far, evaluation not counted */
     double samples_per_second;
+    struct bp_trainer *trainer; /* the training itself, to be looked at (bp_watch_look); NULL while
+                                   an epoch is under way */
+    int32_t diverged;          /* 1: the training ends here with BP_ERROR_DIVERGED; trainer is as the
+                                  epoch left it */
 } bp_progress;
 
-/* Called about ten times a second and at the end of each epoch. A value other than 0 stops the
+/* Called about ten times a second, at the end of each epoch, and where training diverges. A value other than 0 stops the
  * training at this step boundary with BP_ERROR_CANCELLED; the model then holds what was trained. */
 typedef int (*bp_progress_fn)(const bp_progress *progress, void *user);
 

@@ -1,7 +1,7 @@
 /* backprop_explain.h - the glass box of libbackprop: what a training step computes, number by number.
  *
  * Everything here runs on the reference, in double precision, through the same operations as a
- * training on the device "reference"; no OpenCL is needed. It has three parts:
+ * training on the device "reference"; no OpenCL is needed. It has four parts:
  *
  *   1. Explaining     one sample: net inputs, slopes, effects, deltas, and for every weight the
  *                     three factors of its derivative, beside the central difference
@@ -9,6 +9,8 @@
  *                     both
  *   3. Surveying      a data set: how activations, deltas and gradients are spread, which units
  *                     learn nothing
+ *   4. Watching       a training between epochs, on whatever device: gradients, steps, where a
+ *                     divergence began
  *
  * The intended use:
  *
@@ -233,6 +235,72 @@ typedef struct bp_survey {
 BP_API bp_status bp_survey_data(bp_survey *out, const bp_model *model, const bp_data *data,
                                 size_t rows);
 BP_API void bp_survey_free(bp_survey *survey);
+
+/* ---- 4. Watching -------------------------------------------------------------------------------
+ *
+ * A training under way, layer by layer. In the progress callback of bp_train, between epochs:
+ *
+ *     if (now->epoch_done) bp_watch_look(watch, now->trainer);
+ *     if (now->diverged) bp_watch_trace(watch, now->trainer, &trace);
+ *
+ * Nothing that is looked at changes: the training goes on as if it had not been watched. */
+typedef struct bp_watch bp_watch;
+
+/* What a look may find in a layer; several are added up. */
+#define BP_FINDING_VANISHING 1 /* its gradient is below 1e-3 of the largest, both as root mean squares:
+                                  it gets lost on the way back */
+#define BP_FINDING_EXPLODING 2 /* its deltas are above 1e3 times those of the last layer, both as root
+                                  mean squares: they grow on the way back */
+#define BP_FINDING_FAST 4      /* a step moves its parameters by more than a tenth of their length */
+#define BP_FINDING_SATURATED 8 /* a quarter of its units or more are saturated */
+#define BP_FINDING_DEAD 16     /* a tenth of its units or more are dead */
+
+typedef struct bp_watch_layer {
+    size_t units;
+    double weights;   /* |W, b| */
+    double gradient;  /* |dE/dW, dE/db| of a batch */
+    double update;    /* by how much a step with it moves them */
+    double delta;     /* root mean square of its units' deltas */
+    size_t dead, saturated; /* as in a bp_survey_layer */
+    int32_t findings; /* BP_FINDING_*; only hidden layers have saturated and dead units to be found */
+} bp_watch_layer;
+
+/* model and data are those that the training starts with; data is copied as far as it is needed: at
+ * most `rows` evenly spread rows, 256 or so. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MODEL, BP_ERROR_DATA,
+ * BP_ERROR_MEMORY. */
+BP_API bp_status bp_watch_create(bp_watch **out, const bp_model *model, const bp_data *data,
+                                 size_t rows);
+BP_API void bp_watch_free(bp_watch *watch);
+
+/* Looks at the trainer as it is now, which is also where bp_watch_trace will start from. Errors: those
+ * of the device. */
+BP_API bp_status bp_watch_look(bp_watch *watch, bp_trainer *trainer);
+
+/* Of the last look; all zero before the first, and where there is no such layer. */
+BP_API bp_watch_layer bp_watch_get(const bp_watch *watch, size_t layer);
+
+#define BP_TRACE_NOTHING 0    /* everything stayed finite when it was done again */
+#define BP_TRACE_INPUT 1      /* a sample */
+#define BP_TRACE_ACTIVATION 2 /* row: of the batch; column: unit */
+#define BP_TRACE_ERROR 3      /* of a sample */
+#define BP_TRACE_DELTA 4      /* row: of the batch; column: unit */
+#define BP_TRACE_GRADIENT 5   /* row: unit; column: its input; of a bias the number of inputs */
+#define BP_TRACE_WEIGHT 6     /* after the update; row and column as for the gradient */
+#define BP_TRACE_LOSS 7       /* the sum of the batch's errors, while each is finite */
+
+/* The first number that was not finite. */
+typedef struct bp_trace {
+    int32_t what;        /* BP_TRACE_* */
+    int64_t epoch, step; /* from 1; step of that epoch */
+    size_t layer;        /* where `what` has one */
+    size_t row, column;
+    double value;        /* an infinity or NAN */
+} bp_trace;
+
+/* After an epoch has diverged: does everything again from the last look at finite parameters (from the
+ * start, if there was none), up to the step before the first loss that is not finite; from there operation
+ * by operation, looking at each result. Leaves the trainer there. Errors: those of the device. */
+BP_API bp_status bp_watch_trace(bp_watch *watch, bp_trainer *trainer, bp_trace *out);
 
 #ifdef __cplusplus
 }

@@ -82,6 +82,57 @@ Test(faults_memory, every_allocation_of_an_explanation)
     fail_every_allocation(glass_job);
 }
 
+/* A training that is watched: a look that fails is told of, and the training goes on. */
+typedef struct watching {
+    bp_watch *watch;
+    bp_status status;
+} watching;
+
+static int watch_epoch(const bp_progress *now, void *user)
+{
+    watching *w = user;
+    if (now->epoch_done && w->status == BP_OK) w->status = bp_watch_look(w->watch, now->trainer);
+    return 0;
+}
+
+static bp_status watch_job(bp_device *device, int32_t gemm, job_result *result)
+{
+    float x[FAULT_ROWS * FAULT_INPUTS];
+    int32_t labels[FAULT_ROWS];
+    for (int i = 0; i < FAULT_ROWS * FAULT_INPUTS; ++i) x[i] = sinf((float)(i * i));
+    for (int i = 0; i < FAULT_ROWS; ++i) labels[i] = x[i * FAULT_INPUTS] > 0;
+    memset(result, 0, sizeof *result);
+    const bp_layer layers[] = {{FAULT_INPUTS, FAULT_HIDDEN, BP_ACTIVATION_TANH, 1},
+                               {FAULT_HIDDEN, FAULT_CLASSES, BP_ACTIVATION_SOFTMAX, 1}};
+    bp_data *data = NULL;
+    bp_model *model = NULL;
+    watching w = {.status = BP_OK};
+    bp_train_options options = bp_train_options_default();
+    options.epochs = 2;
+    options.gemm = gemm;
+    options.progress = watch_epoch;
+    options.user = &w;
+    bp_status status =
+        bp_data_from_labels(&data, x, FAULT_ROWS, FAULT_INPUTS, labels, FAULT_CLASSES);
+    if (status == BP_OK) status = bp_model_create_layers(&model, layers, 2, NULL);
+    if (status == BP_OK) status = bp_watch_create(&w.watch, model, data, 8);
+    if (status == BP_OK) status = bp_train(model, device, data, NULL, &options, NULL);
+    if (status == BP_OK) status = w.status;
+    if (status == BP_OK) {
+        fault_parameters(model, result->trained);
+        result->loss = bp_watch_get(w.watch, 0).gradient;
+    }
+    bp_watch_free(w.watch);
+    bp_model_free(model);
+    bp_data_free(data);
+    return status;
+}
+
+Test(faults_memory, every_allocation_of_a_watched_training)
+{
+    fail_every_allocation(watch_job);
+}
+
 Test(faults_memory, every_allocation_of_opening)
 {
     long n = 0;

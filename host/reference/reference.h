@@ -55,4 +55,7 @@ bp_status bp__reference_bytes(double *bytes);
 /* The doubles of a buffer of this engine: gradient checks need more digits than transfers keep. */
 double *bp__reference_numbers(bp__buffer *buffer);
 
+/* Whether an engine is of this kind. */
+bool bp__is_reference(const bp__engine *engine);
+
 #endif

@@ -275,6 +275,11 @@ static const bp__engine_api reference_api = {
     .profile = reference_profile,
 };
 
+bool bp__is_reference(const bp__engine *engine)
+{
+    return engine->api == &reference_api;
+}
+
 bp_status bp__reference_engine_create(bp__engine **out)
 {
     BP_TRY(bp__new_array(out, 1, sizeof **out));

@@ -98,6 +98,17 @@ static bool is_finite(bp_model *model)
     return true;
 }
 
+/* Between epochs, when the trainer may be looked at. */
+static int call_back(run *r)
+{
+    const bp_train_options *options = &r->trainer->options;
+    if (!options->progress) return 0;
+    r->progress.trainer = r->trainer;
+    const int stop = options->progress(&r->progress, options->user);
+    r->progress.trainer = NULL;
+    return stop;
+}
+
 /* One epoch with its validation and its calls back. */
 static bp_status run_epoch(run *r, bp__evaluator *validation)
 {
@@ -119,12 +130,20 @@ static bp_status run_epoch(run *r, bp__evaluator *validation)
     ++result->epochs;
     result->validation_loss = p->validation_loss;
     result->validation_accuracy = p->validation_accuracy;
-    const bp_train_options *options = &r->trainer->options;
     p->epoch_done = 1;
     report(r, (size_t)p->steps, loss);
-    if (options->progress && options->progress(p, options->user) != 0)
-        return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
+    if (call_back(r) != 0) return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
     return BP_OK;
+}
+
+/* The epoch that was the last: what went wrong can still be looked at. */
+static void tell_diverged(run *r)
+{
+    r->progress.epoch_done = 0;
+    r->progress.diverged = 1;
+    bp__hold_error(true);
+    (void)call_back(r);
+    bp__hold_error(false);
 }
 
 static bp_status run_all(run *r, bp_model *model, snapshot *kept, bp__evaluator *validation)
@@ -149,6 +168,7 @@ static bp_status run_all(run *r, bp_model *model, snapshot *kept, bp__evaluator 
                          (long long)e + 1, r->progress.learning_rate);
         }
     }
+    if (status == BP_ERROR_DIVERGED) tell_diverged(r);
     if (status == BP_OK) status = bp__engine_phase(r->trainer->engine, BP__PHASE_NONE);
     return status;
 }

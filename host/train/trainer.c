@@ -115,18 +115,22 @@ void bp_trainer_free(bp_trainer *trainer)
     free(trainer);
 }
 
+bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer)
+{
+    const bp_train_options *options = &trainer->options;
+    return (bp__plan_optimizer){.optimizer = options->optimizer,
+                                .momentum = options->momentum,
+                                .beta1 = options->beta1,
+                                .beta2 = options->beta2,
+                                .epsilon = options->epsilon,
+                                .freeze_bias = options->freeze_bias == 1};
+}
+
 static bp_status make_plan(bp_trainer *trainer, bp__plan **plan, const bp__pass *pass, size_t rows,
                            bool labels, bool keep_gradients)
 {
-    const bp_train_options *options = &trainer->options;
-    const bp__plan_optimizer optimizer = {.optimizer = options->optimizer,
-                                          .momentum = options->momentum,
-                                          .beta1 = options->beta1,
-                                          .beta2 = options->beta2,
-                                          .epsilon = options->epsilon,
-                                          .keep_gradients = keep_gradients,
-
-                                          .freeze_bias = options->freeze_bias == 1};
+    bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
+    optimizer.keep_gradients = keep_gradients;
     BP_TRY(bp__plan_create(plan, trainer->network, rows, labels, true));
     bp_status status = bp__plan_make_train(*plan, &pass->views, &optimizer);
     if (status != BP_OK) { /* half a plan must not be taken for one that is kept */
@@ -136,20 +140,25 @@ static bp_status make_plan(bp_trainer *trainer, bp__plan **plan, const bp__pass 
     return status;
 }
 
-/* Learning rate and bias corrections of `count` steps from now on. */
-static bp_status write_hyper(bp_trainer *trainer, bp__pass *pass)
+void bp__trainer_hyper(const bp_trainer *trainer, size_t steps, float *table)
 {
     const bp_train_options *options = &trainer->options;
     const float rate = bp__learning_rate(options);
     const bool corrected = options->optimizer == BP_OPTIMIZER_ADAM; /* pow is not free */
-    for (size_t s = 0; s < pass->steps; ++s) {
+    for (size_t s = 0; s < steps; ++s) {
         const double t = (double)trainer->step + (double)s + 1;
-        float *row = pass->hyper_table + s * BP__HYPER_COUNT;
+        float *row = table + s * BP__HYPER_COUNT;
         row[BP__HYPER_RATE] = rate;
         if (!corrected) continue;
         row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow((double)options->beta1, t)));
         row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow((double)options->beta2, t)));
     }
+}
+
+/* Of the pass's steps from now on. */
+static bp_status write_hyper(bp_trainer *trainer, bp__pass *pass)
+{
+    bp__trainer_hyper(trainer, pass->steps, pass->hyper_table);
     return bp__view_write(trainer->engine, &pass->views.hyper, pass->hyper_table);
 }
 
@@ -219,8 +228,7 @@ fail:
     return status;
 }
 
-/* Enqueues steps [from, to) of the epoch. */
-static bp_status run_steps(bp_trainer *trainer, size_t from, size_t to)
+bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to)
 {
     const bp__pass *pass = trainer->pass;
     size_t full_steps = trainer->last ? pass->steps - 1 : pass->steps;
@@ -252,7 +260,7 @@ static bp__view losses_view(const bp_trainer *trainer, size_t from, size_t to)
     return view;
 }
 
-static bp_status begin_epoch(bp_trainer *trainer)
+bp_status bp__trainer_begin_epoch(bp_trainer *trainer)
 {
     bp__pass *pass = trainer->pass;
     if (trainer->options.shuffle) {
@@ -273,13 +281,13 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_epoch: give the trainer data first "
                                            "(bp_trainer_set_data)");
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
-    BP_TRY(begin_epoch(trainer));
+    BP_TRY(bp__trainer_begin_epoch(trainer));
     size_t enqueued = 0, known = 0, chunk_steps = 1;
     bool stop = false;
     double last_look = bp__seconds();
     while (enqueued < pass->steps && !stop) {
         size_t next = enqueued + chunk_steps < pass->steps ? enqueued + chunk_steps : pass->steps;
-        BP_TRY(run_steps(trainer, enqueued, next));
+        BP_TRY(bp__trainer_run_steps(trainer, enqueued, next));
         bp__view view = losses_view(trainer, enqueued, next);
         BP_TRY(bp__view_read_behind(trainer->engine, &view, trainer->losses + enqueued));
         known = enqueued; /* all chunks before this one have arrived */

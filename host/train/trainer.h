@@ -49,6 +49,15 @@ typedef int (*bp__chunk_fn)(size_t steps_done, double loss_sum, size_t rows_done
  * stopped it, BP_ERROR_DIVERGED where the loss is not finite. */
 bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn chunk, void *user);
 
+/* The parts of an epoch, for those who look at a training from inside (host/explain/): the epoch's
+ * order and table, with the counter at its first step; then steps [from, to), enqueued. */
+bp_status bp__trainer_begin_epoch(bp_trainer *trainer);
+bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to);
+
+/* The rows of the hyper table [steps][BP__HYPER_COUNT] of the next steps. */
+void bp__trainer_hyper(const bp_trainer *trainer, size_t steps, float *table);
+bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer);
+
 /* The learning rate that the options mean. */
 float bp__learning_rate(const bp_train_options *options);
 

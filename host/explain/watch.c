@@ -1,0 +1,345 @@
+/* watch.c - bp_watch: a training's layers between epochs. Reads from the device, writes nothing but
+ * a batch of its own and the gradients, which every step writes anew. */
+#include "explain/watch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "reference/reference.h"
+
+/* ---- The watch ----------------------------------------------------------------------------------
+ */
+
+void bp__arenas_free(bp__arenas *arenas)
+{
+    free(arenas->parameters);
+    free(arenas->moment1);
+    free(arenas->moment2);
+    *arenas = (bp__arenas){0};
+}
+
+bp_status bp__read_doubles(double **out, bp__engine *engine, const bp__view *view)
+{
+    size_t count;
+    float *values = NULL;
+    *out = NULL;
+    if (!bp__mul_size(&count, view->rows, view->columns)) return bp__fail_memory(SIZE_MAX);
+    BP_TRY(bp__new_array(out, count, sizeof **out));
+    if (bp__is_reference(engine)) {
+        const double *numbers = bp__reference_numbers(view->buffer) + view->offset;
+        for (size_t i = 0; i < count; ++i)
+            (*out)[i] = numbers[i / view->columns * view->stride + i % view->columns];
+        return BP_OK;
+    }
+    bp_status status = bp__new_array(&values, count, sizeof *values);
+    if (status == BP_OK) status = bp__view_read(engine, view, values);
+    for (size_t i = 0; i < count && status == BP_OK; ++i) (*out)[i] = (double)values[i];
+    free(values);
+    if (status != BP_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+bp_status bp__write_doubles(bp__engine *engine, const bp__view *view, const double *values)
+{
+    const size_t count = view->rows * view->columns;
+    if (bp__is_reference(engine)) {
+        double *numbers = bp__reference_numbers(view->buffer) + view->offset;
+        for (size_t i = 0; i < count; ++i)
+            numbers[i / view->columns * view->stride + i % view->columns] = values[i];
+        return BP_OK;
+    }
+    float *rounded = NULL;
+    BP_TRY(bp__new_array(&rounded, count, sizeof *rounded));
+    for (size_t i = 0; i < count; ++i) rounded[i] = (float)values[i];
+    bp_status status = bp__view_write(engine, view, rounded);
+    free(rounded);
+    return status;
+}
+
+static bp_status read_arena(double **out, const bp__network *network, bp__buffer *buffer)
+{
+    *out = NULL;
+    if (!buffer) return BP_OK;
+    const bp__view arena = bp__network_arena(network, buffer);
+    return bp__read_doubles(out, network->engine, &arena);
+}
+
+bp_status bp__arenas_read(bp__arenas *out, const bp__network *network)
+{
+    *out = (bp__arenas){0};
+    bp_status status = read_arena(&out->parameters, network, network->parameters);
+    if (status == BP_OK) status = read_arena(&out->moment1, network, network->moment1);
+    if (status == BP_OK) status = read_arena(&out->moment2, network, network->moment2);
+    if (status != BP_OK) bp__arenas_free(out);
+    return status;
+}
+
+static bp_status copy_model(bp_model **out, const bp_model *model)
+{
+    const bp_model_info shape = bp_model_get_info(model);
+    /* The accessors hand out pointers for writing; here they are only read. */
+    bp_model *source = (bp_model *)(uintptr_t)model;
+    bp_model_options options = bp_model_options_default();
+    bp_layer *layers = NULL;
+    *out = NULL;
+    options.loss = shape.loss;
+    BP_TRY(bp__new_array(&layers, shape.layers, sizeof *layers));
+    for (size_t l = 0; l < shape.layers; ++l) layers[l] = bp_model_get_layer(model, l);
+    bp_status status = bp_model_create_layers(out, layers, shape.layers, &options);
+    for (size_t l = 0; l < shape.layers && status == BP_OK; ++l) {
+        memcpy(bp_model_weights(*out, l), bp_model_weights(source, l),
+               layers[l].inputs * layers[l].outputs * sizeof(float));
+        if (layers[l].bias)
+            memcpy(bp_model_biases(*out, l), bp_model_biases(source, l),
+                   layers[l].outputs * sizeof(float));
+    }
+    free(layers);
+    return status;
+}
+
+/* Evenly spread rows: a file may be sorted by class. */
+static bp_status copy_rows(bp_data **out, const bp_data *data, size_t rows)
+{
+    const bp_data_info info = bp_data_get_info(data);
+    const int32_t *labels = bp_data_labels(data);
+    float *x = NULL, *targets = NULL;
+    int32_t *classes = NULL;
+    bp_status status;
+    if (info.rows < rows) rows = info.rows;
+    BP_TRY_GOTO(bp__new_array(&x, rows * info.features, sizeof *x));
+    BP_TRY_GOTO(bp__new_array(&targets, rows * info.outputs, sizeof *targets));
+    BP_TRY_GOTO(bp__new_array(&classes, rows, sizeof *classes));
+    for (size_t i = 0; i < rows; ++i) {
+        const size_t row = (size_t)((double)i * (double)info.rows / (double)rows);
+        memcpy(x + i * info.features, bp_data_features(data) + row * info.features,
+               info.features * sizeof *x);
+        if (labels)
+            classes[i] = labels[row];
+        else
+            memcpy(targets + i * info.outputs, bp_data_targets(data) + row * info.outputs,
+                   info.outputs * sizeof *targets);
+    }
+    status = labels ? bp_data_from_labels(out, x, rows, info.features, classes, info.outputs)
+                    : bp_data_from_arrays(out, x, rows, info.features, targets, info.outputs);
+fail:
+    free(x);
+    free(targets);
+    free(classes);
+    return status;
+}
+
+bp_status bp_watch_create(bp_watch **out, const bp_model *model, const bp_data *data, size_t rows)
+{
+    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_watch_create: out is NULL");
+    *out = NULL;
+    if (!model || !data || rows == 0)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_watch_create: model, data and rows are needed");
+    const bp_model_info shape = bp_model_get_info(model);
+    BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
+    bp_watch *watch = NULL;
+    bp_status status;
+    BP_TRY(bp__new_array(&watch, 1, sizeof *watch));
+    watch->layer_count = shape.layers;
+    BP_TRY_GOTO(bp__new_array(&watch->layers, shape.layers, sizeof *watch->layers));
+    BP_TRY_GOTO(copy_model(&watch->model, model));
+    BP_TRY_GOTO(copy_model(&watch->now, model));
+    BP_TRY_GOTO(copy_rows(&watch->rows, data, rows));
+    *out = watch;
+    return BP_OK;
+fail:
+    bp_watch_free(watch);
+    return status;
+}
+
+void bp_watch_free(bp_watch *watch)
+{
+    if (!watch) return;
+    bp_model_free(watch->model);
+    bp_model_free(watch->now);
+    bp_data_free(watch->rows);
+    bp__arenas_free(&watch->kept);
+    free(watch->layers);
+    free(watch);
+}
+
+bp_watch_layer bp_watch_get(const bp_watch *watch, size_t layer)
+{
+    if (!watch || !watch->looked || layer >= watch->layer_count) return (bp_watch_layer){0};
+    return watch->layers[layer];
+}
+
+/* ---- Gradients and updates ----------------------------------------------------------------------
+ */
+
+/* Forward, error and backward of the watch's rows on the trainer's own network: the operations of a
+ * step but for the update. */
+static bp_status run_batch(const bp_watch *watch, const bp_trainer *trainer)
+{
+    bp__engine *engine = trainer->engine;
+    const int32_t *labels = bp_data_labels(watch->rows);
+    const bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
+    bp__pass *pass = NULL;
+    bp__plan *plan = NULL;
+    bp__op *ops = NULL;
+    bp__sequence *sequence = NULL;
+    size_t count;
+    bp_status status;
+    BP_TRY_GOTO(bp__pass_create(&pass, engine, NULL, 1, true));
+    BP_TRY_GOTO(bp__plan_create(&plan, trainer->network, bp_data_get_info(watch->rows).rows,
+                                labels != NULL, true));
+    BP_TRY_GOTO(bp__plan_train_ops(&ops, &count, plan, &pass->views, &optimizer));
+    while (count > 0 && ops[count - 1].kind == BP__OP_OPTIMIZER) --count;
+    BP_TRY_GOTO(bp__sequence_create(engine, &sequence, ops, count));
+    BP_TRY_GOTO(bp__view_write(engine, &plan->input, bp_data_features(watch->rows)));
+    BP_TRY_GOTO(labels ? bp__view_write(engine, &plan->labels, labels)
+                       : bp__view_write(engine, &plan->targets, bp_data_targets(watch->rows)));
+    BP_TRY_GOTO(bp__pass_seek(pass, 0));
+    BP_TRY_GOTO(bp__sequence_run(engine, sequence, 1));
+    BP_TRY_GOTO(bp__engine_finish(engine));
+fail:
+    bp__sequence_free(engine, sequence);
+    free(ops);
+    bp__plan_free(plan);
+    bp__pass_free(pass);
+    return status;
+}
+
+/* A copy; all zero where there is nothing to copy. */
+static bp_status copy(double **out, const double *values, size_t count)
+{
+    BP_TRY(bp__new_array(out, count, sizeof **out));
+    if (values) memcpy(*out, values, count * sizeof *values);
+    return BP_OK;
+}
+
+/* *out [arena] = the parameters that the trainer's next step would make of the gradients. */
+static bp_status update(double **out, const bp_trainer *trainer, const bp__arenas *now,
+                        const double *gradients)
+{
+    const size_t size = trainer->network->arena_size;
+    const bp__plan_optimizer how = bp__trainer_optimizer(trainer);
+    float row[BP__HYPER_COUNT] = {0};
+    double hyper[BP__HYPER_COUNT], *m1 = NULL, *m2 = NULL;
+    bp_status status = copy(out, now->parameters, size);
+    if (status == BP_OK) status = copy(&m1, now->moment1, size);
+    if (status == BP_OK) status = copy(&m2, now->moment2, size);
+    if (status == BP_OK) {
+        bp__trainer_hyper(trainer, 1, row);
+        for (int i = 0; i < BP__HYPER_COUNT; ++i) hyper[i] = (double)row[i];
+        bp__reference_optimizer(*out, gradients, m1, m2, size, hyper, how.optimizer,
+                                (double)how.momentum, (double)how.beta1, (double)how.beta2,
+                                (double)how.epsilon);
+    }
+    free(m1);
+    free(m2);
+    return status;
+}
+
+/* |a - b| (b NULL: |a|) over a layer's weights and biases; what lies between them is padding, and
+ * zero. */
+static double norm_of(const bp__layer_views *views, bool biases, const double *a, const double *b)
+{
+    size_t end = views->weights.offset + views->weights.rows * views->weights.stride;
+    if (biases && views->bias.buffer) end = views->bias.offset + views->bias.stride;
+    double sum = 0;
+    for (size_t i = views->weights.offset; i < end; ++i) {
+        const double value = a[i] - (b ? b[i] : 0);
+        sum += value * value;
+    }
+    return sqrt(sum);
+}
+
+/* ---- Findings -----------------------------------------------------------------------------------
+ */
+
+static double root_mean_square(const bp_watch *watch, size_t l)
+{
+    const bp_layer layer = bp_model_get_layer(watch->model, l);
+    return watch->layers[l].gradient /
+           sqrt((double)layer.outputs * (double)(layer.inputs + (layer.bias ? 1 : 0)));
+}
+
+static void find(bp_watch *watch)
+{
+    const size_t last = watch->layer_count - 1;
+    double largest = 0;
+    for (size_t l = 0; l <= last; ++l) largest = fmax(largest, root_mean_square(watch, l));
+    for (size_t l = 0; l <= last; ++l) {
+        bp_watch_layer *layer = &watch->layers[l];
+        const double size = root_mean_square(watch, l);
+        layer->findings = 0;
+        if (size < 1e-3 * largest) layer->findings |= BP_FINDING_VANISHING;
+        if (layer->delta > 1e3 * watch->layers[last].delta) layer->findings |= BP_FINDING_EXPLODING;
+        if (layer->update > 0.1 * layer->weights) layer->findings |= BP_FINDING_FAST;
+        if (l == last) continue;
+        if (layer->saturated > 0 && 4 * layer->saturated >= layer->units)
+            layer->findings |= BP_FINDING_SATURATED;
+        if (layer->dead > 0 && 10 * layer->dead >= layer->units) layer->findings |= BP_FINDING_DEAD;
+    }
+}
+
+static bp_status measure(bp_watch *watch, const bp_trainer *trainer, const bp__arenas *now)
+{
+    const bp__network *network = trainer->network;
+    double *gradients = NULL, *after = NULL;
+    bp_status status;
+    BP_TRY_GOTO(run_batch(watch, trainer));
+    BP_TRY_GOTO(read_arena(&gradients, network, network->gradients));
+    BP_TRY_GOTO(update(&after, trainer, now, gradients));
+    for (size_t l = 0; l < watch->layer_count; ++l) {
+        const bp__layer_views *views = &network->values[l];
+        watch->layers[l].weights = norm_of(views, true, now->parameters, NULL);
+        watch->layers[l].gradient = norm_of(views, true, gradients, NULL);
+        watch->layers[l].update =
+            norm_of(views, trainer->options.freeze_bias != 1, after, now->parameters);
+    }
+fail:
+    free(gradients);
+    free(after);
+    return status;
+}
+
+static bool is_finite(const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (!isfinite(values[i])) return false;
+    return true;
+}
+
+bp_status bp_watch_look(bp_watch *watch, bp_trainer *trainer)
+{
+    if (!watch || !trainer)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_watch_look: watch and trainer are needed");
+    bp__arenas now;
+    bp_survey survey = {0};
+    bp_status status;
+    BP_TRY(bp__arenas_read(&now, trainer->network));
+    BP_TRY_GOTO(bp_trainer_get_model(trainer, watch->now));
+    BP_TRY_GOTO(measure(watch, trainer, &now));
+    BP_TRY_GOTO(bp_survey_data(&survey, watch->now, watch->rows, SIZE_MAX));
+    for (size_t l = 0; l < watch->layer_count; ++l) {
+        watch->layers[l].units = survey.layers[l].units;
+        watch->layers[l].delta = survey.layers[l].deltas.rms;
+        watch->layers[l].dead = survey.layers[l].dead;
+        watch->layers[l].saturated = survey.layers[l].saturated;
+    }
+    find(watch);
+    watch->looked = true;
+    /* What has gone wrong already is no place to start from. */
+    if (is_finite(now.parameters, trainer->network->arena_size)) {
+        bp__arenas_free(&watch->kept);
+        watch->kept = now;
+        now = (bp__arenas){0};
+        watch->epoch = trainer->epoch;
+        watch->step = trainer->step;
+    }
+fail:
+    bp_survey_free(&survey);
+    bp__arenas_free(&now);
+    return status;
+}
