@@ -214,6 +214,8 @@ static json_t *example_json(const explain_view *view, bp_device *reference, floa
     json_object_set_new(json, "error", cli_json_number(error));
     json_object_set_new(json, "said", cli_json_text(said));
     json_object_set_new(json, "truth", cli_json_text(truth));
+    json_object_set_new(json, "right",
+                        classes ? json_boolean(strcmp(said, truth) == 0) : json_null());
     json_object_set_new(json, "picture", picture_json(view, x));
     return json;
 }

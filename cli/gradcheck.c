@@ -84,18 +84,25 @@ static int print_json(const bp_model *model, const bp_gradcheck_result *r, const
     return cli_print_json(stdout, json);
 }
 
+/* "3→7", a weight from unit 3 to unit 7, or "bias 7". */
+enum { PLACE = 64 };
+static const char *place_text(char text[PLACE], const bp_gradcheck_parameter *p)
+{
+    if (p->bias)
+        snprintf(text, PLACE, "bias %zu", p->to + 1);
+    else
+        snprintf(text, PLACE, "%zu→%zu", p->from + 1, p->to + 1);
+    return text;
+}
+
 static void print_worst(const bp_gradcheck_result *r, size_t l)
 {
     const bp_gradcheck_layer *layer = &r->layers[l];
     for (size_t i = 0; i < layer->worst_count; ++i) {
         const bp_gradcheck_parameter *p = &layer->worst[i];
-        char name[96];
-        if (p->bias)
-            snprintf(name, sizeof name, "bias of unit %zu", p->to + 1);
-        else
-            snprintf(name, sizeof name, "weight %zu→%zu", p->from + 1, p->to + 1);
-        printf("         %-20s gradient %.9g, central difference %.9g\n", name, p->gradient,
-               p->numerical);
+        char place[PLACE];
+        printf("         %s: gradient %.9g, central difference %.9g\n", place_text(place, p),
+               p->gradient, p->numerical);
     }
 }
 
@@ -103,17 +110,21 @@ static void print_text(const bp_model *model, const bp_gradcheck_result *r, cons
 {
     printf("%zu of %zu derivatives of %zu sample%s, error %.6g, in double precision\n\n",
            r->checked, r->parameters, r->rows, cli_s(r->rows), r->error);
-    printf("layer    shape        function        checked  worst relative  relative L2  %s\n",
-           device ? "device" : "");
+    printf(
+        "layer    shape        function        checked  relative L2  worst    at              %s\n",
+        device ? "device" : "");
     for (size_t l = 0; l < r->layer_count; ++l) {
         const bp_layer about = bp_model_get_layer(model, l);
         const bp_gradcheck_layer *layer = &r->layers[l];
-        char shape[48], gpu[CLI_NUMBER] = "";
+        char shape[48], place[PLACE] = "", gpu[CLI_NUMBER] = "";
         snprintf(shape, sizeof shape, "%zu x %zu", about.outputs, about.inputs);
         if (device) snprintf(gpu, sizeof gpu, "%.2g", layer->device_error);
-        printf("%-8zu %-12s %-12s %10zu %15.2g %12.2g  %-8s%s\n", l + 1, shape,
-               bp_activation_name(about.activation), layer->checked, layer->max_relative_error,
-               layer->relative_l2, gpu,
+        if (layer->worst_count > 0) place_text(place, &layer->worst[0]);
+        /* An arrow is three bytes and one column. */
+        const int width = strchr(place, ' ') ? 15 : 17;
+        printf("%-8zu %-12s %-12s %10zu %12.2g  %-8.2g %-*s %s%s\n", l + 1, shape,
+               bp_activation_name(about.activation), layer->checked, layer->relative_l2,
+               layer->max_relative_error, width, place, gpu,
                !layer->passed          ? "  WRONG"
                : !layer->device_passed ? "  WRONG on the device"
                                        : "");

@@ -37,7 +37,9 @@ size_t cli_network_options(cli_network *network, cli_option rows[CLI_NETWORK_OPT
          .value = "NAME",
          .choice = bp_activation_name,
          .first = BP_ACTIVATION_AUTO,
-         .help = "of the last layer; auto: like the others, with cross_entropy softmax"},
+         .help =
+             "of the last layer; auto: like the others, or what the loss goes with (cross_entropy: "
+             "softmax)"},
         {.name = "loss",
          .kind = CLI_CHOICE,
          .to.code = &network->loss,
@@ -72,18 +74,22 @@ int cli_make_network(bp_model **model, const cli_command *command, const cli_net
     const size_t count = widths.count - 1;
     const int32_t hidden =
         network->activation == BP_ACTIVATION_AUTO ? BP_ACTIVATION_SIGMOID : network->activation;
-    int32_t output = network->output_activation;
-    if (output == BP_ACTIVATION_AUTO)
-        output = network->loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_SOFTMAX : hidden;
+    const bool automatic = network->output_activation == BP_ACTIVATION_AUTO;
     bp_layer layers[CLI_WIDTHS];
     for (size_t l = 0; l < count; ++l)
         layers[l] = (bp_layer){.inputs = widths.widths[l],
                                .outputs = widths.widths[l + 1],
-                               .activation = l + 1 < count ? hidden : output,
+                               .activation = hidden,
                                .bias = network->bias};
     bp_model_options options = bp_model_options_default();
     options.loss = network->loss;
     options.seed = network->seed;
+    int32_t *output = &layers[count - 1].activation;
+    *output = automatic ? hidden : network->output_activation;
     bp_status status = bp_model_create_layers(model, layers, count, &options);
+    /* A loss may want an output of its own, as cross_entropy wants softmax. */
+    for (*output = 0; automatic && status == BP_ERROR_ARGUMENT && bp_activation_name(*output);
+         ++*output)
+        status = bp_model_create_layers(model, layers, count, &options);
     return status == BP_OK ? -1 : cli_fail(status, NULL);
 }

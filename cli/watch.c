@@ -200,8 +200,8 @@ static void trace(cli_watch *watch, const bp_progress *now)
 
 static void print_layer(size_t l, const bp_watch_layer *layer)
 {
-    fprintf(stderr, "  layer %-3zu weights %-9.4g gradient %-9.3g step %.3g", l + 1,
-            layer->weights, layer->gradient, layer->update);
+    fprintf(stderr, "  layer %-3zu weights %-9.4g gradient %-9.3g step %.3g", l + 1, layer->weights,
+            layer->gradient, layer->update);
     if (layer->dead > 0) fprintf(stderr, "  %zu of %zu dead", layer->dead, layer->units);
     if (layer->saturated > 0)
         fprintf(stderr, "  %zu of %zu saturated", layer->saturated, layer->units);

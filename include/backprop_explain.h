@@ -1,4 +1,5 @@
-/* backprop_explain.h - the glass box of libbackprop: what a training step computes, number by number.
+/* backprop_explain.h - the glass box of libbackprop: what a training step computes, number by
+ * number.
  *
  * Everything here runs on the reference, in double precision, through the same operations as a
  * training on the device "reference"; no OpenCL is needed. It has four parts:
@@ -33,7 +34,8 @@
 extern "C" {
 #endif
 
-/* ---- 1. Explaining ---------------------------------------------------------------------------- */
+/* ---- 1. Explaining ----------------------------------------------------------------------------
+ */
 
 /* One sample in one network, whose parameters it holds in double precision. */
 typedef struct bp_explain bp_explain;
@@ -56,8 +58,8 @@ BP_API bp_status bp_explain_create(bp_explain **out, const bp_model *model,
                                    const bp_explain_options *options);
 BP_API void bp_explain_free(bp_explain *explain);
 
-/* x [inputs] and target [outputs], copied; for classes the target is 1 at the class and 0 elsewhere.
- * Errors: BP_ERROR_ARGUMENT, BP_ERROR_DATA (a value that is not finite). */
+/* x [inputs] and target [outputs], copied; for classes the target is 1 at the class and 0
+ * elsewhere. Errors: BP_ERROR_ARGUMENT, BP_ERROR_DATA (a value that is not finite). */
 BP_API bp_status bp_explain_sample(bp_explain *explain, const double *x, const double *target);
 
 /* The parameters, W_l [outputs][inputs] and b_l [outputs] (NULL without bias), to be read and
@@ -89,15 +91,15 @@ BP_API bp_explained bp_explain_get(const bp_explain *explain);
  * dE/da_k, delta dE/dz_k = effect * slope. Of a weight to unit k from unit i of the layer before:
  *   dE/dw = effect_k * slope_k * input_i
  * Softmax is the one function whose outputs all depend on each net input: its slope is da_k/dz_k,
- * and its delta has the paths through the other outputs j as well, `coupled` = sum over j other than
- * k of effect_j da_j/dz_k. delta = effect * slope + coupled, for all functions. */
+ * and its delta has the paths through the other outputs j as well, `coupled` = sum over j other
+ * than k of effect_j da_j/dz_k. delta = effect * slope + coupled, for all functions. */
 typedef struct bp_explained_layer {
     size_t inputs, outputs;
     int32_t activation_code; /* BP_ACTIVATION_* */
     int32_t bias, frozen;    /* 1 or 0: there are biases; they keep their values */
     const double *input;     /* [inputs]: the sample, or the activations of the layer before */
     const double *net, *activation, *slope, *effect, *coupled, *delta; /* [outputs] */
-    const double *weights, *weight_gradients;           /* [outputs][inputs]: w and dE/dw */
+    const double *weights, *weight_gradients; /* [outputs][inputs]: w and dE/dw */
     const double *weight_numerical; /* [outputs][inputs], central difference; NAN where left out */
     const double *weights_after;    /* [outputs][inputs], after the step */
     const double *biases, *bias_gradients, *bias_numerical, *biases_after; /* [outputs], or NULL */
@@ -114,9 +116,9 @@ BP_API bp_status bp_explain_steps(bp_explain *explain, size_t count, double *err
 /* E of the sample with the present parameters. */
 BP_API bp_status bp_explain_error(bp_explain *explain, double *error);
 
-/* What a function is, how its derivative comes about. Formulas are in z (net input), a (activation),
- * t (target), n (number of outputs), s (sum of e^z over the layer), with + - * / ^ ( ), e, ln, max, min,
- * abs, "X if C else Y". */
+/* What a function is, how its derivative comes about. Formulas are in z (net input), a
+ * (activation), t (target), n (number of outputs), s (sum of e^z over the layer), with + - * / ^ (
+ * ), e, ln, max, min, abs, "X if C else Y". */
 typedef struct bp_rule {
     const char *formula;    /* a from z; of a loss, the term of one output, summed over them */
     const char *derivative; /* da/dz; of a loss, dE/da of one output */
@@ -149,11 +151,11 @@ typedef struct bp_gradcheck_options {
 BP_API bp_gradcheck_options bp_gradcheck_options_default(void);
 
 /* One derivative. relative_error is |gradient - numerical| over the largest of: both, the root mean
- * square of those of the layer, and what rounding of E leaves uncertain of numerical, divided by the
- * tolerance. */
+ * square of those of the layer, and what rounding of E leaves uncertain of numerical, divided by
+ * the tolerance. */
 typedef struct bp_gradcheck_parameter {
-    size_t layer, to, from;   /* from is 0 for a bias */
-    int32_t bias;             /* 1: the bias of unit `to` */
+    size_t layer, to, from; /* from is 0 for a bias */
+    int32_t bias;           /* 1: the bias of unit `to` */
     double gradient, numerical, relative_error;
 } bp_gradcheck_parameter;
 
@@ -161,35 +163,37 @@ typedef struct bp_gradcheck_parameter {
 
 typedef struct bp_gradcheck_layer {
     size_t parameters, checked;
-    size_t kinks;               /* of those checked: at a corner of a function like relu, where
-                                   derivatives from both sides differ and the gradient is between */
+    size_t kinks; /* of those checked: at a corner of a function like relu, where
+                     derivatives from both sides differ and the gradient is between */
     double max_relative_error;
-    double relative_l2;         /* of all that were checked: |gradient - numerical| / |numerical| */
-    double device_error;        /* relative, over all parameters: |device - reference| over the larger
-                                   of |reference| and 1/100 of the gradient that an error with
-                                   derivative 1 at every output would have. NAN without a device */
+    double relative_l2;  /* of all that were checked: |gradient - numerical| / |numerical| */
+    double device_error; /* relative, over all parameters: |device - reference| over the larger
+                            of |reference| and 1/100 of the gradient that an error with
+                            derivative 1 at every output would have. NAN without a device */
     int32_t passed, device_passed; /* 1 or 0; device_passed is 1 without a device */
     size_t worst_count;
     bp_gradcheck_parameter worst[BP_GRADCHECK_WORST]; /* the largest relative errors first */
 } bp_gradcheck_layer;
 
 typedef struct bp_gradcheck_result {
-    size_t rows;                /* of the batch */
-    double error;               /* E, its mean */
+    size_t rows;  /* of the batch */
+    double error; /* E, its mean */
     size_t parameters, checked, kinks;
     double max_relative_error, relative_l2;
-    double device_error;        /* the largest of all layers; NAN without a device */
-    int32_t passed;             /* 1: everything agrees */
-    int32_t wrong_layer, device_wrong_layer; /* where it goes wrong: the last layer that did not pass,
-                                   since on the way back what is wrong stays wrong. -1: none */
+    double device_error; /* the largest of all layers; NAN without a device */
+    int32_t passed;      /* 1: everything agrees */
+    int32_t wrong_layer,
+        device_wrong_layer; /* where it goes wrong: the last layer that did not pass,
+                  since on the way back what is wrong stays wrong. -1: none */
     size_t layer_count;
     bp_gradcheck_layer *layers; /* [layer_count], the caller's: bp_gradcheck_free */
 } bp_gradcheck_result;
 
-/* device may be NULL: the reference alone is checked. data is encoded and fits the model; NULL: random
- * numbers in -1..1, targets in 0.2..0.8, or random labels with cross-entropy. options may be NULL.
- * Gradients that do not agree are no error: see passed. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MODEL,
- * BP_ERROR_DATA, BP_ERROR_MEMORY, BP_ERROR_DIVERGED (E is not finite); with a device as bp_train. */
+/* device may be NULL: the reference alone is checked. data is encoded and fits the model; NULL:
+ * random numbers in -1..1, targets in 0.2..0.8, or random labels with cross-entropy. options may be
+ * NULL. Gradients that do not agree are no error: see passed. Errors: BP_ERROR_ARGUMENT,
+ * BP_ERROR_MODEL, BP_ERROR_DATA, BP_ERROR_MEMORY, BP_ERROR_DIVERGED (E is not finite); with a
+ * device as bp_train. */
 BP_API bp_status bp_gradcheck(bp_gradcheck_result *out, const bp_model *model, bp_device *device,
                               const bp_data *data, const bp_gradcheck_options *options);
 BP_API void bp_gradcheck_free(bp_gradcheck_result *result);
@@ -204,28 +208,28 @@ BP_API void bp_gradcheck_free(bp_gradcheck_result *result);
 typedef struct bp_histogram {
     double reach;
     uint64_t bins[BP_HISTOGRAM_BINS];
-    uint64_t count;     /* of finite values */
-    uint64_t zeros;     /* of them exactly 0 */
-    uint64_t not_finite; /* further values, in no bin */
+    uint64_t count;             /* of finite values */
+    uint64_t zeros;             /* of them exactly 0 */
+    uint64_t not_finite;        /* further values, in no bin */
     double min, max, mean, rms; /* of the finite ones; 0 where there are none */
 } bp_histogram;
 
 typedef struct bp_survey_layer {
     size_t units;
-    bp_histogram weights;        /* and biases */
-    bp_histogram activations;    /* of all units and samples */
+    bp_histogram weights;     /* and biases */
+    bp_histogram activations; /* of all units and samples */
     bp_histogram deltas;
     bp_histogram gradient_norms; /* log10 |dE/dW, dE/db| of each sample; norms of 0 count as zeros
                                     and are in no bin */
     size_t dead;                 /* units whose slope is 0 for every sample: they learn nothing */
-    size_t saturated;            /* units whose slope is below 1/100 of their function's steepest for
-                                    9 samples of 10, and not always 0: they hardly learn */
+    size_t saturated; /* units whose slope is below 1/100 of their function's steepest for
+                         9 samples of 10, and not always 0: they hardly learn */
 } bp_survey_layer;
 
 typedef struct bp_survey {
-    size_t rows;             /* that were looked at: the first ones */
-    double error;            /* their mean */
-    double *errors;          /* [rows] */
+    size_t rows;    /* that were looked at: the first ones */
+    double error;   /* their mean */
+    double *errors; /* [rows] */
     size_t layer_count;
     bp_survey_layer *layers; /* [layer_count] */
 } bp_survey;
@@ -247,33 +251,36 @@ BP_API void bp_survey_free(bp_survey *survey);
 typedef struct bp_watch bp_watch;
 
 /* What a look may find in a layer; several are added up. */
-#define BP_FINDING_VANISHING 1 /* its gradient is below 1e-3 of the largest, both as root mean squares:
-                                  it gets lost on the way back */
-#define BP_FINDING_EXPLODING 2 /* its deltas are above 1e3 times those of the last layer, both as root
-                                  mean squares: they grow on the way back */
-#define BP_FINDING_FAST 4      /* a step moves its parameters by more than a tenth of their length */
+#define BP_FINDING_VANISHING                                                                       \
+    1 /* its gradient is below 1e-3 of the largest, both as root mean squares:                     \
+         it gets lost on the way back */
+#define BP_FINDING_EXPLODING                                                                       \
+    2                     /* its deltas are above 1e3 times those of the last layer, both as root  \
+                             mean squares: they grow on the way back */
+#define BP_FINDING_FAST 4 /* a step moves its parameters by more than a tenth of their length */
 #define BP_FINDING_SATURATED 8 /* a quarter of its units or more are saturated */
 #define BP_FINDING_DEAD 16     /* a tenth of its units or more are dead */
 
 typedef struct bp_watch_layer {
     size_t units;
-    double weights;   /* |W, b| */
-    double gradient;  /* |dE/dW, dE/db| of a batch */
-    double update;    /* by how much a step with it moves them */
-    double delta;     /* root mean square of its units' deltas */
+    double weights;         /* |W, b| */
+    double gradient;        /* |dE/dW, dE/db| of a batch */
+    double update;          /* by how much a step with it moves them */
+    double delta;           /* root mean square of its units' deltas */
     size_t dead, saturated; /* as in a bp_survey_layer */
-    int32_t findings; /* BP_FINDING_*; only hidden layers have saturated and dead units to be found */
+    int32_t
+        findings; /* BP_FINDING_*; only hidden layers have saturated and dead units to be found */
 } bp_watch_layer;
 
 /* model and data are those that the training starts with; data is copied as far as it is needed: at
- * most `rows` evenly spread rows, 256 or so. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MODEL, BP_ERROR_DATA,
- * BP_ERROR_MEMORY. */
+ * most `rows` evenly spread rows, 256 or so. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MODEL,
+ * BP_ERROR_DATA, BP_ERROR_MEMORY. */
 BP_API bp_status bp_watch_create(bp_watch **out, const bp_model *model, const bp_data *data,
                                  size_t rows);
 BP_API void bp_watch_free(bp_watch *watch);
 
-/* Looks at the trainer as it is now, which is also where bp_watch_trace will start from. Errors: those
- * of the device. */
+/* Looks at the trainer as it is now, which is also where bp_watch_trace will start from. Errors:
+ * those of the device. */
 BP_API bp_status bp_watch_look(bp_watch *watch, bp_trainer *trainer);
 
 /* Of the last look; all zero before the first, and where there is no such layer. */
@@ -294,12 +301,13 @@ typedef struct bp_trace {
     int64_t epoch, step; /* from 1; step of that epoch */
     size_t layer;        /* where `what` has one */
     size_t row, column;
-    double value;        /* an infinity or NAN */
+    double value; /* an infinity or NAN */
 } bp_trace;
 
-/* After an epoch has diverged: does everything again from the last look at finite parameters (from the
- * start, if there was none), up to the step before the first loss that is not finite; from there operation
- * by operation, looking at each result. Leaves the trainer there. Errors: those of the device. */
+/* After an epoch has diverged: does everything again from the last look at finite parameters (from
+ * the start, if there was none), up to the step before the first loss that is not finite; from
+ * there operation by operation, looking at each result. Leaves the trainer there. Errors: those of
+ * the device. */
 BP_API bp_status bp_watch_trace(bp_watch *watch, bp_trainer *trainer, bp_trace *out);
 
 #ifdef __cplusplus

@@ -120,7 +120,7 @@ function exampleCard(example, pictures) {
     pictures.push(example.picture);
     picture = `<canvas data-picture="${pictures.length - 1}" role="img" aria-label="Row ${example.row}"></canvas>`;
   }
-  return `<li class="example ${example.said === example.truth ? "right" : "wrong"}">${picture}<span>row ${example.row}</span>
+  return `<li class="example ${example.right === null ? "" : example.right ? "right" : "wrong"}">${picture}<span>row ${example.row}</span>
     <span>said ${escaped(example.said)}</span><span>is ${escaped(example.truth)}</span>
     <span>E = ${digits(example.error, 4)}</span></li>`;
 }

@@ -44,7 +44,7 @@ function layoutOf(width) {
 function shade(value, largest) {
   const share = largest > 0 && Number.isFinite(value) ? Math.min(1, Math.abs(value) / largest) : 0;
   const color = value < 0 ? "var(--negative)" : "var(--positive)";
-  return `color-mix(in oklab, ${color} ${Math.round(10 + 75 * share)}%, var(--card))`;
+  return `color-mix(in oklab, ${color} ${Math.round(8 + 44 * share)}%, var(--card))`;
 }
 
 function largestOf(values) {
@@ -59,7 +59,7 @@ function svgLine(layout, l, to, from, weight, largest) {
   const x1 = layout.x(l) + layout.half.x, y1 = layout.y(l, from);
   const x2 = layout.x(l + 1) - layout.half.x, y2 = layout.y(l + 1, to);
   const item = { kind: "weight", layer: l, to, from };
-  const width = known ? 1 + 5 * Math.sqrt(share) : 1;
+  const width = known ? 1 + (layout.dense ? 3.5 : 5) * Math.sqrt(share) : 1;
   const sign = !known || value === 0 ? "unknown" : value < 0 ? "negative" : "positive";
   const title = `weight ${weightName(l, to, from)}, ${digits(weight.value)}`;
   return `<g class="edge ${sign}${chosenClass(item)}" data-item='${JSON.stringify(item)}' role="button"

@@ -217,14 +217,14 @@ function slopeBlock(place, k) {
 
 /* net as a sum, and below each term its derivative with respect to the chosen weight. */
 function inputBlock(l, to, from) {
-  const MOST = 3;
+  const MOST = 2;
   const cells = [];
   const chosen = from === null ? -1 : from;
   const first = shown[l].map((_, i) => i).sort((a, b) => (b === chosen) - (a === chosen) || a - b);
   for (const i of first.slice(0, MOST))
     cells.push([mrow(weightSymbol(l, to, i), mo("·"), outputSymbol(l, i)),
       i === chosen ? outputSymbol(l, i) : "<mn>0</mn>", i === chosen]);
-  if (unitCount(l) > Math.min(MOST, shown[l].length)) cells.push([mo("…"), "<mn>0</mn>", false]);
+  if (unitCount(l) > MOST) cells.push([mo("…"), "<mn>0</mn>", false]);
   if (data.architecture[l].bias) cells.push([biasSymbol(l, to), from === null ? "<mn>1</mn>" : "<mn>0</mn>", from === null]);
   const own = from === null ? biasSymbol(l, to) : weightSymbol(l, to, from);
   const value = from === null ? 1 : outputOf(l, from);

@@ -16,9 +16,10 @@ double bp__steepest(int32_t activation)
     /* A softmax output's slope is a (1 - a). */
     if (activation == BP_ACTIVATION_SOFTMAX) return 0.25;
     double steepest = 0;
-    for (double z = -4; z <= 4; z += 0.125)
-        steepest =
-            fmax(steepest, bp__reference_slope(activation, bp__reference_activate(activation, z)));
+    for (int i = -32; i <= 32; ++i) {
+        const double a = bp__reference_activate(activation, i / 8.0);
+        steepest = fmax(steepest, bp__reference_slope(activation, a));
+    }
     return steepest;
 }
 

@@ -209,8 +209,21 @@ static double target_of(const bp__plan *plan, size_t row, size_t k)
     return (size_t)label == k;
 }
 
-/* Cross-entropy through softmax, E = -sum_k t_k ln a_k: the effects -t_k / a_k, the slopes
- * da_k/dz_k, and the paths through the other outputs, da_j/dz_k = -a_j a_k. */
+/* Cross-entropy, E = -sum_k t_k ln a_k: the effects -t_k / a_k. */
+static void open_cross_entropy(bp__xray *xray)
+{
+    const bp__plan *plan = xray->glass->plan;
+    const bp__xray_layer *last = &xray->layers[plan->network->layer_count - 1];
+    const double *a = bp__glass_numbers(&last->activation);
+    double *effect = bp__glass_numbers(&last->effect);
+    for (size_t i = 0; i < plan->rows * last->net.columns; ++i) {
+        const double t = target_of(plan, i / last->net.columns, i % last->net.columns);
+        effect[i] = t == 0 ? 0 : -t / a[i] / (double)plan->rows;
+    }
+}
+
+/* The slopes of a softmax, da_k/dz_k, and the paths through the other outputs, da_j/dz_k = -a_j
+ * a_k. */
 static void open_softmax(bp__xray *xray)
 {
     const bp__plan *plan = xray->glass->plan;
@@ -218,13 +231,11 @@ static void open_softmax(bp__xray *xray)
     const size_t units = last->net.columns;
     for (size_t i = 0; i < plan->rows; ++i) {
         const double *a = bp__glass_numbers(&last->activation) + i * units;
-        double *effect = bp__glass_numbers(&last->effect) + i * units;
+        const double *effect = bp__glass_numbers(&last->effect) + i * units;
         double *slope = bp__glass_numbers(&last->slope) + i * units;
         double *coupled = bp__glass_numbers(&last->coupled) + i * units;
         double through_all = 0;
         for (size_t k = 0; k < units; ++k) {
-            const double t = target_of(plan, i, k);
-            effect[k] = t == 0 ? 0 : -t / a[k] / (double)plan->rows;
             slope[k] = a[k] * (1 - a[k]);
             through_all += effect[k] * a[k];
         }
@@ -247,7 +258,10 @@ bp_status bp__xray_run(bp__xray *xray)
 {
     const bp__network *network = xray->glass->network;
     BP_TRY(bp__glass_run(xray->glass, xray->sequence));
-    if (network->layers[network->layer_count - 1].activation == BP_ACTIVATION_SOFTMAX)
+    const bool softmax =
+        network->layers[network->layer_count - 1].activation == BP_ACTIVATION_SOFTMAX;
+    if (xray->from_net && softmax) open_cross_entropy(xray);
+    if (softmax)
         open_softmax(xray);
     else if (xray->from_net)
         divide_by_slope(xray);
