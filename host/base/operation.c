@@ -96,3 +96,11 @@ size_t bp__view_extent(const bp__view *view)
     const size_t columns = view->transposed ? view->rows : view->columns;
     return bp__round_up(columns, view->stride) / view->stride * view->panel_step;
 }
+
+bp__view bp__view_rows(const bp__view *view, size_t first, size_t count)
+{
+    bp__view part = *view;
+    part.offset += first * view->stride;
+    part.rows = count;
+    return part;
+}

@@ -173,6 +173,9 @@ bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, 
 /* Where element (row, column) of a view lies in its buffer. */
 size_t bp__view_index(const bp__view *view, size_t row, size_t column);
 
+/* Rows [first, first + count) of a view that is not transposed. */
+bp__view bp__view_rows(const bp__view *view, size_t first, size_t count);
+
 /* The elements from a view's first to the end of its last row or panel. */
 size_t bp__view_extent(const bp__view *view);
 
