@@ -37,9 +37,9 @@ int cli_eval(int argc, char **argv)
     cli_command command = {
         .name = "eval",
         .usage = "MODEL DATA [OPTIONS]",
-        .summary = "Measures MODEL on DATA: a CSV file, an IDX file with --labels, a folder with "
-                   "the four MNIST-style files, or - for CSV from standard input. DATA is raw, as "
-                   "it was for train: the model knows how to scale it.",
+        .summary = "Measures MODEL on DATA: a file of CSV, NumPy (NPY, NPZ), IDX, FANN or libsvm, "
+                   "a folder with the four MNIST-style files, or - for standard input. DATA is "
+                   "raw, as it was for train: the model knows how to scale it.",
         .examples = "  backprop eval iris.safetensors iris-test.csv\n"
                     "  backprop eval mnist.safetensors mnist/ --json\n"
                     "  backprop eval mnist.safetensors t10k-images.gz --labels t10k-labels.gz\n",

@@ -13,12 +13,6 @@ static const char *task_name(int32_t code)
     return code >= 0 && code <= BP_TASK_REGRESS ? names[code] : NULL;
 }
 
-static const char *format_name(int32_t code)
-{
-    static const char *const names[] = {"auto", "csv", "idx"};
-    return code >= 0 && code <= BP_FORMAT_IDX ? names[code] : NULL;
-}
-
 static const char *part_name(int32_t code)
 {
     static const char *const names[] = {"train", "test"};
@@ -47,13 +41,13 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], b
          .kind = CLI_TEXT,
          .to.text = &input->labels,
          .value = "FILE",
-         .help = "IDX file of labels that belongs to DATA"},
+         .help = "IDX or NPY file of labels that belongs to DATA"},
         {.name = "target",
          .kind = CLI_TEXT,
          .to.text = &input->target,
          .value = "COL",
-         .help = "CSV column to be predicted, by name or number (-1: the last); several joined by "
-                 "commas for regression",
+         .help = "column of a table to be predicted, by name or number (-1: the last); several "
+                 "joined by commas for regression",
          .fallback = with_model ? "as in training" : "the last"},
         {.name = "task",
          .kind = CLI_CHOICE,
@@ -66,8 +60,8 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], b
          .kind = CLI_CHOICE,
          .to.code = &input->format,
          .value = "NAME",
-         .choice = format_name,
-         .help = "of DATA; auto: told by its content"},
+         .choice = bp_format_name,
+         .help = "of DATA; auto: told by its content; npy: NPZ archives, too"},
         {.name = "header",
          .kind = CLI_FLAG,
          .to.code = &input->header,
@@ -89,7 +83,7 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], b
          .to.code = &input->part,
          .value = "NAME",
          .choice = part_name,
-         .help = "of a folder with the four MNIST-style files"},
+         .help = "of a folder with the four MNIST-style files, or an NPZ archive with x_test"},
     };
     memcpy(rows, table, sizeof table);
     return with_model ? CLI_INPUT_OPTIONS : CLI_INPUT_OPTIONS - 1;
@@ -182,7 +176,7 @@ int cli_load_for_model(bp_data **out, const cli_command *command, const char *pa
 {
     *out = NULL;
     bp_load_options options = cli_input_load_options(input);
-    options.test_part = bp_data_is_folder(path) ? input->part : 0;
+    options.test_part = bp_data_has_test_part(path) ? input->part : 0;
     options.schema = bp_model_get_schema(model);
     options.need_target = need_target;
     bp_data *raw;

@@ -325,7 +325,7 @@ int cli_predict(int argc, char **argv)
         .usage = "MODEL DATA|- [OPTIONS]",
         .summary = "Prints MODEL's answer for every row of DATA, one a line: the class, or the "
                    "values in their own units. DATA is raw, as it was for train, with or without "
-                   "the target column; - reads CSV from standard input.",
+                   "the target column; - reads standard input.",
         .examples = "  backprop predict iris.safetensors new.csv\n"
                     "  backprop predict iris.safetensors - --proba < new.csv\n"
                     "  backprop predict mnist.safetensors mnist/ --show 8\n",

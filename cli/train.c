@@ -352,12 +352,13 @@ int cli_train(int argc, char **argv)
         {.name = "validation", .kind = CLI_TEXT, .to.text = &s.validation, .value = "FILE",
          .help = "data to measure on after every epoch"},
         {.name = "validation-labels", .kind = CLI_TEXT, .to.text = &s.validation_labels,
-         .value = "FILE", .help = "IDX file of labels that belongs to it"},
+         .value = "FILE", .help = "IDX or NPY file of labels that belongs to it"},
         {.name = "validation-split", .kind = CLI_DOUBLE, .to.wide = &s.split, .value = "F",
          .min = 0, .max = 1, .below = true, .help = "or this share of DATA, split off at random",
          .fallback = "0, none"},
         {.name = "test", .kind = CLI_TEXT, .to.text = &s.test, .value = "FILE",
-         .help = "data to measure on at the end; a folder's test part is by itself"},
+         .help = "data to measure on at the end; the test part of a folder or an archive is by "
+                 "itself"},
         {.name = "test-labels", .kind = CLI_TEXT, .to.text = &s.test_labels, .value = "FILE",
          .help = "IDX file of labels that belongs to it"},
     };
@@ -421,9 +422,9 @@ int cli_train(int argc, char **argv)
     cli_command command = {
         .name = "train",
         .usage = "DATA [OPTIONS]",
-        .summary = "Trains a network on DATA: a CSV file, an IDX file with --labels, a folder with "
-                   "the four MNIST-style files, or - for CSV from standard input. Ctrl-C ends the "
-                   "training and keeps what was learned.",
+        .summary = "Trains a network on DATA: a file of CSV, NumPy (NPY, NPZ), IDX, FANN or "
+                   "libsvm, a folder with the four MNIST-style files, or - for standard input. "
+                   "Ctrl-C ends the training and keeps what was learned.",
         .examples = "  backprop train iris.csv -o iris.safetensors\n"
                     "  backprop train prices.csv --target price --validation-split 0.2\n"
                     "  backprop train mnist/ --hidden 256,128 --epochs 20 -o mnist.safetensors\n",

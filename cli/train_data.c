@@ -21,7 +21,7 @@ static int load_other(bp_data **out, const cli_command *command, const train_set
 {
     bp_load_options options = cli_input_load_options(&s->input);
     options.labels = labels;
-    options.test_part = test_part && bp_data_is_folder(path);
+    options.test_part = test_part && bp_data_has_test_part(path);
     options.schema = schema;
     options.need_target = 1;
     bp_data *raw;
@@ -123,8 +123,8 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
     if (bp_data_get_info(raw).task == BP_TASK_AUTO) {
         bp_data_free(raw);
         return cli_error(CLI_INPUT,
-                         "%s: has no target to learn from (the labels of an IDX file are given "
-                         "with --labels)",
+                         "%s: has no target to learn from (the labels of an IDX or NPY file are "
+                         "given with --labels)",
                          s->data);
     }
     if (s->split > 0) code = split(&raw, &rest, command, s);
@@ -137,7 +137,7 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
                           s->validation_labels, false);
     if (code < 0 && s->test)
         code = load_other(&sets->test, command, s, schema, s->test, s->test_labels, true);
-    else if (code < 0 && bp_data_is_folder(s->data))
+    else if (code < 0 && bp_data_has_test_part(s->data))
         code = load_other(&sets->test, command, s, schema, s->data, NULL, true);
     bp_schema_free(schema);
     if (code >= 0) cli_train_free(sets);

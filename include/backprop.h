@@ -162,6 +162,13 @@ typedef struct bp_schema bp_schema;
 #define BP_FORMAT_AUTO 0
 #define BP_FORMAT_CSV 1
 #define BP_FORMAT_IDX 2
+#define BP_FORMAT_NPY 3    /* NumPy's arrays: NPY files and NPZ archives */
+#define BP_FORMAT_FANN 4   /* training data of FANN */
+#define BP_FORMAT_LIBSVM 5 /* sparse text of LIBSVM and SVMlight */
+
+/* "csv"; NULL for an unknown code, -2 for an unknown name. */
+BP_API const char *bp_format_name(int32_t format);
+BP_API int32_t bp_format_from_name(const char *name);
 
 /* Regression: x [rows][features], targets [rows][outputs]; both copied. Errors: BP_ERROR_ARGUMENT,
  * BP_ERROR_MEMORY, BP_ERROR_DATA (a value that is not finite; the text names row and column). */
@@ -174,28 +181,38 @@ BP_API bp_status bp_data_from_labels(bp_data **out, const float *x, size_t rows,
 
 typedef struct bp_load_options {
     size_t size;
-    const char *labels;  /* IDX: the label file; NULL: none, or known from the folder */
-    const char *target;  /* CSV: target column by name or by number from 1 (negative from the end);
-                            several joined by commas for regression; NULL: the last column */
+    const char *labels;  /* of IDX and NPY: the file of labels; NULL: none, or known by its name */
+    const char *target;  /* of tables: target column by name or by number from 1 (negative from the
+                            end); several joined by commas for regression; NULL: the last column, or
+                            what the format says */
     int32_t task;        /* BP_TASK_*; auto: text or few-valued integers mean classification */
     int32_t format;      /* BP_FORMAT_*; auto: told by content */
     int32_t header;      /* CSV: -1 find out, 0 none, 1 the first line */
     char delimiter;      /* CSV: 0 find out, or one of , ; tab */
-    int32_t test_part;   /* folder of four IDX files: 0 the training part, 1 the test part */
+    int32_t test_part;   /* of what has two parts (bp_data_has_test_part): 1 the test part */
     const bp_schema *schema; /* read columns as this schema knows them (eval, predict); NULL: free */
     int32_t need_target; /* with schema: 1 the target must be there (eval), 0 it may be (predict) */
 } bp_load_options;
 
 BP_API bp_load_options bp_load_options_default(void);
 
-/* Reads a CSV file, an IDX file (plain or gzip), or a folder that holds the four MNIST-style files.
- * path "-" reads CSV from standard input. options may be NULL.
- * Errors: BP_ERROR_IO, BP_ERROR_DATA (the text names file and line or byte), BP_ERROR_MEMORY,
- * BP_ERROR_ARGUMENT (options that do not go together). */
+/* Reads a file of any of the formats, plain or gzip, or a folder that holds the four MNIST-style
+ * files. docs/formats.md says what each of them means. path "-" reads standard input. options may be
+ * NULL. Errors: BP_ERROR_IO, BP_ERROR_DATA (the text names the file and the line or byte),
+ * BP_ERROR_MEMORY, BP_ERROR_ARGUMENT (options that do not go together). */
 BP_API bp_status bp_data_load(bp_data **out, const char *path, const bp_load_options *options);
 
-/* 1 if path is a folder that holds the four MNIST-style files, so that its test part can be loaded. */
-BP_API int bp_data_is_folder(const char *path);
+/* Reads paths[count] as one data set, the rows of the first file first: all of one format, with the
+ * same columns; what is a number or a category is decided over all of them. labels (may be NULL):
+ * labels[i], where it is not NULL, is the file of labels of paths[i]; options->labels is then NULL.
+ * Errors as above, BP_ERROR_DATA also where the files do not go together. */
+BP_API bp_status bp_data_load_files(bp_data **out, const char *const *paths,
+                                    const char *const *labels, size_t count,
+                                    const bp_load_options *options);
+
+/* 1 if path holds a training and a test part: a folder with the four MNIST-style files, or an NPZ
+ * archive with the arrays x_test and y_test. */
+BP_API int bp_data_has_test_part(const char *path);
 
 BP_API void bp_data_free(bp_data *data);
 
@@ -207,6 +224,7 @@ typedef struct bp_data_info {
     int32_t task;           /* BP_TASK_*; BP_TASK_AUTO where there is no target */
     int32_t encoded;
     size_t missing;         /* cells that were missing in the file */
+    int32_t format;         /* BP_FORMAT_* of the file; BP_FORMAT_AUTO for arrays */
     size_t image_height, image_width; /* 0 where the rows are not pictures */
 } bp_data_info;
 

@@ -4,6 +4,7 @@
 #define BP_TESTS_DATA_SUPPORT_H
 
 #include <criterion/criterion.h>
+#include <locale.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "backprop.h"
 #include "data/data.h"
+#include "data/load.h"
 
 #define UNUSED __attribute__((unused))
 
@@ -83,6 +85,24 @@ UNUSED static bp_data *must_load(const char *text, const bp_load_options *option
     bp_status status = load_text(&data, text, options);
     cr_assert_eq(status, BP_OK, "\"%.60s\": %s", text, bp_last_error());
     return data;
+}
+
+/* Loads a file of these bytes without a file: for the many damaged ones. */
+UNUSED static bp_status load_bytes(bp_data **out, const void *bytes, size_t size,
+                                   const bp_load_options *options)
+{
+    bp_load_options o = options ? *options : bp_load_options_default();
+    bp__input *input = calloc(1, sizeof *input);
+    *out = NULL;
+    input->path = strdup("bytes");
+    input->bytes = malloc(size + 1);
+    input->size = size;
+    memcpy(input->bytes, bytes, size);
+    input->bytes[size] = '\0';
+    bp_status status = bp__find_kind(&input->kind, o.format, input->bytes, size, input->path);
+    if (status == BP_OK) status = bp__load_inputs(out, input, 1, &o);
+    bp__inputs_free(input, 1);
+    return status;
 }
 
 /* The status and every one of the words, separated by '|', in the error's text. */
@@ -234,6 +254,14 @@ UNUSED static bp_status use_data(bp_data *data)
     bp_data_free(second);
     bp_data_free(data);
     return BP_OK;
+}
+
+/* Loads bytes and does everything with the data: a read_function for mutate. */
+UNUSED static bp_status use_bytes(const char *bytes, size_t size)
+{
+    bp_data *data;
+    bp_status status = load_bytes(&data, bytes, size, NULL);
+    return status == BP_OK ? use_data(data) : status;
 }
 
 #endif

@@ -154,7 +154,7 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --loss mse", "half_squared"},
         {"train $D --task clasify", "did you mean 'classify'"},
         {"train $D --gemm fast", "native"},
-        {"train $D --format npz", "csv"},
+        {"train $D --format xml", "csv"},
         {"train $D --delimiter ab", "--delimiter"},
         {"train $D --header --no-header", "--no-header"},
         {"train $D --hidden 8,x", "x"},

@@ -351,7 +351,7 @@ Test(bad, shapes)
                    "a,b\n",
                    NULL, "UTF-16");
     expect_bad_csv("PK\3\4abcdefgh", NULL, "zip");
-    expect_bad_csv("\x93NUMPY\1", NULL, "NumPy");
+    expect_bad_csv("\x93NUMPY\1", NULL, "NPY");
 }
 
 Test(bad, nul_bytes_are_found_where_they_are)
@@ -405,7 +405,7 @@ Test(bad, options)
     expect_error(bp_data_load(&data, path, &o), BP_ERROR_ARGUMENT, "test part");
     o = bp_load_options_default();
     o.labels = "x";
-    expect_error(bp_data_load(&data, path, &o), BP_ERROR_DATA, "is not IDX|labels");
+    expect_error(bp_data_load(&data, path, &o), BP_ERROR_DATA, "is CSV|labels");
     o.format = BP_FORMAT_CSV;
     expect_error(bp_data_load(&data, path, &o), BP_ERROR_ARGUMENT, "labels");
     o = bp_load_options_default();

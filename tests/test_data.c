@@ -1,63 +1,10 @@
-/* test_data.c - data sets from arrays, what can be asked of them, splits, and what happens when the
- * memory runs out. */
+/* test_data.c - data sets from arrays, what can be asked of them, and splits. */
 #include "data_support.h"
 
 #include <float.h>
-#include <jansson.h>
 #include <math.h>
 
 #include "data/data.h"
-
-/* ---- memory that runs out ----
- *
- * The C library's allocator with a counter before it: the n-th allocation after failing_after was
- * set fails, and what is allocated and not released is known. The sanitizers have allocators of
- * their own, so not with them. */
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-#define HAVE_FAILING_MEMORY 1
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void __libc_free(void *block);
-
-static long failing_after = -1, outstanding; /* -1: never */
-static bool counting;
-
-static bool fails(void)
-{
-    return counting && failing_after >= 0 && failing_after-- == 0;
-}
-
-void *malloc(size_t size)
-{
-    if (fails()) return NULL;
-    void *block = __libc_malloc(size);
-    if (counting && block) ++outstanding;
-    return block;
-}
-
-void *calloc(size_t count, size_t size)
-{
-    if (fails()) return NULL;
-    void *block = __libc_calloc(count, size);
-    if (counting && block) ++outstanding;
-    return block;
-}
-
-void *realloc(void *old, size_t size)
-{
-    if (fails()) return NULL;
-    void *block = __libc_realloc(old, size);
-    if (counting && block && !old) ++outstanding;
-    return block;
-}
-
-void free(void *block)
-{
-    if (counting && block) --outstanding;
-    __libc_free(block);
-}
-#endif
 
 /* ---- arrays ---- */
 
@@ -410,81 +357,4 @@ Test(plain, numbers_stand_as_they_are)
     expect_error(bp_data_encode_plain(&encoded, raw, 1, 1, BP_TASK_AUTO), BP_ERROR_DATA,
                  "'a' holds text");
     bp_data_free(raw);
-}
-
-/* ---- memory ---- */
-
-#ifdef HAVE_FAILING_MEMORY
-/* Everything once: load, split, learn, apply, copy, to JSON and back. */
-static bp_status whole_way(const char *path, const char *labels)
-{
-    bp_data *data = NULL, *first = NULL, *second = NULL, *encoded = NULL;
-    bp_schema *schema = NULL, *copy = NULL;
-    char *json = NULL;
-    bp_load_options options = bp_load_options_default();
-    options.labels = labels;
-    bp_status status = bp_data_load(&data, path, &options);
-    if (status == BP_OK) status = bp_data_split(&first, &second, data, 0.4, 1);
-    if (status == BP_OK) status = bp_schema_learn(&schema, first);
-    if (status == BP_OK) status = bp_schema_apply(&encoded, schema, second);
-    if (status == BP_OK) status = bp_schema_to_json(&json, schema);
-    if (status == BP_OK) status = bp_schema_from_json(&copy, json);
-    bp_data_free(data);
-    if (status == BP_OK) {
-        data = NULL;
-        options.schema = copy;
-        status = bp_data_load(&data, path, &options);
-        bp_data_free(data);
-    }
-    bp_data_free(first);
-    bp_data_free(second);
-    bp_data_free(encoded);
-    bp_schema_free(schema);
-    bp_schema_free(copy);
-    free(json);
-    return status;
-}
-
-static void check_every_allocation(const char *path, const char *labels)
-{
-    cr_assert_eq(whole_way(path, labels), BP_OK, "%s", bp_last_error());
-    long n = 0;
-    for (bp_status status = BP_ERROR_MEMORY; status != BP_OK; ++n) {
-        outstanding = 0;
-        failing_after = n;
-        counting = true;
-        status = whole_way(path, labels);
-        counting = false;
-        bool reached = failing_after < 0;
-        failing_after = -1;
-        cr_assert(status == BP_ERROR_MEMORY || (status == BP_OK && !reached),
-                  "allocation %ld: %s: %s", n, bp_status_name(status), bp_last_error());
-        cr_assert_eq(outstanding, 0, "allocation %ld: %ld blocks are left", n, outstanding);
-        cr_assert_lt(n, 100000);
-    }
-    cr_assert_gt(n, 50, "only %ld allocations", n);
-}
-#endif
-
-Test(memory, every_allocation_may_fail)
-{
-#ifdef HAVE_FAILING_MEMORY
-    /* Not those inside jansson 2.14: its lexer loses characters without a word when its buffer
-     * cannot grow, which nobody outside can see. */
-    json_set_alloc_funcs(__libc_malloc, __libc_free);
-    const char text[] =
-        "a,b,,b,c,t\n1,x,1,7,9,u\n2,?,2,7,9,v\n3,y,5,7,9,u\n4,q,6,7,9,v\n9,q,?,7,9,u\n";
-    write_bytes(in_folder("a.csv"), text, sizeof text - 1);
-    check_every_allocation(in_folder("a.csv"), NULL);
-    write_gzip(in_folder("a.csv.gz"), text, sizeof text - 1);
-    check_every_allocation(in_folder("a.csv.gz"), NULL);
-    const char regression[] = "a;b;t\n1;x;1.5\n2;y;2.5\n3;x;3.5\n4;z;4.5\n";
-    write_bytes(in_folder("r.csv"), regression, sizeof regression - 1);
-    check_every_allocation(in_folder("r.csv"), NULL);
-    write_bytes(in_folder("i"), "\0\0\x0B\2\0\0\0\4\0\0\0\1\0\1\0\2\0\3\0\4", 20);
-    write_gzip(in_folder("l.gz"), "\0\0\x08\1\0\0\0\4\0\1\0\1", 12);
-    check_every_allocation(in_folder("i"), in_folder("l.gz"));
-#else
-    cr_skip_test("needs the allocator of glibc, and no sanitizer");
-#endif
 }

@@ -189,10 +189,10 @@ Test(idx, folder_of_four)
                      i % 2 ? "labels" : "images", joint, i % 2 ? 1 : 3, suffix);
         store(names[0], pictures(6, 2, 2));
         store(names[1], labels(6, 3));
-        cr_assert_eq(bp_data_is_folder(in_folder(".")), 0, "two of four");
+        cr_assert_eq(bp_data_has_test_part(in_folder(".")), 0, "two of four");
         store(names[2], pictures(4, 2, 2));
         store(names[3], labels(4, 3));
-        cr_assert_eq(bp_data_is_folder(in_folder(".")), 1);
+        cr_assert_eq(bp_data_has_test_part(in_folder(".")), 1);
         bp_load_options options = bp_load_options_default();
         for (int test = 0; test < 2; ++test) {
             options.test_part = test;
@@ -212,8 +212,8 @@ Test(idx, folder_of_four)
         expect_error(bp_data_load(&data, in_folder("."), &options), BP_ERROR_IO, "t10k-labels");
         for (int i = 0; i < 4; ++i) unlink(in_folder(names[i]));
     }
-    cr_assert_eq(bp_data_is_folder("/nonexistent"), 0);
-    cr_assert_eq(bp_data_is_folder(NULL), 0);
+    cr_assert_eq(bp_data_has_test_part("/nonexistent"), 0);
+    cr_assert_eq(bp_data_has_test_part(NULL), 0);
 }
 
 Test(idx, labels_beside_the_pictures)
@@ -353,10 +353,10 @@ Test(bad, pairs_that_do_not_match)
     expect_error(bp_data_load(&data, in_folder("p"), &options), BP_ERROR_DATA,
                  "label 5 (from 0) is 2147483647");
     f = HEADER(0x0D, 6);
-    for (int i = 0; i < 6; ++i) put_big(&f, 0, 4);
+    for (int i = 0; i < 6; ++i) put_big(&f, i == 4 ? 0x3FC00000 : 0x3F800000, 4);
     options.labels = store("float", f);
     expect_error(bp_data_load(&data, in_folder("p"), &options), BP_ERROR_DATA,
-                 "integers were expected");
+                 "byte 24: label 4 (from 0) is 1.5|whole number");
     options.labels = in_folder("none");
     expect_error(bp_data_load(&data, in_folder("p"), &options), BP_ERROR_IO, "none");
     options.labels = store("l", labels(6, 2));

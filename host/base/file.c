@@ -47,29 +47,60 @@ static bp_status read_all(char **out, size_t *size, int fd, const char *path, si
     return BP_OK;
 }
 
+/* Opens a regular file; *about is what fstat says of it. */
+static bp_status open_regular(int *fd, struct stat *about, const char *path)
+{
+    /* O_NONBLOCK: opening a FIFO that nobody writes must not hang. */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0) return bp__fail(BP_ERROR_IO, "%s: %s", path, strerror(errno));
+    bp_status status = BP_OK;
+    if (fstat(*fd, about) != 0)
+        status = bp__fail(BP_ERROR_IO, "%s: %s", path, strerror(errno));
+    else if (S_ISDIR(about->st_mode))
+        status = bp__fail(BP_ERROR_IO, "%s: is a folder, a file was expected", path);
+    else if (!S_ISREG(about->st_mode))
+        status =
+            bp__fail(BP_ERROR_IO, "%s: not a regular file (pipe the data in with \"-\")", path);
+    if (status != BP_OK) close(*fd);
+    return status;
+}
+
 bp_status bp__file_read(char **out, size_t *size, const char *path, size_t limit)
 {
+    int fd;
+    struct stat about;
     *out = NULL;
     *size = 0;
     if (strcmp(path, "-") == 0)
         return read_all(out, size, STDIN_FILENO, "standard input", 0, limit);
-    /* O_NONBLOCK: opening a FIFO that nobody writes must not hang. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return bp__fail(BP_ERROR_IO, "%s: %s", path, strerror(errno));
-    struct stat about;
-    bp_status status = BP_OK;
-    if (fstat(fd, &about) != 0)
-        status = bp__fail(BP_ERROR_IO, "%s: %s", path, strerror(errno));
-    else if (S_ISDIR(about.st_mode))
-        status = bp__fail(BP_ERROR_IO, "%s: is a folder, a file was expected", path);
-    else if (!S_ISREG(about.st_mode))
-        status =
-            bp__fail(BP_ERROR_IO, "%s: not a regular file (pipe the data in with \"-\")", path);
-    else if ((uintmax_t)about.st_size > limit)
+    BP_TRY(open_regular(&fd, &about, path));
+    bp_status status;
+    if ((uintmax_t)about.st_size > limit)
         status = bp__fail(BP_ERROR_IO, "%s: %jd bytes, larger than the %zu that can be read", path,
                           (intmax_t)about.st_size, limit);
     else
         status = read_all(out, size, fd, path, (size_t)about.st_size, limit);
+    close(fd);
+    return status;
+}
+
+bp_status bp__file_start(char *out, size_t wanted, size_t *got, const char *path)
+{
+    int fd;
+    struct stat about;
+    bp_status status = BP_OK;
+    *got = 0;
+    BP_TRY(open_regular(&fd, &about, path));
+    while (*got < wanted) {
+        ssize_t more = read(fd, out + *got, wanted - *got);
+        if (more == 0) break;
+        if (more < 0 && errno == EINTR) continue;
+        if (more < 0) {
+            status = bp__fail(BP_ERROR_IO, "%s: %s", path, strerror(errno));
+            break;
+        }
+        *got += (size_t)more;
+    }
     close(fd);
     return status;
 }

@@ -11,6 +11,9 @@
  * larger than `limit` bytes, folders and devices are BP_ERROR_IO. */
 bp_status bp__file_read(char **out, size_t *size, const char *path, size_t limit);
 
+/* The first bytes of a regular file, *got of them, at most `wanted`. */
+bp_status bp__file_start(char *out, size_t wanted, size_t *got, const char *path);
+
 /* A file being written beside its final place. */
 typedef struct bp__atomic_file bp__atomic_file;
 

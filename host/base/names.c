@@ -31,6 +31,14 @@ int32_t bp__code_of(const bp__name *table, const char *name)
     }
 
 /* clang-format off */
+BP__FAMILY(format,
+    {"auto", BP_FORMAT_AUTO},
+    {"csv", BP_FORMAT_CSV},
+    {"idx", BP_FORMAT_IDX},
+    {"npy", BP_FORMAT_NPY},
+    {"fann", BP_FORMAT_FANN},
+    {"libsvm", BP_FORMAT_LIBSVM})
+
 BP__FAMILY(activation,
     {"auto", BP_ACTIVATION_AUTO},
     {"linear", BP_ACTIVATION_LINEAR},

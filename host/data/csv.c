@@ -3,6 +3,7 @@
  * mark, LF or CR or CRLF, spaces around cells, blank lines at the end, no last newline. */
 #include "data/csv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 
 typedef struct cutter {
     bp__csv *csv;
-    char *next, *end; /* *end is '\0' */
+    bp__csv_part *part; /* the last one */
+    char *next, *end;   /* *end is '\0' */
     size_t cells, cell_capacity, line_capacity;
     uint32_t line;       /* of next, from 1 */
     uint32_t blank_line; /* the first blank line that nothing has followed yet, or 0 */
@@ -19,7 +21,7 @@ typedef struct cutter {
 
 static bool is_space(const cutter *c, char byte)
 {
-    return byte == ' ' || (byte == '\t' && c->csv->delimiter != '\t');
+    return byte == ' ' || (byte == '\t' && c->part->delimiter != '\t');
 }
 
 static bp_status fail_nul(const cutter *c)
@@ -27,7 +29,7 @@ static bp_status fail_nul(const cutter *c)
     return bp__fail(BP_ERROR_DATA,
                     "%s, line %u: a NUL byte at byte offset %zu; a text file was "
                     "expected (a spreadsheet or UTF-16 file must be saved as CSV in UTF-8)",
-                    c->csv->source, c->line, (size_t)(c->next - c->csv->bytes));
+                    c->part->source, c->line, (size_t)(c->next - c->part->bytes));
 }
 
 /* Past a line's end if there is one at next; CRLF counts as one. */
@@ -59,7 +61,7 @@ static bp_status cut_quoted(cutter *c, char **stop)
         } else if (byte == '\0') {
             if (c->next < c->end) return fail_nul(c);
             return bp__fail(BP_ERROR_DATA, "%s, line %u: a quote opens here and is never closed",
-                            c->csv->source, opened);
+                            c->part->source, opened);
         } else if (byte == '\n' || (byte == '\r' && c->next[1] != '\n')) {
             ++c->line;
         }
@@ -70,13 +72,13 @@ static bp_status cut_quoted(cutter *c, char **stop)
     *stop = out;
     while (is_space(c, *c->next)) ++c->next;
     char byte = *c->next;
-    if (byte == c->csv->delimiter || byte == '\n' || byte == '\r' || c->next == c->end)
+    if (byte == c->part->delimiter || byte == '\n' || byte == '\r' || c->next == c->end)
         return BP_OK;
     if (byte == '\0') return fail_nul(c);
     return bp__fail(BP_ERROR_DATA,
                     "%s, line %u: \"%c\" after a closing quote; a quote inside quotes "
                     "is written twice",
-                    c->csv->source, c->line, byte);
+                    c->part->source, c->line, byte);
 }
 
 /* To the delimiter or newline that ends the cell. */
@@ -94,7 +96,7 @@ static bp_status cut_plain(cutter *c, char **stop)
 /* One record into cells; next is then after its newline. */
 static bp_status cut_record(cutter *c)
 {
-    bp__csv *csv = c->csv;
+    bp__csv_part *part = c->part;
     for (;;) {
         while (is_space(c, *c->next)) ++c->next;
         char *start = c->next, *stop = NULL;
@@ -106,9 +108,9 @@ static bp_status cut_record(cutter *c)
             BP_TRY(cut_plain(c, &stop));
         }
         if (c->cells == c->cell_capacity)
-            BP_TRY(bp__grow(&csv->cell, &c->cell_capacity, c->cells + 1, sizeof *csv->cell));
-        csv->cell[c->cells++] = (uint32_t)(start - csv->bytes);
-        bool more = *c->next == csv->delimiter;
+            BP_TRY(bp__grow(&part->cell, &c->cell_capacity, c->cells + 1, sizeof *part->cell));
+        part->cell[c->cells++] = (uint32_t)(start - part->bytes);
+        bool more = *c->next == part->delimiter;
         if (more)
             ++c->next;
         else
@@ -121,7 +123,7 @@ static bp_status cut_record(cutter *c)
 static bool skip_blank_line(cutter *c)
 {
     char *s = c->next;
-    while (*s == ' ' || (*s == '\t' && c->csv->delimiter != '\t')) ++s;
+    while (*s == ' ' || (*s == '\t' && c->part->delimiter != '\t')) ++s;
     if (*s != '\n' && *s != '\r' && s != c->end) return false;
     if (c->blank_line == 0) c->blank_line = c->line;
     c->next = s;
@@ -129,47 +131,53 @@ static bool skip_blank_line(cutter *c)
     return true;
 }
 
+static bp_status fail_ragged(const cutter *c, size_t found)
+{
+    const bp__csv_part *part = c->part, *first = c->csv->parts;
+    char name[8] = {'"', part->delimiter, '"', 0}, as[160];
+    if (part->records > 0 || part == first)
+        snprintf(as, sizeof as, "on line %u", part->line[0]);
+    else
+        snprintf(as, sizeof as, "in %.140s", first->source);
+    return bp__fail(BP_ERROR_DATA,
+                    "%s, line %u: %zu cells found, %zu expected as %s (the delimiter is %s)",
+                    part->source, part->line[part->records], found, c->csv->sheet.columns, as,
+                    part->delimiter == '\t' ? "tab" : name);
+}
+
 static bp_status check_record(const cutter *c, size_t found)
 {
-    const bp__csv *csv = c->csv;
-    uint32_t line = csv->line[csv->records];
+    const bp__csv_part *part = c->part;
     if (c->blank_line)
         return bp__fail(BP_ERROR_DATA,
                         "%s, line %u: a blank line in the middle of the data; remove "
                         "it",
-                        csv->source, c->blank_line);
-    if (csv->records == 0 && found > BP__CSV_COLUMNS_LIMIT)
+                        part->source, c->blank_line);
+    if (found > BP__COLUMNS_LIMIT && part->records == 0)
         return bp__fail(BP_ERROR_DATA,
                         "%s, line %u: %zu columns, at most %zu can be read; is the "
                         "table transposed?",
-                        csv->source, line, found, BP__CSV_COLUMNS_LIMIT);
-    if (csv->records > 0 && found != csv->columns) {
-        char name[8] = {'"', csv->delimiter, '"', 0};
-        return bp__fail(BP_ERROR_DATA,
-                        "%s, line %u: %zu cells found, %zu expected as on line %u "
-                        "(the delimiter is %s)",
-                        csv->source, line, found, csv->columns, csv->line[0],
-                        csv->delimiter == '\t' ? "tab" : name);
-    }
-    return BP_OK;
+                        part->source, part->line[0], found, BP__COLUMNS_LIMIT);
+    return found == c->csv->sheet.columns ? BP_OK : fail_ragged(c, found);
 }
 
 static bp_status cut_all(cutter *c)
 {
-    bp__csv *csv = c->csv;
+    bp__csv_part *part = c->part;
+    size_t *columns = &c->csv->sheet.columns;
     while (c->next < c->end) {
         if (skip_blank_line(c)) continue;
-        if (csv->records == c->line_capacity)
-            BP_TRY(bp__grow(&csv->line, &c->line_capacity, csv->records + 1, sizeof *csv->line));
-        csv->line[csv->records] = c->line;
+        if (part->records == c->line_capacity)
+            BP_TRY(bp__grow(&part->line, &c->line_capacity, part->records + 1, sizeof *part->line));
+        part->line[part->records] = c->line;
         size_t before = c->cells;
         BP_TRY(cut_record(c));
+        if (*columns == 0) *columns = c->cells;
         BP_TRY(check_record(c, c->cells - before));
-        if (csv->records == 0) csv->columns = c->cells;
-        ++csv->records;
+        ++part->records;
     }
-    if (csv->records == 0)
-        return bp__fail(BP_ERROR_DATA, "%s: is empty, a table was expected", csv->source);
+    if (part->records == 0)
+        return bp__fail(BP_ERROR_DATA, "%s: is empty, a table was expected", part->source);
     return BP_OK;
 }
 
@@ -216,31 +224,31 @@ static char find_delimiter(const char *s, const char *end)
     return candidates[best];
 }
 
-bp_status bp__csv_cut(bp__csv *csv, char *bytes, size_t size, const char *source, char delimiter)
+bp_status bp__csv_add(bp__csv *csv, char *bytes, size_t size, const char *source, char delimiter)
 {
-    memset(csv, 0, sizeof *csv);
     if (size > BP__CSV_LIMIT)
         return bp__fail(BP_ERROR_DATA, "%s: %zu bytes, at most %zu can be read as CSV", source,
                         size, BP__CSV_LIMIT);
     if (size >= 2 && (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0))
         return bp__fail(BP_ERROR_DATA, "%s: is UTF-16; save it as UTF-8", source);
-    csv->bytes = bytes;
-    csv->source = source;
-    cutter c = {.csv = csv, .next = bytes, .end = bytes + size, .line = 1};
+    BP_TRY(bp__grow(&csv->parts, &csv->part_capacity, csv->part_count + 1, sizeof *csv->parts));
+    bp__csv_part *part = &csv->parts[csv->part_count++];
+    *part = (bp__csv_part){.bytes = bytes, .source = source};
+    cutter c = {.csv = csv, .part = part, .next = bytes, .end = bytes + size, .line = 1};
     if (size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) c.next += 3;
-    csv->delimiter = delimiter ? delimiter : find_delimiter(c.next, c.end);
+    part->delimiter = delimiter ? delimiter : find_delimiter(c.next, c.end);
     c.stops['\n'] = c.stops['\r'] = c.stops['\0'] = true;
-    c.stops[(unsigned char)csv->delimiter] = true;
-    bp_status status = cut_all(&c);
-    if (status != BP_OK) bp__csv_free(csv);
-    return status;
+    c.stops[(unsigned char)part->delimiter] = true;
+    return cut_all(&c);
 }
 
 void bp__csv_free(bp__csv *csv)
 {
-    free(csv->cell);
-    free(csv->line);
-    bp__words_free(&csv->names);
-    free(csv->warnings);
+    for (size_t i = 0; i < csv->part_count; ++i) {
+        free(csv->parts[i].cell);
+        free(csv->parts[i].line);
+    }
+    free(csv->parts);
+    bp__sheet_clear(&csv->sheet);
     memset(csv, 0, sizeof *csv);
 }

@@ -36,6 +36,10 @@ void bp_data_free(bp_data *data)
         for (size_t k = 0; k < data->column_count + data->target_count; ++k)
             bp__column_clear(&data->columns[k]);
     free(data->columns);
+    if (data->files)
+        for (size_t i = 0; i < data->file_count; ++i) free(data->files[i]);
+    free(data->files);
+    free(data->file);
     free(data->line);
     free(data->source);
     free(data->warnings);
@@ -159,6 +163,7 @@ bp_data_info bp_data_get_info(const bp_data *data)
     info.task = data->task;
     info.encoded = data->encoded;
     info.missing = data->missing;
+    info.format = data->format;
     info.image_height = data->image_height;
     info.image_width = data->image_width;
     return info;
@@ -199,12 +204,33 @@ const char *bp__data_source(const bp_data *data)
     return data->source ? data->source : "the data";
 }
 
+bp_status bp__data_note_rows(bp_data *data, const char *source, const uint32_t *lines, size_t begin,
+                             size_t end)
+{
+    char **files = realloc(data->files, (data->file_count + 1) * sizeof *files);
+    if (!files) return bp__fail_memory((data->file_count + 1) * sizeof *files);
+    data->files = files;
+    BP_TRY(bp__copy_text(&files[data->file_count], source));
+    uint32_t index = (uint32_t)data->file_count++;
+    if (!data->line) BP_TRY(bp__new_array(&data->line, data->rows, sizeof *data->line));
+    if (!data->file && index > 0)
+        BP_TRY(bp__new_array(&data->file, data->rows, sizeof *data->file));
+    data->lines_are_rows = !lines;
+    for (size_t r = begin; r < end; ++r) {
+        data->line[r] = lines ? lines[r - begin] : (uint32_t)(r - begin) + 1;
+        if (data->file) data->file[r] = index;
+    }
+    return BP_OK;
+}
+
 const char *bp__data_place(char text[160], const bp_data *data, size_t row)
 {
-    if (data->line)
-        snprintf(text, 160, "%.120s, line %u", bp__data_source(data), data->line[row]);
+    const char *source = data->file ? data->files[data->file[row]] : bp__data_source(data);
+    if (data->line && !data->lines_are_rows)
+        snprintf(text, 160, "%.120s, line %u", source, data->line[row]);
     else
-        snprintf(text, 160, "%.120s, row %zu (from 1)", bp__data_source(data), row + 1);
+        snprintf(text, 160, "%.120s, row %zu (from 1)", source,
+                 data->line ? (size_t)data->line[row] : row + 1);
     return text;
 }
 

@@ -28,13 +28,20 @@ typedef struct bp__column {
 struct bp_data {
     size_t rows;
     int32_t task;
-    char *source; /* file name for messages; NULL for arrays */
+    int32_t format; /* BP_FORMAT_* of the file; BP_FORMAT_AUTO for arrays */
+    char *source;   /* file name for messages; NULL for arrays */
     char *warnings;
     size_t missing;
 
     bp__column *columns; /* table */
     size_t column_count, target_count;
-    uint32_t *line; /* table: the file's line of each row, for messages; may be NULL */
+
+    /* Where the rows come from, for messages; all NULL where that is not known. */
+    char **files; /* [file_count] */
+    size_t file_count;
+    uint32_t *file; /* [rows], index into files; NULL where there is one */
+    uint32_t *line; /* [rows], the line in the file, or the row, from 1 */
+    bool lines_are_rows;
 
     uint8_t *pixels; /* IDX of type u8 */
     float *values;   /* IDX of another type */
@@ -60,7 +67,13 @@ void bp__column_clear(bp__column *column);
 /* The target columns of a table. */
 const bp__column *bp__data_target(const bp_data *data, size_t k);
 
-/* "iris.csv, line 7" or "row 6" (from 1) where lines are not known, into text. */
+/* Notes that rows begin to end come from the file source and stand on lines[end - begin] of it, or,
+ * where lines is NULL, are its rows from the first on. To be called for all rows, in their order.
+ */
+bp_status bp__data_note_rows(bp_data *data, const char *source, const uint32_t *lines, size_t begin,
+                             size_t end);
+
+/* "iris.csv, line 7", or "x.npy, row 6 (from 1)" where lines are not known, into text. */
 const char *bp__data_place(char text[160], const bp_data *data, size_t row);
 
 /* The file's own name for messages, never NULL. */

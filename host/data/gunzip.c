@@ -12,6 +12,14 @@
 /* 15 bits of window, 16: a gzip header and its checksum. */
 enum { WINDOW = 15 + 16, CHUNK = 1 << 16 };
 
+/* Tables of digits reach a factor of 10, pictures with wide margins 20. */
+size_t bp__unpacked_limit(size_t size)
+{
+    size_t limit;
+    bool fits = bp__mul_size(&limit, size, 200) && bp__add_size(&limit, limit, (size_t)64 << 20);
+    return fits ? limit : SIZE_MAX;
+}
+
 bool bp__is_gzip(const char *bytes, size_t size)
 {
     return size >= 2 && memcmp(bytes, "\x1f\x8b", 2) == 0;
@@ -105,12 +113,9 @@ bp_status bp__gunzip(char **out, size_t *out_size, const char *bytes, size_t siz
                      const char *source)
 {
     z_stream z = {0};
-    output o = {.limit = limit};
+    output o = {.limit = limit, .bound = bp__unpacked_limit(size)};
     *out = NULL;
     *out_size = 0;
-    if (!bp__mul_size(&o.bound, size, BP__GUNZIP_FACTOR) ||
-        !bp__add_size(&o.bound, o.bound, BP__GUNZIP_FREE))
-        o.bound = SIZE_MAX;
     if (inflateInit2(&z, WINDOW) != Z_OK) return bp__fail_memory(CHUNK);
     z.next_in = (Bytef *)(uintptr_t)bytes;
     bp_status status = inflate_all(&z, &o, bytes, size, source);

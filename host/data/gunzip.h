@@ -7,10 +7,9 @@
 
 #include "base/status.h"
 
-/* A small file must not fill the memory: what it expands to is bounded by this many bytes and times
- * its own size together. Tables of digits reach a factor of 10, pictures with wide margins 20. */
-#define BP__GUNZIP_FREE ((size_t)64 << 20)
-#define BP__GUNZIP_FACTOR ((size_t)200)
+/* A small file must not fill the memory: what it expands to is bounded by 64 MiB and 200 times
+ * its own size together. The same holds for sparse rows that are written out in full. */
+size_t bp__unpacked_limit(size_t size);
 
 bool bp__is_gzip(const char *bytes, size_t size);
 

@@ -1,4 +1,4 @@
-/* load.c - bp_data_load: what a path is, told by its content, and which reader gets it. */
+/* load.c - bp_data_load: from paths to files, and which reader gets them. */
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,24 +6,30 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "data/columns.h"
 #include "data/csv.h"
+#include "data/fann.h"
+#include "data/formats.h"
 #include "data/gunzip.h"
 #include "data/idx.h"
+#include "data/libsvm.h"
+#include "data/load.h"
 #include "data/mnist.h"
+#include "data/npy.h"
 #include "data/schema.h"
+#include "data/zip.h"
+
+#define FILE_LIMIT ((size_t)1 << 36)
 
 bp_load_options bp_load_options_default(void)
 {
     return (bp_load_options){.size = sizeof(bp_load_options), .header = -1};
 }
 
-static bp_status check_options(const char *path, const bp_load_options *o)
+static bp_status check_options(const bp_load_options *o)
 {
-    if (!path) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: path is NULL");
     if (o->task < BP_TASK_AUTO || o->task > BP_TASK_REGRESS)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: task %d is unknown", (int)o->task);
-    if (o->format < BP_FORMAT_AUTO || o->format > BP_FORMAT_IDX)
+    if (!bp_format_name(o->format))
         return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: format %d is unknown", (int)o->format);
     if (o->header < -1 || o->header > 1)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: header is %d; -1, 0 or 1 was expected",
@@ -36,194 +42,261 @@ static bp_status check_options(const char *path, const bp_load_options *o)
     return BP_OK;
 }
 
-/* ---- IDX ---- */
-
-static bool has_unknown_label(const bp_data *data, const bp_schema *schema)
+void bp__inputs_free(bp__input *inputs, size_t count)
 {
-    for (size_t r = 0; r < data->rows; ++r)
-        if ((size_t)data->labels[r] >= schema->classes.count) return true;
-    return false;
+    for (size_t i = 0; inputs && i < count; ++i) {
+        free(inputs[i].path);
+        free(inputs[i].labels);
+        free(inputs[i].bytes);
+    }
+    free(inputs);
 }
 
-/* What a schema for pictures asks of the file. */
-static bp_status match_pictures(bp_data *data, const bp_load_options *o)
+/* ---- arrays: IDX, NPY, NPZ, FANN ---- */
+
+static bp_status read_file(char **bytes, size_t *size, const char *path)
 {
-    const bp_schema *schema = o->schema;
-    if (schema->pixel_count != data->pixel_count)
-        return bp__fail(BP_ERROR_DATA, "%s: %zu values in each row, the model expects %zu%s",
-                        data->source, data->pixel_count,
-                        schema->pixel_count ? schema->pixel_count : schema->column_count,
-                        schema->pixel_count ? "" : " columns of a table (CSV)");
-    if (o->need_target && !data->labels)
-        return bp__fail(BP_ERROR_DATA, "%s: there are no labels; name the file that holds them",
-                        data->source);
-    if (!o->need_target && data->labels && has_unknown_label(data, schema)) {
-        free(data->labels);
-        data->labels = NULL;
-        data->task = BP_TASK_AUTO;
-        return bp__append(&data->warnings,
-                          "%s: has labels that the model does not know, labels are "
-                          "ignored\n",
-                          data->source);
-    }
+    return bp__file_read(bytes, size, path, FILE_LIMIT);
+}
+
+/* gzip around anything but IDX, whose reader looks inside first. */
+static bp_status unpack(bp__input *in, size_t limit)
+{
+    char *content;
+    size_t size;
+    if (in->kind == BP__FILE_IDX || !bp__is_gzip(in->bytes, in->size)) return BP_OK;
+    BP_TRY(bp__gunzip(&content, &size, in->bytes, in->size, limit, in->path));
+    free(in->bytes);
+    in->bytes = content;
+    in->size = size;
     return BP_OK;
 }
 
-static bp_status add_labels(bp_data *data, const char *path)
+/* A file of labels: one array. */
+static bp_status read_labels(bp__array *out, const char *path)
 {
-    bp__idx labels;
-    BP_TRY(bp__idx_read(&labels, path));
-    bp_status status = bp__idx_labels(data, &labels);
-    bp__idx_free(&labels);
+    bp__input in = {.path = NULL};
+    BP_TRY(read_file(&in.bytes, &in.size, path));
+    bp_status status = bp__copy_text(&in.path, path);
+    if (status == BP_OK) status = bp__find_kind(&in.kind, BP_FORMAT_AUTO, in.bytes, in.size, path);
+    if (status == BP_OK && in.kind != BP__FILE_IDX && in.kind != BP__FILE_NPY)
+        status = bp__fail(BP_ERROR_DATA, "%s: is %s; labels are read from IDX and NPY files", path,
+                          bp__kind_name(in.kind));
+    if (status == BP_OK) status = unpack(&in, FILE_LIMIT);
+    if (status == BP_OK)
+        status = in.kind == BP__FILE_IDX ? bp__idx_parse(out, &in.bytes, in.size, path)
+                                         : bp__npy_parse(out, &in.bytes, in.size, path);
+    free(in.path);
+    free(in.bytes);
     return status;
 }
 
-static bp_status load_idx(bp_data *data, char **bytes, size_t size, const char *labels,
-                          const bp_load_options *o)
+static bp_status read_idx(bp__arrays *out, bp__input *in)
 {
-    bp__idx images;
-    char *sibling = NULL;
-    if (o->task == BP_TASK_REGRESS)
-        return bp__fail(BP_ERROR_DATA, "%s: IDX labels are classes, regression is not possible",
-                        data->source);
-    if (o->target)
-        return bp__fail(BP_ERROR_ARGUMENT,
-                        "%s: is IDX, which has no columns; a target (%s) cannot be "
-                        "chosen, labels are a file",
-                        data->source, o->target);
-    BP_TRY(bp__idx_parse(&images, bytes, size, data->source));
-    bp_status status = bp__idx_images(data, &images);
-    bp__idx_free(&images);
-    if (status == BP_OK && !labels) status = bp__mnist_labels(&sibling, data->source);
-    if (status == BP_OK && (labels || sibling))
-        status = add_labels(data, labels ? labels : sibling);
-    if (status == BP_OK && o->schema) status = match_pictures(data, o);
-    free(sibling);
-    return status;
+    BP_TRY(bp__idx_parse(&out->x, &in->bytes, in->size, in->path));
+    out->own_targets = out->pictures = true;
+    return in->labels ? BP_OK : bp__mnist_labels(&in->labels, in->path);
 }
 
-/* ---- CSV ---- */
-
-static bp_status load_table(bp_data *data, bp__csv *csv, const bp_load_options *o)
+static bp_status read_arrays(bp__arrays *out, bp_data *data, bp__input *in,
+                             const bp_load_options *o)
 {
-    BP_TRY(bp__csv_header(csv, o->header, o->schema));
-    BP_TRY(o->schema ? bp__csv_known_table(data, csv, o) : bp__csv_free_table(data, csv, o));
-    BP_TRY(bp__report_missing(data));
-    return csv->warnings ? bp__append(&data->warnings, "%s", csv->warnings) : BP_OK;
-}
-
-static bp_status load_csv(bp_data *data, char **bytes, size_t size, const bp_load_options *o)
-{
-    bp__csv csv;
-    if (o->labels)
-        return bp__fail(
-            o->format == BP_FORMAT_CSV ? BP_ERROR_ARGUMENT : BP_ERROR_DATA,
-            "%s: is not IDX, which starts with 00 00; a file of labels belongs to IDX, in "
-            "CSV they are a column",
-            data->source);
-    if (o->schema && o->schema->pixel_count)
-        return bp__fail(BP_ERROR_DATA, "%s: is CSV, the model expects pictures (IDX)",
-                        data->source);
-    if (bp__is_gzip(*bytes, size)) {
-        char *content;
-        BP_TRY(bp__gunzip(&content, &size, *bytes, size, BP__CSV_LIMIT, data->source));
-        free(*bytes);
-        *bytes = content;
+    switch (in->kind) {
+    case BP__FILE_IDX: BP_TRY(read_idx(out, in)); break;
+    case BP__FILE_NPY:
+        BP_TRY(bp__npy_parse(&out->x, &in->bytes, in->size, in->path));
+        out->last_is_target = !in->labels;
+        break;
+    case BP__FILE_NPZ:
+        BP_TRY(
+            bp__npz_parse(out, &data->warnings, in->bytes, in->size, in->path, o->test_part != 0));
+        break;
+    default: BP_TRY(bp__fann_parse(out, in->bytes, in->size, in->path));
     }
-    BP_TRY(bp__csv_cut(&csv, *bytes, size, data->source, o->delimiter));
-    bp_status status = load_table(data, &csv, o);
+    if (in->kind != BP__FILE_IDX) out->pictures = out->x.dimensions > 2;
+    if (!in->labels) return BP_OK;
+    if (in->kind == BP__FILE_NPZ || in->kind == BP__FILE_FANN)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "%s: is %s, which holds its targets itself; %s was given", in->path,
+                        bp__kind_name(in->kind), in->labels);
+    return read_labels(&out->y, in->labels);
+}
+
+static bp_status load_arrays(bp_data *data, bp__input *inputs, size_t count,
+                             const bp_load_options *o)
+{
+    bp__arrays *parts;
+    size_t done = 0;
+    BP_TRY(bp__new_array(&parts, count, sizeof *parts));
+    bp_status status = BP_OK;
+    while (done < count && status == BP_OK) {
+        status = read_arrays(&parts[done], data, &inputs[done], o);
+        ++done;
+    }
+    if (status == BP_OK) status = bp__arrays_load(data, parts, count, o);
+    bp__arrays_free(parts, done);
+    free(parts);
+    return status;
+}
+
+/* ---- texts: CSV, libsvm ---- */
+
+/* Their targets are in the file. */
+static bp_status check_text(const bp__input *in, const bp_load_options *o)
+{
+    if (in->labels)
+        return bp__fail(
+            o->format ? BP_ERROR_ARGUMENT : BP_ERROR_DATA,
+            "%s: is %s; a file of labels belongs to IDX and NPY, here they are a column", in->path,
+            bp__kind_name(in->kind));
+    if (o->schema && o->schema->pixel_count)
+        return bp__fail(BP_ERROR_DATA, "%s: is %s, the model expects pictures (IDX, NPY)", in->path,
+                        bp__kind_name(in->kind));
+    return BP_OK;
+}
+
+static bp_status load_csv(bp_data *data, bp__input *inputs, size_t count, const bp_load_options *o)
+{
+    bp__csv csv = {.parts = NULL};
+    bp_status status = BP_OK;
+    for (size_t i = 0; i < count && status == BP_OK; ++i) {
+        bp__input *in = &inputs[i];
+        status = check_text(in, o);
+        if (status == BP_OK)
+            status = bp__csv_add(&csv, in->bytes, in->size, in->path, o->delimiter);
+    }
+    if (status == BP_OK) status = bp__csv_header(&csv, o->header, o->schema);
+    if (status == BP_OK) status = bp__table_load(data, &csv.sheet, o);
     bp__csv_free(&csv);
     return status;
 }
 
-/* ---- which of the two ---- */
-
-/* Files that people try and that start in a way of their own. */
-static const struct {
-    const char *start;
-    size_t length;
-    const char *what;
-} others[] = {
-    {"PK\3\4", 4, "a zip archive or a spreadsheet; unpack it, or save the sheet as CSV"},
-    {"\x93NUMPY", 6, "a NumPy file; save it as CSV (numpy.savetxt)"},
-    {"PAR1", 4, "a Parquet file; save it as CSV"},
-    {"\x89HDF", 4, "an HDF5 file; save it as CSV"},
-    {"\x89PNG", 4, "a PNG picture; pictures are read from IDX files"},
-};
-
-/* Told by the first bytes of the content; text cannot start with a NUL byte, IDX must. */
-static bp_status find_format(int32_t *format, const char *bytes, size_t size, const char *source)
+static bp_status load_libsvm(bp_data *data, bp__input *inputs, size_t count,
+                             const bp_load_options *o)
 {
-    char start[8];
-    size_t got = size < sizeof start ? size : sizeof start;
-    memcpy(start, bytes, got);
-    if (bp__is_gzip(bytes, size)) BP_TRY(bp__gunzip_start(start, sizeof start, &got, bytes, size));
-    for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
-        if (got >= others[i].length && memcmp(start, others[i].start, others[i].length) == 0)
-            return bp__fail(BP_ERROR_DATA, "%s: is %s", source, others[i].what);
-    *format = got >= 2 && start[0] == 0 && start[1] == 0 ? BP_FORMAT_IDX : BP_FORMAT_CSV;
-    return BP_OK;
-}
-
-static bp_status load_file(bp_data *data, const char *path, const char *labels,
-                           const bp_load_options *o)
-{
-    char *bytes;
-    size_t size;
-    int32_t format = o->format;
-    BP_TRY(bp__file_read(&bytes, &size, path,
-                         format == BP_FORMAT_CSV ? BP__CSV_LIMIT : BP__IDX_LIMIT));
+    bp__libsvm libsvm = {.parts = NULL};
     bp_status status = BP_OK;
-    if (format == BP_FORMAT_AUTO) status = find_format(&format, bytes, size, data->source);
-    if (status == BP_OK)
-        status = format == BP_FORMAT_IDX ? load_idx(data, &bytes, size, labels, o)
-                                         : load_csv(data, &bytes, size, o);
-    free(bytes);
+    for (size_t i = 0; i < count && status == BP_OK; ++i) {
+        bp__input *in = &inputs[i];
+        status = check_text(in, o);
+        if (status == BP_OK) status = bp__libsvm_add(&libsvm, in->bytes, in->size, in->path);
+    }
+    if (status == BP_OK) status = bp__libsvm_finish(&libsvm);
+    if (status == BP_OK) status = bp__table_load(data, &libsvm.sheet, o);
+    bp__libsvm_free(&libsvm);
     return status;
 }
 
-/* Finds the file of pictures and, for a folder, its labels; both the caller's. */
-static bp_status find_files(char **file, char **labels, const char *path, const bp_load_options *o)
+bp_status bp__load_inputs(bp_data **out, bp__input *inputs, size_t count, const bp_load_options *o)
 {
-    *file = NULL;
-    *labels = NULL;
-    if (strcmp(path, "-") != 0 && bp__is_directory(path)) {
-        if (o->labels)
-            return bp__fail(BP_ERROR_ARGUMENT,
-                            "%s: is a folder, which has its own labels; %s was given", path,
-                            o->labels);
-        return bp__mnist_folder(file, labels, path, o->test_part != 0);
-    }
-    if (o->test_part)
-        return bp__fail(BP_ERROR_ARGUMENT, "%s: only a folder of four IDX files has a test part",
-                        path);
-    BP_TRY(bp__copy_text(file, path));
-    bp_status status = bp__copy_text(labels, o->labels);
-    if (status != BP_OK) {
-        free(*file);
-        *file = NULL;
-    }
-    return status;
-}
-
-bp_status bp_data_load(bp_data **out, const char *path, const bp_load_options *options)
-{
-    bp_load_options o;
-    char *file, *labels;
-    bp_data *data = NULL;
-    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: out is NULL");
+    bp_data *data;
+    const bp__file_kind kind = inputs->kind;
     *out = NULL;
-    o = bp_load_options_default();
-    BP_TRY(bp__read_options(&o, sizeof o, options, "bp_load_options"));
-    BP_TRY(check_options(path, &o));
-    BP_TRY(find_files(&file, &labels, path, &o));
-    bp_status status = bp__data_new(&data, strcmp(file, "-") == 0 ? "standard input" : file);
-    if (status == BP_OK) status = load_file(data, file, labels, &o);
-    free(file);
-    free(labels);
+    BP_TRY(bp__data_new(&data, inputs->path));
+    bp_status status = BP_OK;
+    data->format = bp__kind_format(kind);
+    for (size_t i = 0; i < count && status == BP_OK; ++i)
+        status = unpack(&inputs[i], kind == BP__FILE_CSV ? BP__CSV_LIMIT : FILE_LIMIT);
+    if (status == BP_OK)
+        status = kind == BP__FILE_CSV      ? load_csv(data, inputs, count, o)
+                 : kind == BP__FILE_LIBSVM ? load_libsvm(data, inputs, count, o)
+                                           : load_arrays(data, inputs, count, o);
     if (status == BP_OK)
         *out = data;
     else
         bp_data_free(data);
     return status;
+}
+
+/* ---- from paths to files ---- */
+
+/* The file and its labels, where a folder or the caller names them. */
+static bp_status find_files(bp__input *in, const char *path, const char *labels,
+                            const bp_load_options *o)
+{
+    if (strcmp(path, "-") == 0 || !bp__is_directory(path)) {
+        BP_TRY(bp__copy_text(&in->labels, labels));
+        return bp__copy_text(&in->path, path);
+    }
+    if (labels)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "%s: is a folder, which has its own labels; %s was given", path, labels);
+    return bp__mnist_folder(&in->path, &in->labels, path, o->test_part != 0);
+}
+
+static bp_status read_input(bp__input *in, const char *path, const char *labels,
+                            const bp_load_options *o)
+{
+    BP_TRY(find_files(in, path, labels, o));
+    BP_TRY(read_file(&in->bytes, &in->size, in->path));
+    if (strcmp(in->path, "-") == 0) {
+        free(in->path);
+        BP_TRY(bp__copy_text(&in->path, "standard input"));
+    }
+    BP_TRY(bp__find_kind(&in->kind, o->format, in->bytes, in->size, in->path));
+    if (!o->test_part || in->kind == BP__FILE_NPZ || bp__is_directory(path)) return BP_OK;
+    return bp__fail(BP_ERROR_ARGUMENT,
+                    "%s: only a folder of four IDX files, or an NPZ archive, has a test part",
+                    path);
+}
+
+static bp_status read_inputs(bp__input *inputs, const char *const *paths, const char *const *labels,
+                             size_t count, const bp_load_options *o)
+{
+    for (size_t i = 0; i < count; ++i) {
+        if (!paths[i]) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: path is NULL");
+        if (count > 1 && bp__is_directory(paths[i]))
+            return bp__fail(BP_ERROR_ARGUMENT,
+                            "%s: is a folder, which is a whole data set: load it alone", paths[i]);
+        BP_TRY(read_input(&inputs[i], paths[i], labels ? labels[i] : NULL, o));
+        if (inputs[i].kind != inputs->kind)
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: is %s, but %s is %s; files of one data set have the same format",
+                            paths[i], bp__kind_name(inputs[i].kind), paths[0],
+                            bp__kind_name(inputs->kind));
+    }
+    return BP_OK;
+}
+
+bp_status bp_data_load_files(bp_data **out, const char *const *paths, const char *const *labels,
+                             size_t count, const bp_load_options *options)
+{
+    bp_load_options o = bp_load_options_default();
+    bp__input *inputs;
+    if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: out is NULL");
+    *out = NULL;
+    if (!paths || count == 0) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: there is no path");
+    BP_TRY(bp__read_options(&o, sizeof o, options, "bp_load_options"));
+    BP_TRY(check_options(&o));
+    if (o.labels && labels)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_data_load_files: labels are given twice, as an argument and as an "
+                        "option");
+    if (o.labels && count > 1)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load_files: one file of labels for %zu files",
+                        count);
+    BP_TRY(bp__new_array(&inputs, count, sizeof *inputs));
+    bp_status status = read_inputs(inputs, paths, o.labels ? &o.labels : labels, count, &o);
+    if (status == BP_OK) status = bp__load_inputs(out, inputs, count, &o);
+    bp__inputs_free(inputs, count);
+    return status;
+}
+
+bp_status bp_data_load(bp_data **out, const char *path, const bp_load_options *options)
+{
+    return bp_data_load_files(out, &path, NULL, 1, options);
+}
+
+int bp_data_has_test_part(const char *path)
+{
+    char start[4], *bytes;
+    size_t size;
+    if (!path || strcmp(path, "-") == 0) return 0;
+    if (bp__is_directory(path)) return bp__mnist_has_parts(path);
+    if (bp__file_start(start, sizeof start, &size, path) != BP_OK || !bp__is_zip(start, size))
+        return 0;
+    if (read_file(&bytes, &size, path) != BP_OK) return 0;
+    bool found = bp__npz_has_test_part(bytes, size);
+    free(bytes);
+    return found;
 }

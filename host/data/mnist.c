@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "backprop.h"
 #include "base/memory.h"
 
 /* As distributed, as some unpack them, and both once more compressed. */
@@ -73,16 +72,15 @@ bp_status bp__mnist_folder(char **images, char **labels, const char *folder, boo
     return status;
 }
 
-int bp_data_is_folder(const char *path)
+bool bp__mnist_has_parts(const char *folder)
 {
-    if (!path || !bp__is_directory(path)) return 0;
     for (int test_part = 0; test_part < 2; ++test_part) {
         char *images, *labels;
-        if (bp__mnist_folder(&images, &labels, path, test_part) != BP_OK) return 0;
+        if (bp__mnist_folder(&images, &labels, folder, test_part) != BP_OK) return false;
         free(images);
         free(labels);
     }
-    return 1;
+    return true;
 }
 
 bp_status bp__mnist_labels(char **labels, const char *images)

@@ -55,8 +55,9 @@ static const char *read_digits(decimal *d, const char *s, int after_point)
     return s;
 }
 
-/* Reads [+-] digits [point digits] [e [+-] digits]; false where text is anything else. */
-static bool read_decimal(decimal *d, const char *s, char point)
+/* Reads [+-] digits [point digits] [e [+-] digits]; returns what follows, or NULL where text starts
+ * with anything else. */
+static const char *scan_decimal(decimal *d, const char *s, char point)
 {
     *d = (decimal){.exact = true, .negative = *s == '-'};
     if (*s == '+' || *s == '-') ++s;
@@ -68,19 +69,26 @@ static bool read_decimal(decimal *d, const char *s, char point)
         s = read_digits(d, s, 1);
         digits += (size_t)(s - start);
     }
-    if (digits == 0) return false;
+    if (digits == 0) return NULL;
     if (*s == 'e' || *s == 'E') {
         ++s;
         bool down = *s == '-';
         if (*s == '+' || *s == '-') ++s;
-        if (!is_digit(*s)) return false;
+        if (!is_digit(*s)) return NULL;
         int64_t exponent = 0;
         /* Far beyond any double: more digits change nothing, and must not wrap. */
         for (; is_digit(*s); ++s)
             if (exponent < INT64_C(1) << 40) exponent = exponent * 10 + (*s - '0');
         d->exponent += down ? -exponent : exponent;
     }
-    return *s == '\0';
+    return s;
+}
+
+/* The whole text. */
+static bool read_decimal(decimal *d, const char *text, char point)
+{
+    const char *end = scan_decimal(d, text, point);
+    return end && *end == '\0';
 }
 
 bool bp__is_comma_number(const char *text)
@@ -105,27 +113,41 @@ static bool read_short_integer(const char *text, double *value)
     return *s == '\0' && s > text;
 }
 
-bp__cell bp__cell_read(const char *text, double *value)
+/* The double nearest to d, which stands in text. */
+static bp__cell value_of(double *value, const decimal *d, const char *text)
 {
-    decimal d;
-    if (read_short_integer(text, value)) return BP__CELL_NUMBER;
-    if (!read_decimal(&d, text, '.')) {
-        *value = NAN;
-        return read_word(text);
-    }
     /* Clinger 1990: both factors are exact doubles, so the one rounding is the correct one. It
      * needs arithmetic without extra precision. */
-    if (FLT_EVAL_METHOD == 0 && d.exact && d.mantissa <= (uint64_t)1 << 53 && d.exponent >= -22 &&
-        d.exponent <= 22) {
-        double m = (double)d.mantissa;
-        m = d.exponent < 0 ? m / powers[-d.exponent] : m * powers[d.exponent];
-        *value = d.negative ? -m : m;
+    if (FLT_EVAL_METHOD == 0 && d->exact && d->mantissa <= (uint64_t)1 << 53 &&
+        d->exponent >= -22 && d->exponent <= 22) {
+        double m = (double)d->mantissa;
+        m = d->exponent < 0 ? m / powers[-d->exponent] : m * powers[d->exponent];
+        *value = d->negative ? -m : m;
         return BP__CELL_NUMBER;
     }
     *value = strtod(text, NULL);
     if (isfinite(*value)) return BP__CELL_NUMBER;
     *value = NAN;
     return BP__CELL_INFINITE;
+}
+
+bp__cell bp__cell_read(const char *text, double *value)
+{
+    decimal d;
+    if (read_short_integer(text, value)) return BP__CELL_NUMBER;
+    if (read_decimal(&d, text, '.')) return value_of(value, &d, text);
+    *value = NAN;
+    return read_word(text);
+}
+
+bp__cell bp__number_scan(const char **text, double *value)
+{
+    decimal d;
+    const char *start = *text, *end = scan_decimal(&d, start, '.');
+    *value = NAN;
+    if (!end) return BP__CELL_TEXT;
+    *text = end;
+    return value_of(value, &d, start);
 }
 
 bp_status bp__point_begin(bp__point *point)

@@ -18,6 +18,10 @@ typedef enum bp__cell {
  * are points: call it between bp__point_begin and bp__point_end. Hexadecimal numbers are texts. */
 bp__cell bp__cell_read(const char *text, double *value);
 
+/* Reads the decimal number that *text starts with and moves *text past it: a number or infinite; or
+ * BP__CELL_TEXT, where *text stays. Also between bp__point_begin and bp__point_end. */
+bp__cell bp__number_scan(const char **text, double *value);
+
 /* Whether text would be a number if its one comma were a point. */
 bool bp__is_comma_number(const char *text);
 

@@ -145,10 +145,21 @@ static bp_status take_columns(bp_data *to, const bp_data *from, const char *part
     return BP_OK;
 }
 
+static bp_status take_places(bp_data *to, const bp_data *from, const char *part, char side)
+{
+    BP_TRY(bp__new_array(&to->files, from->file_count, sizeof *to->files));
+    for (; to->file_count < from->file_count; ++to->file_count)
+        BP_TRY(bp__copy_text(&to->files[to->file_count], from->files[to->file_count]));
+    to->lines_are_rows = from->lines_are_rows;
+    BP_TRY(take(&to->file, from->file, sizeof *from->file, part, side, from->rows, to->rows));
+    return take(&to->line, from->line, sizeof *from->line, part, side, from->rows, to->rows);
+}
+
 static bp_status take_part(bp_data *to, const bp_data *from, const char *part, char side)
 {
     size_t rows = from->rows, count = to->rows;
     to->task = from->task;
+    to->format = from->format;
     to->encoded = from->encoded;
     to->pixel_count = from->pixel_count;
     to->image_height = from->image_height;
@@ -156,7 +167,7 @@ static bp_status take_part(bp_data *to, const bp_data *from, const char *part, c
     to->features = from->features;
     to->outputs = from->outputs;
     BP_TRY(take_columns(to, from, part, side));
-    BP_TRY(take(&to->line, from->line, sizeof *from->line, part, side, rows, count));
+    BP_TRY(take_places(to, from, part, side));
     BP_TRY(take(&to->pixels, from->pixels, from->pixel_count, part, side, rows, count));
     BP_TRY(take(&to->values, from->values, from->pixel_count * sizeof(float), part, side, rows,
                 count));

@@ -1,4 +1,4 @@
-/* csv_target.c - a CSV file that stands for itself: which columns are targets, and which task they
+/* table_target.c - a table that stands for itself: which columns are targets, and which task they
  * make. */
 #include <errno.h>
 #include <math.h>
@@ -7,38 +7,19 @@
 
 #include "base/memory.h"
 #include "data/columns.h"
-#include "data/csv.h"
+#include "data/table.h"
 
-enum { SHOWN_NAMES = 30 };
-
-bp_status bp__csv_list_names(char **out, const bp__csv *csv)
-{
-    bp_status status = BP_OK;
-    char shown[64];
-    *out = NULL;
-    for (size_t k = 0; k < csv->columns && k < SHOWN_NAMES && status == BP_OK; ++k)
-        status =
-            bp__append(out, "%s%s", k ? ", " : "", bp__shown(shown, bp__words_get(&csv->names, k)));
-    if (status == BP_OK && csv->columns > SHOWN_NAMES)
-        status = bp__append(out, " and %zu more", csv->columns - SHOWN_NAMES);
-    if (status != BP_OK) {
-        free(*out);
-        *out = NULL;
-    }
-    return status;
-}
-
-static bp_status fail_no_column(const bp__csv *csv, const char *name)
+static bp_status fail_no_column(const bp__sheet *sheet, const char *name)
 {
     char *list, shown[64], shown_near[64];
     const char **names;
-    BP_TRY(bp__csv_list_names(&list, csv));
-    bp_status status = bp__words_pointers(&names, &csv->names);
+    BP_TRY(bp__sheet_list_names(&list, sheet));
+    bp_status status = bp__words_pointers(&names, &sheet->names);
     if (status == BP_OK) {
-        const char *near = bp_nearest(name, names, csv->columns);
+        const char *near = bp_nearest(name, names, sheet->columns);
         status =
             bp__fail(BP_ERROR_DATA, "%s: there is no column \"%s\"%s%s%s (the columns are: %s)",
-                     csv->source, bp__shown(shown, name), near ? ": did you mean \"" : "",
+                     sheet->source, bp__shown(shown, name), near ? ": did you mean \"" : "",
                      near ? bp__shown(shown_near, near) : "", near ? "\"?" : "", list);
         free(names);
     }
@@ -47,9 +28,9 @@ static bp_status fail_no_column(const bp__csv *csv, const char *name)
 }
 
 /* A name, or a number that counts from 1, or from the end where negative. */
-static bp_status resolve_one(size_t *column, const bp__csv *csv, const char *text)
+static bp_status resolve_one(size_t *column, const bp__sheet *sheet, const char *text)
 {
-    uint32_t found = bp__words_find(&csv->names, text);
+    uint32_t found = bp__words_find(&sheet->names, text);
     if (found != BP__NO_WORD) {
         *column = found;
         return BP_OK;
@@ -57,19 +38,19 @@ static bp_status resolve_one(size_t *column, const bp__csv *csv, const char *tex
     char *rest;
     errno = 0;
     long number = strtol(text, &rest, 10);
-    if (rest == text || *rest) return fail_no_column(csv, text);
-    long columns = (long)csv->columns;
+    if (rest == text || *rest) return fail_no_column(sheet, text);
+    long columns = (long)sheet->columns;
     if (errno || number == 0 || number > columns || number < -columns)
         return bp__fail(BP_ERROR_DATA,
                         "%s: there is no column %s: they are numbered from 1 to %ld, "
                         "or from -1 backwards",
-                        csv->source, text, columns);
+                        sheet->source, text, columns);
     *column = (size_t)(number > 0 ? number - 1 : columns + number);
     return BP_OK;
 }
 
 /* Resolves the comma-joined parts of list, which is cut up. */
-static bp_status resolve_list(size_t *columns, size_t *count, const bp__csv *csv, char *list)
+static bp_status resolve_list(size_t *columns, size_t *count, const bp__sheet *sheet, char *list)
 {
     for (char *next = list; next; ++*count) {
         char *part = next, *comma = strchr(next, ',');
@@ -77,34 +58,35 @@ static bp_status resolve_list(size_t *columns, size_t *count, const bp__csv *csv
         next = comma ? comma + 1 : NULL;
         while (*part == ' ') ++part;
         for (size_t n = strlen(part); n > 0 && part[n - 1] == ' '; --n) part[n - 1] = '\0';
-        BP_TRY(resolve_one(&columns[*count], csv, part));
+        BP_TRY(resolve_one(&columns[*count], sheet, part));
         for (size_t i = 0; i < *count; ++i)
             if (columns[i] == columns[*count])
                 return bp__fail(BP_ERROR_DATA, "%s: the target column \"%s\" is named twice",
-                                csv->source, bp__words_get(&csv->names, columns[i]));
+                                sheet->source, bp__words_get(&sheet->names, columns[i]));
     }
     return BP_OK;
 }
 
-bp_status bp__csv_resolve(size_t **columns, size_t *count, const bp__csv *csv, const char *text)
+bp_status bp__sheet_resolve(size_t **columns, size_t *count, const bp__sheet *sheet,
+                            const char *text)
 {
     *columns = NULL;
     *count = 0;
     size_t most = 1;
     for (const char *c = text; *c; ++c) most += *c == ',';
     /* More targets than columns are too many or named twice: do not even try. */
-    if (most > csv->columns + 1)
+    if (most > sheet->columns + 1)
         return bp__fail(BP_ERROR_DATA, "%s: %zu target columns, but the file has %zu columns",
-                        csv->source, most, csv->columns);
+                        sheet->source, most, sheet->columns);
     BP_TRY(bp__new_array(columns, most, sizeof **columns));
-    uint32_t whole = bp__words_find(&csv->names, text);
+    uint32_t whole = bp__words_find(&sheet->names, text);
     if (whole != BP__NO_WORD) {
         (*columns)[(*count)++] = whole;
         return BP_OK;
     }
     char *list;
     bp_status status = bp__copy_text(&list, text);
-    if (status == BP_OK) status = resolve_list(*columns, count, csv, list);
+    if (status == BP_OK) status = resolve_list(*columns, count, sheet, list);
     free(list);
     if (status != BP_OK) {
         free(*columns);
@@ -115,22 +97,23 @@ bp_status bp__csv_resolve(size_t **columns, size_t *count, const bp__csv *csv, c
 }
 
 /* All columns in the order of the file, the targets moved to the end. */
-static bp_status pick_all(bp__pick **out, const bp__csv *csv, const size_t *targets, size_t count)
+static bp_status pick_all(bp__pick **out, const bp__sheet *sheet, const size_t *targets,
+                          size_t count)
 {
     bp__pick *picks;
     char *is_target;
     *out = NULL;
-    BP_TRY(bp__new_array(&is_target, csv->columns, 1));
-    bp_status status = bp__new_array(&picks, csv->columns, sizeof *picks);
+    BP_TRY(bp__new_array(&is_target, sheet->columns, 1));
+    bp_status status = bp__new_array(&picks, sheet->columns, sizeof *picks);
     if (status == BP_OK) {
         size_t used = 0;
         for (size_t i = 0; i < count; ++i) is_target[targets[i]] = 1;
-        for (size_t k = 0; k < csv->columns; ++k)
+        for (size_t k = 0; k < sheet->columns; ++k)
             if (!is_target[k]) picks[used++].column = k;
         for (size_t i = 0; i < count; ++i) picks[used++].column = targets[i];
-        for (size_t k = 0; k < csv->columns; ++k) {
+        for (size_t k = 0; k < sheet->columns; ++k) {
             picks[k].position = picks[k].column;
-            picks[k].name = bp__words_get(&csv->names, picks[k].column);
+            picks[k].name = bp__words_get(&sheet->names, picks[k].column);
         }
         *out = picks;
     }
@@ -198,23 +181,35 @@ static bp_status decide_task(bp_data *data, int32_t wanted)
     return BP_OK;
 }
 
-bp_status bp__csv_free_table(bp_data *data, const bp__csv *csv, const bp_load_options *options)
+/* The columns that are targets: those that are named, else the last ones that the sheet has. */
+static bp_status find_targets(size_t **targets, size_t *count, const bp__sheet *sheet,
+                              const char *named)
+{
+    if (named) return bp__sheet_resolve(targets, count, sheet, named);
+    *count = sheet->targets;
+    BP_TRY(bp__new_array(targets, *count, sizeof **targets));
+    for (size_t i = 0; i < *count; ++i) (*targets)[i] = sheet->columns - *count + i;
+    return BP_OK;
+}
+
+bp_status bp__table_free(bp_data *data, const bp__sheet *sheet, const bp_load_options *options)
 {
     size_t *targets, count;
     bp__pick *picks = NULL;
-    BP_TRY(bp__csv_resolve(&targets, &count, csv, options->target ? options->target : "-1"));
+    BP_TRY(find_targets(&targets, &count, sheet, options->target));
     bp_status status = BP_OK;
-    if (count >= csv->columns)
-        status =
-            bp__fail(BP_ERROR_DATA,
-                     "%s: %s; a feature column and a target are needed at least "
-                     "(is the delimiter one of comma, semicolon and tab?)",
-                     csv->source,
-                     csv->columns == 1 ? "there is only one column" : "all columns are targets");
-    if (status == BP_OK) status = pick_all(&picks, csv, targets, count);
-    if (status == BP_OK) status = bp__csv_table(data, csv, picks, csv->columns, count);
+    if (count >= sheet->columns)
+        status = bp__fail(
+            BP_ERROR_DATA, "%s: %s; a feature column and a target are needed at least%s",
+            sheet->source,
+            sheet->columns == 1 ? "there is only one column" : "all columns are targets",
+            sheet->delimited ? " (is the delimiter one of comma, semicolon and tab?)" : "");
+    if (status == BP_OK) status = pick_all(&picks, sheet, targets, count);
+    if (status == BP_OK) status = bp__table_read(data, sheet, picks, sheet->columns, count);
     if (status == BP_OK) status = bp__check_targets(data);
-    if (status == BP_OK) status = decide_task(data, options->task);
+    bool classes = sheet->classes && options->task == BP_TASK_AUTO;
+    if (status == BP_OK && count > 0)
+        status = decide_task(data, classes ? BP_TASK_CLASSIFY : options->task);
     if (status == BP_OK) status = bp__report_constant(data);
     free(picks);
     free(targets);

@@ -1,20 +1,18 @@
-/* csv_match.c - a CSV file read as a schema knows it: by name where it has a header, by position
- * where it has none. */
+/* table_match.c - a table read as a schema knows it: by name where the file has a header, by
+ * position where it has none. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "data/columns.h"
-#include "data/csv.h"
 #include "data/schema.h"
-
-#define NOT_FOUND SIZE_MAX
+#include "data/table.h"
 
 typedef struct match {
-    const bp__csv *csv;
+    const bp__sheet *sheet;
     const bp_schema *schema;
-    size_t *column; /* [features + targets], of the file, NOT_FOUND where it is not there */
+    size_t *column; /* [features + targets], of the file, BP__NO_COLUMN where it is not there */
     size_t features, targets;
     bool *taken; /* [columns of the file] */
     char *warnings;
@@ -38,11 +36,11 @@ static bp_status fail_missing(const match *m, size_t begin, size_t end, const ch
     char *list = NULL, *names = NULL, shown[64], shown_near[64];
     const char **pointers = NULL;
     size_t count = 0;
-    bp_status status = bp__words_pointers(&pointers, &m->csv->names);
-    if (status == BP_OK) status = bp__csv_list_names(&names, m->csv);
+    bp_status status = bp__words_pointers(&pointers, &m->sheet->names);
+    if (status == BP_OK) status = bp__sheet_list_names(&names, m->sheet);
     for (size_t k = begin; k < end && status == BP_OK; ++k) {
-        if (m->column[k] != NOT_FOUND || ++count > 10) continue;
-        const char *near = bp_nearest(known_name(m, k), pointers, m->csv->columns);
+        if (m->column[k] != BP__NO_COLUMN || ++count > 10) continue;
+        const char *near = bp_nearest(known_name(m, k), pointers, m->sheet->columns);
         status =
             bp__append(&list, "%s\"%s\"", list ? ", " : "", bp__shown(shown, known_name(m, k)));
         if (near && status == BP_OK)
@@ -51,7 +49,7 @@ static bp_status fail_missing(const match *m, size_t begin, size_t end, const ch
     if (status == BP_OK)
         status =
             bp__fail(BP_ERROR_DATA, "%s: the model's %s %s%s not there; the columns are: %s",
-                     m->csv->source, what, list ? list : "", count > 1 ? " … are" : " is", names);
+                     m->sheet->source, what, list ? list : "", count > 1 ? " … are" : " is", names);
     free(pointers);
     free(names);
     free(list);
@@ -70,11 +68,11 @@ static bool has_automatic_names(const match *m)
 static bp_status match_named_targets(match *m, const char *target)
 {
     size_t *columns, count;
-    BP_TRY(bp__csv_resolve(&columns, &count, m->csv, target));
+    BP_TRY(bp__sheet_resolve(&columns, &count, m->sheet, target));
     bp_status status = BP_OK;
     if (count != m->targets)
         status = bp__fail(BP_ERROR_DATA, "%s: %zu target columns are named, the model has %zu",
-                          m->csv->source, count, m->targets);
+                          m->sheet->source, count, m->targets);
     for (size_t i = 0; i < count && status == BP_OK; ++i) {
         m->column[m->features + i] = columns[i];
         m->taken[columns[i]] = true;
@@ -87,7 +85,7 @@ static bp_status match_by_name(match *m, const bp_load_options *options)
 {
     size_t end = m->features + (options->target ? 0 : m->targets), missing = 0;
     for (size_t k = 0; k < end; ++k) {
-        uint32_t found = bp__words_find(&m->csv->names, known_name(m, k));
+        uint32_t found = bp__words_find(&m->sheet->names, known_name(m, k));
         if (found == BP__NO_WORD) {
             missing += k < m->features;
             continue;
@@ -96,7 +94,7 @@ static bp_status match_by_name(match *m, const bp_load_options *options)
             return bp__fail(BP_ERROR_DATA,
                             "%s: column \"%s\" is a feature of the model, it cannot "
                             "be the target",
-                            m->csv->source, bp__words_get(&m->csv->names, found));
+                            m->sheet->source, bp__words_get(&m->sheet->names, found));
         m->column[k] = found;
         m->taken[found] = true;
     }
@@ -127,7 +125,7 @@ static bp_status match_by_position(match *m, size_t count)
 
 static bp_status match_without_names(match *m, const bp_load_options *options)
 {
-    size_t columns = m->csv->columns, all = m->features + m->targets;
+    size_t columns = m->sheet->columns, all = m->features + m->targets;
     if (options->target) {
         if (columns == all) return match_by_position(m, m->features);
     } else if (columns == all || columns == m->features) {
@@ -136,16 +134,35 @@ static bp_status match_without_names(match *m, const bp_load_options *options)
     return bp__fail(BP_ERROR_DATA,
                     "%s: %zu columns found; the model has %zu features and %zu "
                     "target%s (without a header columns are matched by position)",
-                    m->csv->source, columns, m->features, m->targets, m->targets == 1 ? "" : "s");
+                    m->sheet->source, columns, m->features, m->targets, m->targets == 1 ? "" : "s");
+}
+
+/* Files that tell features from targets themselves: features in their order, targets likewise. A
+ * sparse file's last columns may be missing, which are zeros then. */
+static bp_status match_own(match *m, const bp_load_options *options)
+{
+    const bp__sheet *sheet = m->sheet;
+    size_t found = sheet->columns - sheet->targets;
+    if (found != m->features && !sheet->sparse)
+        return bp__fail(BP_ERROR_DATA, "%s: %zu features found, the model has %zu", sheet->source,
+                        found, m->features);
+    for (size_t k = 0; k < m->features && k < found; ++k) m->taken[m->column[k] = k] = true;
+    for (size_t k = found; k < sheet->columns; ++k) m->taken[k] = true;
+    if (sheet->targets == m->targets)
+        for (size_t k = 0; k < m->targets; ++k) m->column[m->features + k] = found + k;
+    else if (options->need_target)
+        return bp__fail(BP_ERROR_DATA, "%s: %zu target%s found, the model has %zu", sheet->source,
+                        sheet->targets, sheet->targets == 1 ? "" : "s", m->targets);
+    return BP_OK;
 }
 
 static bp_status warn_extra(match *m)
 {
     bp__name_list extra = {0};
     bp_status status = BP_OK;
-    for (size_t k = 0; k < m->csv->columns && status == BP_OK; ++k)
-        if (!m->taken[k]) status = bp__name_list_add(&extra, bp__words_get(&m->csv->names, k));
-    bp_status warned = bp__name_list_warn(&extra, &m->warnings, m->csv->source,
+    for (size_t k = 0; k < m->sheet->columns && status == BP_OK; ++k)
+        if (!m->taken[k]) status = bp__name_list_add(&extra, bp__words_get(&m->sheet->names, k));
+    bp_status warned = bp__name_list_warn(&extra, &m->warnings, m->sheet->source,
                                           "is not known to the model and is ignored",
                                           "are not known to the model and are ignored");
     return status != BP_OK ? status : warned;
@@ -153,15 +170,19 @@ static bp_status warn_extra(match *m)
 
 static bp_status find_columns(match *m, const bp_load_options *options)
 {
+    if (m->sheet->own_targets) {
+        BP_TRY(match_own(m, options));
+        return warn_extra(m);
+    }
     if (options->target) BP_TRY(match_named_targets(m, options->target));
-    bool by_name = m->csv->header;
+    bool by_name = m->sheet->header;
     if (by_name && has_automatic_names(m) &&
-        bp__words_find(&m->csv->names, known_name(m, 0)) == BP__NO_WORD)
+        bp__words_find(&m->sheet->names, known_name(m, 0)) == BP__NO_WORD)
         by_name = false;
     BP_TRY(by_name ? match_by_name(m, options) : match_without_names(m, options));
     if (options->need_target)
         for (size_t k = m->features; k < m->features + m->targets; ++k)
-            if (m->column[k] == NOT_FOUND)
+            if (m->column[k] == BP__NO_COLUMN)
                 return fail_missing(m, m->features, m->features + m->targets, "target");
     return warn_extra(m);
 }
@@ -170,7 +191,7 @@ static bp_status find_columns(match *m, const bp_load_options *options)
 static bool has_targets(const match *m)
 {
     for (size_t k = m->features; k < m->features + m->targets; ++k)
-        if (m->column[k] == NOT_FOUND) return false;
+        if (m->column[k] == BP__NO_COLUMN) return false;
     return true;
 }
 
@@ -237,24 +258,24 @@ static bp_status read_matched(bp_data *data, match *m, const bp_load_options *op
                               .want = wanted(m, k),
                               .name = known_name(m, k),
                               .quiet = k >= m->features && !options->need_target};
-    bp_status status = bp__csv_table(data, m->csv, picks, count, targets);
+    bp_status status = bp__table_read(data, m->sheet, picks, count, targets);
     free(picks);
     BP_TRY(status);
     data->task = targets ? m->schema->task : BP_TASK_AUTO;
     return options->need_target ? bp__check_targets(data) : keep_usable_targets(data, m->schema);
 }
 
-bp_status bp__csv_known_table(bp_data *data, const bp__csv *csv, const bp_load_options *options)
+bp_status bp__table_known(bp_data *data, const bp__sheet *sheet, const bp_load_options *options)
 {
     const bp_schema *schema = options->schema;
-    match m = {.csv = csv,
+    match m = {.sheet = sheet,
                .schema = schema,
                .features = schema->column_count,
                .targets = schema->target_count};
     bp_status status = bp__new_array(&m.column, m.features + m.targets, sizeof *m.column);
-    if (status == BP_OK) status = bp__new_array(&m.taken, csv->columns, sizeof *m.taken);
+    if (status == BP_OK) status = bp__new_array(&m.taken, sheet->columns, sizeof *m.taken);
     if (status == BP_OK) {
-        for (size_t k = 0; k < m.features + m.targets; ++k) m.column[k] = NOT_FOUND;
+        for (size_t k = 0; k < m.features + m.targets; ++k) m.column[k] = BP__NO_COLUMN;
         status = find_columns(&m, options);
     }
     if (status == BP_OK) status = read_matched(data, &m, options);
