@@ -36,7 +36,7 @@ int cli_eval(int argc, char **argv)
     cli_option machine[] = {cli_activation_option(&input.activation), cli_device_option(&spec)};
     cli_command command = {
         .name = "eval",
-        .usage = "MODEL DATA [OPTIONS]",
+        .usage = "MODEL DATA... [OPTIONS]",
         .summary = "Measures MODEL on DATA: a file of CSV, NumPy (NPY, NPZ), IDX, FANN or libsvm, "
                    "a folder with the four MNIST-style files, or - for standard input. DATA is "
                    "raw, as it was for train: the model knows how to scale it.",
@@ -44,19 +44,22 @@ int cli_eval(int argc, char **argv)
                     "  backprop eval mnist.safetensors mnist/ --json\n"
                     "  backprop eval mnist.safetensors t10k-images.gz --labels t10k-labels.gz\n",
         .arguments = 2,
+        .several = true,
         .groups = {{"Data", data, cli_input_options(&input, data, true)},
                    {"Computing", machine, sizeof machine / sizeof *machine}},
     };
     const char *arguments[CLI_ARGUMENTS];
     int code = cli_parse(&command, argc, argv, arguments);
-    if (code < 0) code = cli_input_check(&command, &input);
+    if (code >= 0) return code;
+    const cli_files files = cli_data_files(&command, &input, 1);
+    code = cli_input_check(&command, &input, &files);
     if (code >= 0) return code;
 
     bp_model *model = NULL;
     bp_device *device = NULL;
     bp_data *set = NULL;
     code = cli_open(&model, &device, arguments[0], &input, spec);
-    if (code < 0) code = cli_load_for_model(&set, &command, arguments[1], &input, model, 1);
+    if (code < 0) code = cli_load_for_model(&set, &command, &files, &input, model, 1);
     if (code < 0) {
         bp_metrics metrics;
         bp_status status = bp_evaluate(&metrics, model, device, set);

@@ -15,6 +15,7 @@ static void default_text(char *out, size_t size, const cli_option *option)
     }
     switch (option->kind) {
     case CLI_FLAG: break;
+    case CLI_LIST: break;
     case CLI_TEXT:
         if (*option->to.text) snprintf(out, size, "%s", *option->to.text);
         break;

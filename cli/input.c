@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "files.h"
 #include "output.h"
 
 static const char *task_name(int32_t code)
@@ -38,10 +39,10 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], b
 {
     const cli_option table[CLI_INPUT_OPTIONS] = {
         {.name = "labels",
-         .kind = CLI_TEXT,
-         .to.text = &input->labels,
+         .kind = CLI_LIST,
+         .to.list = &input->labels,
          .value = "FILE",
-         .help = "IDX or NPY file of labels that belongs to DATA"},
+         .help = "IDX or NPY file of labels that belongs to DATA; for several DATA once for each"},
         {.name = "target",
          .kind = CLI_TEXT,
          .to.text = &input->target,
@@ -123,8 +124,38 @@ static char delimiter_of(const char *text)
     return '\0';
 }
 
-int cli_input_check(const cli_command *command, const cli_input *input)
+cli_files cli_data_files(const cli_command *command, const cli_input *input, size_t first)
 {
+    return (cli_files){.paths = command->words + first,
+                       .labels = input->labels.count ? input->labels.items : NULL,
+                       .count = command->word_count - first};
+}
+
+bool cli_reads(const cli_files *files, const char *path)
+{
+    bool reads = false;
+    for (size_t i = 0; i < files->count; ++i)
+        reads = reads || cli_is_read_by(path, files->paths[i]) ||
+                (files->labels && cli_is_read_by(path, files->labels[i]));
+    return reads;
+}
+
+int32_t cli_has_test_part(const cli_files *files)
+{
+    return files->count == 1 && bp_data_has_test_part(files->paths[0]);
+}
+
+int cli_input_check(const cli_command *command, const cli_input *input, const cli_files *data)
+{
+    size_t streams = 0;
+    for (size_t i = 0; i < data->count; ++i) streams += strcmp(data->paths[i], "-") == 0;
+    if (streams > 1) return cli_usage(command, "standard input can be read once only");
+    if (data->labels && input->labels.count != data->count)
+        return cli_usage(command,
+                         "--labels is given %zu time%s for %zu file%s: once for each, in the same "
+                         "order",
+                         input->labels.count, cli_s(input->labels.count), data->count,
+                         cli_s(data->count));
     if (input->delimiter && !delimiter_of(input->delimiter))
         return cli_usage(command, "--delimiter: unknown value '%s': it must be \",\", \";\" or tab",
                          input->delimiter);
@@ -136,7 +167,6 @@ int cli_input_check(const cli_command *command, const cli_input *input)
 bp_load_options cli_input_load_options(const cli_input *input)
 {
     bp_load_options options = bp_load_options_default();
-    options.labels = input->labels;
     options.target = input->target;
     options.task = input->task;
     options.format = input->format;
@@ -145,10 +175,10 @@ bp_load_options cli_input_load_options(const cli_input *input)
     return options;
 }
 
-int cli_load(bp_data **raw, const cli_command *command, const char *path,
+int cli_load(bp_data **raw, const cli_command *command, const cli_files *files,
              const bp_load_options *options)
 {
-    bp_status status = bp_data_load(raw, path, options);
+    bp_status status = bp_data_load_files(raw, files->paths, files->labels, files->count, options);
     if (status == BP_OK) {
         if (!command->quiet) cli_warn(bp_data_warnings(*raw));
         return -1;
@@ -171,16 +201,16 @@ int cli_encode(bp_data **out, const cli_command *command, const bp_schema *schem
     return status == BP_OK ? -1 : cli_fail_input(status);
 }
 
-int cli_load_for_model(bp_data **out, const cli_command *command, const char *path,
+int cli_load_for_model(bp_data **out, const cli_command *command, const cli_files *files,
                        const cli_input *input, const bp_model *model, int32_t need_target)
 {
     *out = NULL;
     bp_load_options options = cli_input_load_options(input);
-    options.test_part = bp_data_has_test_part(path) ? input->part : 0;
+    options.test_part = cli_has_test_part(files) ? input->part : 0;
     options.schema = bp_model_get_schema(model);
     options.need_target = need_target;
     bp_data *raw;
-    int code = cli_load(&raw, command, path, &options);
+    int code = cli_load(&raw, command, files, &options);
     if (code >= 0) return code;
     if (options.schema) return cli_encode(out, command, options.schema, raw);
 
@@ -192,7 +222,7 @@ int cli_load_for_model(bp_data **out, const cli_command *command, const char *pa
         bp_data_free(*out);
         *out = NULL;
         return cli_error(CLI_INPUT, "%s: has no target to compare with (give --labels or --target)",
-                         path);
+                         files->paths[0]);
     }
     return -1;
 }

@@ -7,7 +7,8 @@
 #include "options.h"
 
 typedef struct cli_input {
-    const char *labels, *target, *delimiter;
+    cli_list labels; /* none, or one for each DATA */
+    const char *target, *delimiter;
     int32_t task, format, header;
     int32_t part;       /* of a folder: 0 training, 1 test */
     int32_t activation; /* of a model file that names none */
@@ -28,18 +29,35 @@ const char *cli_hidden_activation_name(int32_t code);
 cli_option cli_activation_option(int32_t *activation);
 cli_option cli_device_option(const char **device);
 
-/* Checks what the table cannot. Returns an exit code or -1. */
-int cli_input_check(const cli_command *command, const cli_input *input);
+/* Files that are one data set. */
+typedef struct cli_files {
+    const char *const *paths;
+    const char *const *labels; /* [count]; or NULL */
+    size_t count;
+} cli_files;
 
+/* The words from `first` on, with their labels. */
+cli_files cli_data_files(const cli_command *command, const cli_input *input, size_t first);
+
+/* Checks what the table cannot. Returns an exit code or -1. */
+int cli_input_check(const cli_command *command, const cli_input *input, const cli_files *data);
+
+/* Whether path is one of the files, or is read with one of them. */
+bool cli_reads(const cli_files *files, const char *path);
+
+/* 1 where the files are a single one that holds a training and a test part. */
+int32_t cli_has_test_part(const cli_files *files);
+
+/* All but the labels. */
 bp_load_options cli_input_load_options(const cli_input *input);
 
-/* Loads path and shows what that warns of unless -q. Reports; returns an exit code or -1. */
-int cli_load(bp_data **raw, const cli_command *command, const char *path,
+/* Loads the files and shows what that warns of unless -q. Reports; returns an exit code or -1. */
+int cli_load(bp_data **raw, const cli_command *command, const cli_files *files,
              const bp_load_options *options);
 
-/* Loads path and encodes it for model: through its schema, or as the numbers stand where it has
+/* Loads the files and encodes them for model: through its schema, or as the numbers stand where it has
  * none. need_target: 1 without a target is an error. Reports; returns an exit code or -1. */
-int cli_load_for_model(bp_data **out, const cli_command *command, const char *path,
+int cli_load_for_model(bp_data **out, const cli_command *command, const cli_files *files,
                        const cli_input *input, const bp_model *model, int32_t need_target);
 
 /* Encodes raw with schema, shows what that warns of unless -q, and frees raw. Returns as above. */

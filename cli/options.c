@@ -177,6 +177,15 @@ static int set_option(const cli_command *command, cli_option *option, const char
                              option->name, option->value);
         *option->to.text = value;
         return -1;
+    case CLI_LIST:
+        if (!*value)
+            return cli_usage(command, "--%s: the value is empty: --%s %s", option->name,
+                             option->name, option->value);
+        if (option->to.list->count == CLI_LIST_MOST)
+            return cli_usage(command, "--%s: given more than %d times", option->name,
+                             CLI_LIST_MOST);
+        option->to.list->items[option->to.list->count++] = value;
+        return -1;
     case CLI_CHOICE: return set_choice(command, option, value);
     default: return set_number(command, option, value);
     }
@@ -250,7 +259,7 @@ static int no_argument(const cli_command *command, size_t index, const char *wha
 {
     const char *name = command->usage;
     while (index-- > 0) name += strcspn(name, " ") + 1;
-    return cli_usage(command, "%.*s is %s: backprop %s %s", (int)strcspn(name, " "), name, what,
+    return cli_usage(command, "%.*s is %s: backprop %s %s", (int)strcspn(name, " ."), name, what,
                      command->name, command->usage);
 }
 
@@ -293,15 +302,21 @@ int cli_parse(cli_command *command, int argc, char **argv, const char *arguments
         int code = -1;
         switch (f.what) {
         case FOUND_END:
+            command->words = (const char *const *)(argv + 1);
+            command->word_count = count;
             return count + command->optional < command->arguments
                        ? no_argument(command, count, "missing")
                        : -1;
         case FOUND_WORD:
-            if (count == command->arguments)
+            if (count >= command->arguments && !command->several)
                 return cli_usage(command, "'%s' is one argument too many: backprop %s %s", f.text,
                                  command->name, command->usage);
-            if (!*f.text) return no_argument(command, count, "empty");
-            arguments[count++] = f.text;
+            if (!*f.text)
+                return no_argument(
+                    command, count < command->arguments ? count : command->arguments - 1, "empty");
+            if (count < command->arguments) arguments[count] = f.text;
+            /* No further than what has been read already. */
+            argv[1 + count++] = w.argv[w.at - 1];
             break;
         case FOUND_OPTION: code = set_option(command, f.option, f.text); break;
         case FOUND_UNKNOWN: return unknown_option(command, &common, f.text);

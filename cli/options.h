@@ -10,12 +10,20 @@
 typedef enum cli_kind {
     CLI_FLAG,   /* takes no value; puts `set` into *to.code */
     CLI_TEXT,   /* *to.text */
+    CLI_LIST,   /* *to.list: given once for each of several files */
     CLI_REAL,   /* *to.real, float */
     CLI_DOUBLE, /* *to.wide, double */
     CLI_COUNT,  /* *to.count, int64_t */
     CLI_SEED,   /* *to.seed, uint64_t */
     CLI_CHOICE  /* *to.code, one of the names that `choice` gives */
 } cli_kind;
+
+enum { CLI_LIST_MOST = 256 };
+
+typedef struct cli_list {
+    const char *items[CLI_LIST_MOST];
+    size_t count;
+} cli_list;
 
 typedef struct cli_option {
     const char *name;    /* without the dashes */
@@ -24,6 +32,7 @@ typedef struct cli_option {
     union {
         int32_t *code;
         const char **text;
+        cli_list *list;
         float *real;
         double *wide;
         int64_t *count;
@@ -56,13 +65,16 @@ typedef struct cli_command {
     const char *examples; /* lines */
     size_t arguments;     /* how many words that are no options are wanted */
     size_t optional;      /* how many of them, from the last on, may be missing: they are NULL */
+    bool several;         /* and whether the last of them may be several */
+    const char *const *words; /* set by the parser: all of them, word_count */
+    size_t word_count;
     cli_group groups[CLI_GROUPS]; /* title NULL ends */
     int32_t quiet, json;  /* -q and --json, which every command takes */
 } cli_command;
 
 /* Parses argv[1…]. Returns -1 to go on, else the exit code: after --help or --version, or an error
  * that has been reported. Options and arguments may be mixed; "--" ends the options. No argument
- * is empty; every array element is set. */
+ * is empty; every array element is set. Reorders argv: command->words are in it. */
 int cli_parse(cli_command *command, int argc, char **argv,
               const char *arguments[CLI_ARGUMENTS]);
 

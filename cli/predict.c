@@ -263,9 +263,9 @@ static int report(const answers *a, const cli_command *command, const settings *
 }
 
 static int check(const cli_command *command, const settings *s, const char *model,
-                 const char *data)
+                 const cli_files *data)
 {
-    int code = cli_input_check(command, &s->input);
+    int code = cli_input_check(command, &s->input, data);
     if (code >= 0) return code;
     if (s->show > 0 && command->json)
         return cli_usage(command, "--show and --json exclude each other");
@@ -275,13 +275,13 @@ static int check(const cli_command *command, const settings *s, const char *mode
     const bool to_stdout = strcmp(s->output, "-") == 0;
     if (to_stdout && (command->json || s->show > 0))
         return cli_usage(command, "-o - would mix two results on standard output");
-    if (cli_is_read_by(s->output, model) || cli_is_read_by(s->output, data) ||
-        cli_is_read_by(s->output, s->input.labels))
+    if (cli_is_read_by(s->output, model) || cli_reads(data, s->output))
         return cli_usage(command, "-o %s would overwrite what is read", s->output);
     return to_stdout ? -1 : cli_check_output(s->output);
 }
 
-static int run(const cli_command *command, const settings *s, const char *path, const char *data)
+static int run(const cli_command *command, const settings *s, const char *path,
+               const cli_files *data)
 {
     bp_model *model = NULL;
     bp_device *device = NULL;
@@ -322,7 +322,7 @@ int cli_predict(int argc, char **argv)
                             cli_device_option(&s.device)};
     cli_command command = {
         .name = "predict",
-        .usage = "MODEL DATA|- [OPTIONS]",
+        .usage = "MODEL DATA... [OPTIONS]",
         .summary = "Prints MODEL's answer for every row of DATA, one a line: the class, or the "
                    "values in their own units. DATA is raw, as it was for train, with or without "
                    "the target column; - reads standard input.",
@@ -330,11 +330,14 @@ int cli_predict(int argc, char **argv)
                     "  backprop predict iris.safetensors - --proba < new.csv\n"
                     "  backprop predict mnist.safetensors mnist/ --show 8\n",
         .arguments = 2,
+        .several = true,
         .groups = {{"Result", result, sizeof result / sizeof *result},
                    {"Data", data, cli_input_options(&s.input, data, true)},
                    {"Computing", machine, sizeof machine / sizeof *machine}},
     };
     const char *arguments[CLI_ARGUMENTS];
     int code = cli_parse(&command, argc, argv, arguments);
-    return code >= 0 ? code : run(&command, &s, arguments[0], arguments[1]);
+    if (code >= 0) return code;
+    const cli_files files = cli_data_files(&command, &s.input, 1);
+    return run(&command, &s, arguments[0], &files);
 }

@@ -17,8 +17,7 @@
 /* Every path that is read, and the output that must not be one of them. */
 static bool is_input(const train_settings *s, const char *path)
 {
-    return cli_is_read_by(path, s->data) || cli_is_read_by(path, s->input.labels) ||
-           cli_is_read_by(path, s->validation) || cli_is_read_by(path, s->validation_labels) ||
+    return cli_reads(&s->data, path) || cli_is_read_by(path, s->validation) || cli_is_read_by(path, s->validation_labels) ||
            cli_is_read_by(path, s->test) || cli_is_read_by(path, s->test_labels);
 }
 
@@ -67,7 +66,7 @@ static void warn_without_effect(const cli_command *command, const train_settings
 
 static int check(const cli_command *command, const train_settings *s)
 {
-    int code = cli_input_check(command, &s->input);
+    int code = cli_input_check(command, &s->input, &s->data);
     if (code >= 0) return code;
     if (s->validation && s->split > 0)
         return cli_usage(command, "--validation and --validation-split exclude each other");
@@ -75,7 +74,8 @@ static int check(const cli_command *command, const train_settings *s)
         return cli_usage(command, "--test-labels needs --test");
     if (s->validation_labels && !s->validation)
         return cli_usage(command, "--validation-labels needs --validation");
-    int streams = strcmp(s->data, "-") == 0;
+    int streams = 0;
+    for (size_t i = 0; i < s->data.count; ++i) streams += strcmp(s->data.paths[i], "-") == 0;
     streams += s->validation && strcmp(s->validation, "-") == 0;
     streams += s->test && strcmp(s->test, "-") == 0;
     if (streams > 1) return cli_usage(command, "standard input can be read once only");
@@ -104,8 +104,8 @@ static bp_status set_records(bp_model *model, const train_settings *s, const bp_
     const struct {
         const char *key, *value;
     } texts[] = {
-        {"command", s->command_line}, {"data", s->data}, {"seed", seed},
-        {"epochs", epochs},           {"device", info->name}, {"version", bp_version()},
+        {"command", s->command_line}, {"data", s->data_names}, {"seed", seed},
+        {"epochs", epochs},           {"device", info->name},  {"version", bp_version()},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
         bp_status status = bp_model_set_record(model, texts[i].key, texts[i].value);
@@ -329,6 +329,18 @@ static char *quoted_command(int argc, char **argv)
     return text;
 }
 
+/* The names with ", " between them; NULL without memory. */
+static char *joined(const char *const *names, size_t count)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory) return NULL;
+    for (size_t i = 0; i < count; ++i) fprintf(memory, "%s%s", i ? ", " : "", names[i]);
+    fclose(memory);
+    return text;
+}
+
 /* "sgd 0.1, adam 0.001": every optimizer has a learning rate of its own. */
 static void list_rates(char *text, size_t size)
 {
@@ -421,7 +433,7 @@ int cli_train(int argc, char **argv)
     };
     cli_command command = {
         .name = "train",
-        .usage = "DATA [OPTIONS]",
+        .usage = "DATA... [OPTIONS]",
         .summary = "Trains a network on DATA: a file of CSV, NumPy (NPY, NPZ), IDX, FANN or "
                    "libsvm, a folder with the four MNIST-style files, or - for standard input. "
                    "Ctrl-C ends the training and keeps what was learned.",
@@ -429,6 +441,7 @@ int cli_train(int argc, char **argv)
                     "  backprop train prices.csv --target price --validation-split 0.2\n"
                     "  backprop train mnist/ --hidden 256,128 --epochs 20 -o mnist.safetensors\n",
         .arguments = 1,
+        .several = true,
         .groups = {{"Data", data, cli_input_options(&s.input, data, false)},
                    {"Measuring", measuring, sizeof measuring / sizeof *measuring},
                    {"Network", network, sizeof network / sizeof *network},
@@ -436,13 +449,16 @@ int cli_train(int argc, char **argv)
                    {"Computing and results", machine, sizeof machine / sizeof *machine}},
     };
     const char *arguments[CLI_ARGUMENTS];
+    s.command_line = quoted_command(argc, argv); /* before the parser puts the arguments in order */
     int code = cli_parse(&command, argc, argv, arguments);
-    if (code >= 0) return code;
-    s.data = arguments[0];
-    if (strcmp(s.model.hidden, "none") == 0) s.model.hidden = "";
-    s.command_line = quoted_command(argc, argv);
-    if (!s.command_line) return cli_error(CLI_FAILURE, "out of memory");
-    code = run(&command, &s);
+    if (code < 0) {
+        s.data = cli_data_files(&command, &s.input, 0);
+        s.data_names = joined(s.data.paths, s.data.count);
+        if (strcmp(s.model.hidden, "none") == 0) s.model.hidden = "";
+        code = s.command_line && s.data_names ? run(&command, &s)
+                                              : cli_error(CLI_FAILURE, "out of memory");
+    }
     free(s.command_line);
+    free(s.data_names);
     return code;
 }

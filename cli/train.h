@@ -11,7 +11,7 @@
 
 typedef struct train_settings {
     cli_input input;
-    const char *data;
+    cli_files data;
     const char *validation, *validation_labels, *test, *test_labels;
     const char *device, *log, *output;
     cli_profile profile;
@@ -20,7 +20,7 @@ typedef struct train_settings {
     uint64_t seed;
     bp_model_options model;
     bp_train_options how;
-    char *command_line; /* for the records */
+    char *command_line, *data_names; /* for the records */
 } train_settings;
 
 /* Encoded; validation and test may be NULL. */

@@ -20,12 +20,12 @@ static int load_other(bp_data **out, const cli_command *command, const train_set
                       const bp_schema *schema, const char *path, const char *labels, bool test_part)
 {
     bp_load_options options = cli_input_load_options(&s->input);
-    options.labels = labels;
-    options.test_part = test_part && bp_data_has_test_part(path);
+    const cli_files files = {&path, labels ? &labels : NULL, 1};
+    options.test_part = test_part && cli_has_test_part(&files);
     options.schema = schema;
     options.need_target = 1;
     bp_data *raw;
-    int code = cli_load(&raw, command, path, &options);
+    int code = cli_load(&raw, command, &files, &options);
     return code >= 0 ? code : cli_encode(out, command, schema, raw);
 }
 
@@ -118,14 +118,14 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
     *sets = (train_sets){NULL, NULL, NULL};
     bp_load_options options = cli_input_load_options(&s->input);
     bp_data *raw, *rest = NULL;
-    int code = cli_load(&raw, command, s->data, &options);
+    int code = cli_load(&raw, command, &s->data, &options);
     if (code >= 0) return code;
     if (bp_data_get_info(raw).task == BP_TASK_AUTO) {
         bp_data_free(raw);
         return cli_error(CLI_INPUT,
                          "%s: has no target to learn from (the labels of an IDX or NPY file are "
                          "given with --labels)",
-                         s->data);
+                         s->data.paths[0]);
     }
     if (s->split > 0) code = split(&raw, &rest, command, s);
     if (code >= 0) return code;
@@ -137,8 +137,8 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
                           s->validation_labels, false);
     if (code < 0 && s->test)
         code = load_other(&sets->test, command, s, schema, s->test, s->test_labels, true);
-    else if (code < 0 && bp_data_has_test_part(s->data))
-        code = load_other(&sets->test, command, s, schema, s->data, NULL, true);
+    else if (code < 0 && cli_has_test_part(&s->data))
+        code = load_other(&sets->test, command, s, schema, s->data.paths[0], NULL, true);
     bp_schema_free(schema);
     if (code >= 0) cli_train_free(sets);
     return code;

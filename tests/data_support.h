@@ -33,14 +33,14 @@ static void remove_test_folder(void)
 
 static const char *in_folder(const char *name)
 {
-    static char paths[8][256];
+    static char paths[32][256];
     static int next;
     if (!test_folder[0]) {
         strcpy(test_folder, "/tmp/backprop-test-XXXXXX");
         cr_assert_not_null(mkdtemp(test_folder));
         atexit(remove_test_folder);
     }
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 32];
     snprintf(path, 256, "%s/%s", test_folder, name);
     return path;
 }

@@ -1,5 +1,6 @@
 /* array_pictures.c - arrays as pictures: x as pixels, y as labels. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,27 +21,35 @@ static void find_shape(bp_data *data, const bp__array *x)
     data->image_width = sides[1];
 }
 
-static bool same_shape(const bp__array *a, const bp__array *b)
+/* "pictures of 28 x 28" or "rows of 784 values". */
+static const char *shape_text(char text[80], const bp__array *x)
 {
-    if (a->dimensions != b->dimensions || (a->type == BP__U8) != (b->type == BP__U8)) return false;
-    for (unsigned d = 1; d < a->dimensions; ++d)
-        if (a->size[d] != b->size[d]) return false;
-    return true;
+    bp_data shape = {0};
+    find_shape(&shape, x);
+    if (shape.image_height)
+        snprintf(text, 80, "pictures of %zu x %zu", shape.image_height, shape.image_width);
+    else
+        snprintf(text, 80, "rows of %zu values", bp__array_columns(x));
+    return text;
 }
 
 static bp_status check_part(const bp__arrays *first, const bp__arrays *part)
 {
-    if (!same_shape(&first->x, &part->x))
+    const bp__array *x = &part->x, *other = &first->x;
+    char shape[80], other_shape[80];
+    if (strcmp(shape_text(shape, x), shape_text(other_shape, other)) != 0)
         return bp__fail(BP_ERROR_DATA,
-                        "%s: %zu values of %zu byte%s in each row, but %zu of %zu in %s; files of "
-                        "one data set hold pictures of the same size and type",
-                        part->x.source, bp__array_columns(&part->x), bp__type_size(part->x.type),
-                        bp__type_size(part->x.type) == 1 ? "" : "s", bp__array_columns(&first->x),
-                        bp__type_size(first->x.type), first->x.source);
+                        "%s: %s, but %s in %s; files of one data set have the same shape",
+                        x->source, shape, other_shape, other->source);
+    if ((x->type == BP__U8) != (other->type == BP__U8))
+        return bp__fail(BP_ERROR_DATA,
+                        "%s holds bytes, %s another type; files of one data set have the same",
+                        x->type == BP__U8 ? x->source : other->source,
+                        x->type == BP__U8 ? other->source : x->source);
     if ((part->y.count > 0) != (first->y.count > 0))
         return bp__fail(BP_ERROR_DATA, "%s has labels, %s has none",
-                        part->y.count ? part->x.source : first->x.source,
-                        part->y.count ? first->x.source : part->x.source);
+                        part->y.count ? x->source : other->source,
+                        part->y.count ? other->source : x->source);
     return BP_OK;
 }
 
