@@ -45,7 +45,7 @@ int cli_eval(int argc, char **argv)
                     "  backprop eval mnist.safetensors t10k-images.gz --labels t10k-labels.gz\n",
         .arguments = 2,
         .several = true,
-        .groups = {{"Data", data, cli_input_options(&input, data, true)},
+        .groups = {{"Data", data, cli_input_options(&input, data, CLI_TO_USE)},
                    {"Computing", machine, sizeof machine / sizeof *machine}},
     };
     const char *arguments[CLI_ARGUMENTS];

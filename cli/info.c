@@ -1,9 +1,10 @@
-/* info.c - `backprop info`: what a model file holds: network, data it takes, how it was made. */
+/* info.c - `backprop info`: what a model file holds: network, data it takes, how it was made; for
+ * data, info_data.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
-#include "input.h"
+#include "info.h"
 #include "output.h"
 
 static json_t *layers_json(const bp_model *model)
@@ -64,6 +65,7 @@ static int print_json(const bp_model *model)
     const bp_schema *schema = bp_model_get_schema(model);
     const bool classes = has_classes(model);
     json_t *json = json_object();
+    json_object_set_new(json, "kind", cli_json_text("model"));
     json_object_set_new(json, "layers", layers_json(model));
     json_object_set_new(json, "parameters", cli_json_count(info.parameters));
     json_object_set_new(json, "loss", cli_json_text(bp_loss_name(info.loss)));
@@ -119,8 +121,10 @@ static void print_column(const json_t *column)
         }
         if (json_array_size(words) > MOST) fputs(", ...", stdout);
     } else {
-        printf(": (x - %.6g) / %.6g", json_number_value(json_object_get(column, "mean")),
-               json_number_value(json_object_get(column, "scale")));
+        printf(": (x - %.6g) / %.6g, %.6g where missing",
+               json_number_value(json_object_get(column, "offset")),
+               json_number_value(json_object_get(column, "scale")),
+               json_number_value(json_object_get(column, "missing")));
     }
     putchar('\n');
 }
@@ -142,13 +146,14 @@ static void print_schema(const bp_schema *schema)
         }
     }
     if (info.image_height > 0) {
-        printf("pictures    %zu x %zu\n", info.image_height, info.image_width);
+        printf("pictures    %zu x %zu, scaling %s\n", info.image_height, info.image_width,
+               bp_scaling_name(info.scaling));
         return;
     }
     json_t *json = schema_json(schema);
     const json_t *columns = json_object_get(json, "columns");
-    printf("columns     %zu, as %zu feature%s\n", info.columns, info.features,
-           cli_s(info.features));
+    printf("columns     %zu, as %zu feature%s, scaling %s\n", info.columns, info.features,
+           cli_s(info.features), bp_scaling_name(info.scaling));
     for (size_t k = 0; k < json_array_size(columns) && k < MOST; ++k)
         print_column(json_array_get(columns, k));
     if (json_array_size(columns) > MOST) printf("  ... (--json lists all)\n");
@@ -175,26 +180,54 @@ static int print_text(const bp_model *model)
     return CLI_OK;
 }
 
+static int show_model(const cli_command *command, const char *path, int32_t activation)
+{
+    bp_model *model;
+    bp_status status = bp_model_load(&model, path, activation);
+    if (status != BP_OK) return cli_fail_input(status);
+    int code = command->json ? print_json(model) : print_text(model);
+    bp_model_free(model);
+    return code;
+}
+
+/* Options that are for the other kind of file. */
+static int check(const cli_command *command, const cli_group *unused, const char *what)
+{
+    for (size_t i = 0; i < unused->count; ++i)
+        if (unused->options[i].given)
+            return cli_usage(command, "--%s is for %s", unused->options[i].name, what);
+    return -1;
+}
+
 int cli_info(int argc, char **argv)
 {
-    int32_t activation = BP_ACTIVATION_AUTO;
-    cli_option rows[] = {cli_activation_option(&activation)};
+    cli_input input = cli_input_default();
+    input.part = 0;
+    cli_option data[CLI_INPUT_OPTIONS], model[] = {cli_activation_option(&input.activation)};
     cli_command command = {
         .name = "info",
-        .usage = "MODEL [OPTIONS]",
-        .summary = "Shows the network in a model file, the data that it takes and how it was made.",
+        .usage = "MODEL|DATA... [OPTIONS]",
+        .summary = "Shows the network in a model file, the data that it takes and how it was made; "
+                   "or what a data set holds and what train would make of it. Which of them a file "
+                   "is, is told by its content.",
         .examples = "  backprop info iris.safetensors\n"
+                    "  backprop info iris.csv\n"
                     "  backprop info iris.safetensors --json\n",
         .arguments = 1,
-        .groups = {{"Model", rows, sizeof rows / sizeof *rows}},
+        .several = true,
+        .groups = {{"Data", data, cli_input_options(&input, data, CLI_TO_SHOW)},
+                   {"Model", model, sizeof model / sizeof *model}},
     };
     const char *arguments[CLI_ARGUMENTS];
     int code = cli_parse(&command, argc, argv, arguments);
     if (code >= 0) return code;
-    bp_model *model;
-    bp_status status = bp_model_load(&model, arguments[0], activation);
-    if (status != BP_OK) return cli_fail_input(status);
-    code = command.json ? print_json(model) : print_text(model);
-    bp_model_free(model);
-    return code;
+    const cli_files files = cli_data_files(&command, &input, 0);
+    if (!bp_is_model(arguments[0])) {
+        code = check(&command, &command.groups[1], "models; this is data");
+        return code >= 0 ? code : cli_info_data(&command, &input, &files);
+    }
+    code = check(&command, &command.groups[0], "data; this is a model");
+    if (code < 0 && files.count > 1)
+        code = cli_usage(&command, "%s is a model: one at a time", arguments[0]);
+    return code >= 0 ? code : show_model(&command, arguments[0], input.activation);
 }

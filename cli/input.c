@@ -35,7 +35,7 @@ cli_input cli_input_default(void)
                        .activation = BP_ACTIVATION_AUTO};
 }
 
-size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], bool with_model)
+size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], cli_purpose purpose)
 {
     const cli_option table[CLI_INPUT_OPTIONS] = {
         {.name = "labels",
@@ -49,13 +49,14 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], b
          .value = "COL",
          .help = "column of a table to be predicted, by name or number (-1: the last); several "
                  "joined by commas for regression",
-         .fallback = with_model ? "as in training" : "the last"},
+         .fallback = purpose == CLI_TO_USE ? "as in training" : "the last"},
         {.name = "task",
          .kind = CLI_CHOICE,
          .to.code = &input->task,
          .value = "NAME",
          .choice = task_name,
-         .help = with_model ? "for a model file that does not say what it was trained for"
+         .help = purpose == CLI_TO_USE
+                     ? "for a model file that does not say what it was trained for"
                             : "what the target is; auto: text or few-valued integers are classes"},
         {.name = "format",
          .kind = CLI_CHOICE,
@@ -87,7 +88,7 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], b
          .help = "of a folder with the four MNIST-style files, or an NPZ archive with x_test"},
     };
     memcpy(rows, table, sizeof table);
-    return with_model ? CLI_INPUT_OPTIONS : CLI_INPUT_OPTIONS - 1;
+    return purpose == CLI_TO_TRAIN ? CLI_INPUT_OPTIONS - 1 : CLI_INPUT_OPTIONS;
 }
 
 cli_option cli_activation_option(int32_t *activation)

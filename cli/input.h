@@ -16,11 +16,15 @@ typedef struct cli_input {
 
 enum { CLI_INPUT_OPTIONS = 8 };
 
+/* What a command does with the data: learns from it, measures a model on it, looks at it. */
+typedef enum cli_purpose { CLI_TO_TRAIN, CLI_TO_USE, CLI_TO_SHOW } cli_purpose;
+
 cli_input cli_input_default(void);
 
-/* Fills rows with the options of reading; returns how many. For a command that uses a finished
- * model rather than train, the folder's part and the missing activations are options too. */
-size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], bool with_model);
+/* Fills rows with the options of reading; returns how many. The part of a folder is one of them but
+ * for training. */
+size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS],
+                         cli_purpose purpose);
 
 /* The name of an activation that hidden layers can have: "" for softmax, NULL past the last. */
 const char *cli_hidden_activation_name(int32_t code);

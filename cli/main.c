@@ -17,7 +17,7 @@ static const struct {
     {"train", cli_train, "train a network on a data file and save it"},
     {"eval", cli_eval, "measure a model's loss and accuracy on a data file"},
     {"predict", cli_predict, "print a model's answer for every row of a data file"},
-    {"info", cli_info, "show what a model file holds"},
+    {"info", cli_info, "show what a model file or a data set holds"},
     {"devices", cli_devices, "list the devices that can compute"},
     {"explain", cli_explain, "show every number of a training step, and why it is so"},
     {"gradcheck", cli_gradcheck, "compare gradients with differences of the error"},

@@ -332,7 +332,7 @@ int cli_predict(int argc, char **argv)
         .arguments = 2,
         .several = true,
         .groups = {{"Result", result, sizeof result / sizeof *result},
-                   {"Data", data, cli_input_options(&s.input, data, true)},
+                   {"Data", data, cli_input_options(&s.input, data, CLI_TO_USE)},
                    {"Computing", machine, sizeof machine / sizeof *machine}},
     };
     const char *arguments[CLI_ARGUMENTS];

@@ -359,7 +359,13 @@ int cli_train(int argc, char **argv)
                         .how = bp_train_options_default()};
     s.model.hidden = "128";
     s.seed = s.how.seed;
-    cli_option data[CLI_INPUT_OPTIONS];
+    cli_option data[CLI_INPUT_OPTIONS + 1];
+    const size_t data_count = cli_input_options(&s.input, data, CLI_TO_TRAIN);
+    data[data_count] = (cli_option){
+        .name = "scaling", .kind = CLI_CHOICE, .to.code = &s.scaling, .value = "NAME",
+        .choice = bp_scaling_name,
+        .help = "of numbers, learned from the training part: mean 0 and deviation 1, 0 to 1, as they "
+                "stand, or pictures of bytes by 255; auto: bytes for those, else standard"};
     cli_option measuring[] = {
         {.name = "validation", .kind = CLI_TEXT, .to.text = &s.validation, .value = "FILE",
          .help = "data to measure on after every epoch"},
@@ -442,7 +448,7 @@ int cli_train(int argc, char **argv)
                     "  backprop train mnist/ --hidden 256,128 --epochs 20 -o mnist.safetensors\n",
         .arguments = 1,
         .several = true,
-        .groups = {{"Data", data, cli_input_options(&s.input, data, false)},
+        .groups = {{"Data", data, data_count + 1},
                    {"Measuring", measuring, sizeof measuring / sizeof *measuring},
                    {"Network", network, sizeof network / sizeof *network},
                    {"Training", training, sizeof training / sizeof *training},

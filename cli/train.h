@@ -17,6 +17,7 @@ typedef struct train_settings {
     cli_profile profile;
     double split;
     int32_t watch_gradients;
+    int32_t scaling; /* BP_SCALING_* */
     uint64_t seed;
     bp_model_options model;
     bp_train_options how;

@@ -72,7 +72,9 @@ static int learn_and_encode(train_sets *sets, bp_schema **schema, const cli_comm
                             const train_settings *s, bp_data *part, bp_data *rest)
 {
     bp_status status = bp_schema_learn(schema, part);
-    if (status == BP_OK)
+    if (status == BP_OK) status = bp_schema_set_scaling(*schema, part, s->scaling);
+    /* Numbers that are to stand as they are are no matter of the output activation. */
+    if (status == BP_OK && s->scaling != BP_SCALING_NONE)
         status = bp_schema_scale_targets(*schema, part, s->model.output_activation);
     if (status != BP_OK) {
         bp_data_free(part);

@@ -192,6 +192,7 @@ typedef struct bp_load_options {
     int32_t test_part;   /* of what has two parts (bp_data_has_test_part): 1 the test part */
     const bp_schema *schema; /* read columns as this schema knows them (eval, predict); NULL: free */
     int32_t need_target; /* with schema: 1 the target must be there (eval), 0 it may be (predict) */
+    int32_t allow_missing_target; /* 1: rows without a target are no error, to look at the data */
 } bp_load_options;
 
 BP_API bp_load_options bp_load_options_default(void);
@@ -241,6 +242,49 @@ BP_API const float *bp_data_targets(const bp_data *data);
 BP_API const char *bp_data_warnings(const bp_data *data);
 BP_API const char *bp_schema_warnings(const bp_schema *schema);
 
+/* What a raw column holds. */
+#define BP_COLUMN_NUMBER 0
+#define BP_COLUMN_CATEGORY 1 /* texts, or the classes of the target */
+#define BP_COLUMN_CONSTANT 2 /* the same value in all rows that have one */
+#define BP_COLUMN_EMPTY 3    /* no value in any row */
+#define BP_COLUMN_ID 4       /* tells rows apart: all texts different, or whole numbers one after the
+                                other, or all different and called "id" or alike; 20 rows at least */
+BP_API const char *bp_column_kind_name(int32_t kind);
+BP_API int32_t bp_column_kind_from_name(const char *name);
+
+typedef struct bp_column_info {
+    const char *name;    /* belongs to the data set; "pixel" and "label" for pictures */
+    size_t position;     /* in the file, from 0 */
+    int32_t kind;        /* BP_COLUMN_* */
+    int32_t text;        /* 1: texts, 0: numbers */
+    int32_t is_target;
+    size_t missing;      /* rows without a value */
+    size_t distinct;     /* different values; 0: not counted (pixels that are no bytes) */
+    double min, max, mean, deviation, skewness; /* of numbers, NAN where there are none; deviation
+                            and skewness of the population, sum((x - mean)^3) / (n deviation^3) */
+} bp_column_info;
+
+/* *out = count columns, features first, then targets; for pictures all pixels together, then the
+ * labels where they are known. The array is the caller's: free(). It takes time: the values of every
+ * column are sorted. Errors: BP_ERROR_ARGUMENT (encoded data), BP_ERROR_MEMORY. */
+BP_API bp_status bp_data_describe(bp_column_info **out, size_t *count, const bp_data *data);
+
+typedef struct bp_value_count {
+    const char *value; /* lives as long as the array that it is in */
+    size_t count;
+} bp_value_count;
+
+/* The different values of column k of bp_data_describe as texts, in the order of classes (numbers by
+ * size, texts by strcmp), and in how many rows each is. The array is the caller's: free(). Errors:
+ * BP_ERROR_ARGUMENT (no such column, or pixels), BP_ERROR_MEMORY. */
+BP_API bp_status bp_data_count_values(bp_value_count **out, size_t *count, const bp_data *data,
+                                      size_t k);
+
+/* What is likely to spoil a training beyond bp_data_warnings: columns that tell rows apart, extreme
+ * skew, rows without a target, rare classes; one a line, empty where there is nothing. The text is
+ * the caller's: free(). Errors as for bp_data_describe. */
+BP_API bp_status bp_data_review(char **out, const bp_data *data);
+
 /* Splits off round(fraction * rows) rows, stratified by class for classification, drawn by seed.
  * The same seed gives the same split on every machine. Both parts are the caller's. A class with
  * too few rows stays in the first part. Errors: BP_ERROR_ARGUMENT (fraction not in (0, 1), or a
@@ -248,10 +292,25 @@ BP_API const char *bp_schema_warnings(const bp_schema *schema);
 BP_API bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data *data,
                                double fraction, uint64_t seed);
 
-/* Learns how to turn raw data into features: one-hot categories, means for missing values, standard
- * scaling of numeric columns (pixels: 1/255), class names, and for regression the targets' mean and
- * scale. Errors: BP_ERROR_DATA (no target, one class only, nothing to learn from), BP_ERROR_MEMORY. */
+/* How numbers become features, (value - offset) / scale, and regression targets likewise. A missing
+ * number counts as the mean. */
+#define BP_SCALING_AUTO 0     /* bytes for pictures of bytes, else standard */
+#define BP_SCALING_STANDARD 1 /* offset the mean, scale the standard deviation: mean 0, deviation 1 */
+#define BP_SCALING_MINMAX 2   /* offset the minimum, scale maximum - minimum: 0 to 1 */
+#define BP_SCALING_NONE 3     /* as they stand */
+#define BP_SCALING_BYTES 4    /* pictures of bytes: 1/255, 0 to 1 */
+BP_API const char *bp_scaling_name(int32_t scaling);
+BP_API int32_t bp_scaling_from_name(const char *name);
+
+/* Learns how to turn raw data into features: one-hot categories, means for missing values, class
+ * names, and the scaling BP_SCALING_AUTO of numeric columns, pixels and regression targets. Errors: BP_ERROR_DATA (no target, one class only, nothing to learn from), BP_ERROR_MEMORY. */
 BP_API bp_status bp_schema_learn(bp_schema **out, const bp_data *training_part);
+
+/* Another scaling, learned from the same training part that the schema was learned from. Errors:
+ * BP_ERROR_ARGUMENT (BP_SCALING_BYTES without pictures of bytes), BP_ERROR_DATA (other data; values
+ * too large). */
+BP_API bp_status bp_schema_set_scaling(bp_schema *schema, const bp_data *training_part,
+                                       int32_t scaling);
 
 /* Regression with an output activation that does not reach every number: scales the targets again,
  * so that those of the training part (the same that the schema was learned from) fill what
@@ -279,6 +338,7 @@ typedef struct bp_schema_info {
     size_t columns, features, outputs;
     int32_t task;
     size_t image_height, image_width;
+    int32_t scaling; /* BP_SCALING_*, never auto */
 } bp_schema_info;
 
 BP_API bp_schema_info bp_schema_get_info(const bp_schema *schema);
@@ -286,9 +346,10 @@ BP_API bp_schema_info bp_schema_get_info(const bp_schema *schema);
 BP_API const char *bp_schema_output_name(const bp_schema *schema, size_t k);
 /* Name of raw column k; NULL out of range, and for pictures, whose columns have no names. */
 BP_API const char *bp_schema_column_name(const bp_schema *schema, size_t k);
-/* Regression: raw target = scaled * scale + mean. For classification mean 0, scale 1. Either pointer
- * may be NULL. */
-BP_API void bp_schema_target_scale(const bp_schema *schema, size_t k, double *mean, double *scale);
+/* Regression: raw target = scaled * scale + offset. For classification offset 0, scale 1. Either
+ * pointer may be NULL. */
+BP_API void bp_schema_target_scale(const bp_schema *schema, size_t k, double *offset,
+                                   double *scale);
 /* The schema as JSON, as it is stored in a model, and back. The text is the caller's: free().
  * Errors: BP_ERROR_MODEL (not a schema; the text says where), BP_ERROR_MEMORY. */
 BP_API bp_status bp_schema_to_json(char **out, const bp_schema *schema);
@@ -393,6 +454,9 @@ BP_API float *bp_model_biases(bp_model *model, size_t layer);
  * schema's features and outputs must be the model's (BP_ERROR_MODEL). */
 BP_API const bp_schema *bp_model_get_schema(const bp_model *model);
 BP_API bp_status bp_model_set_schema(bp_model *model, const bp_schema *schema);
+
+/* 1 if the file's content is that of a model rather than of data; it may be damaged all the same. */
+BP_API int bp_is_model(const char *path);
 
 /* Free-form records that are saved with the model ("command", "seed", "device"…). get returns NULL
  * where there is no such key; keys enumerates (NULL past the end). */

@@ -107,7 +107,7 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"--json devices", "--json"},
         {"train", "DATA is missing"},
         {"predict m", "DATA"},
-        {"info", "MODEL is missing"},
+        {"info", "MODEL|DATA is missing"},
         {"train $D --epohcs 3", "did you mean '--epochs'"},
         {"train $D -epochs 3", "did you mean '--epochs'"},
         {"train $D -z", "-z"},

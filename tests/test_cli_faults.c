@@ -90,9 +90,8 @@ Test(cli_faults, eval_and_predict_name_what_does_not_fit)
         {"predict m text.csv -o out", "long"},
         {"predict missing flowers.csv -o out", "missing"},
         {"info missing", "missing"},
-        {"info flowers.csv", "flowers.csv"},
-        {"info images", "images"},
-        {"info zip", "a zip archive, as torch.save writes"},
+        {"eval zip flowers.csv", "a zip archive, as torch.save writes"},
+        {"info zip", "the zip archive is damaged or cut off"},
         {"info onnx", "an ONNX file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {

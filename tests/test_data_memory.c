@@ -5,15 +5,16 @@
 
 #include <jansson.h>
 
-/* Everything once: load, split, learn, apply, copy, to JSON and back. */
+/* Everything once: load, review, split, learn, apply, copy, to JSON and back. */
 static bp_status whole_way(const char *path, const char *labels)
 {
     bp_data *data = NULL, *first = NULL, *second = NULL, *encoded = NULL;
     bp_schema *schema = NULL, *copy = NULL;
-    char *json = NULL;
+    char *json = NULL, *review = NULL;
     bp_load_options options = bp_load_options_default();
     options.labels = labels;
     bp_status status = bp_data_load(&data, path, &options);
+    if (status == BP_OK) status = bp_data_review(&review, data); /* which describes, and counts */
     if (status == BP_OK) status = bp_data_split(&first, &second, data, 0.4, 1);
     if (status == BP_OK) status = bp_schema_learn(&schema, first);
     if (status == BP_OK) status = bp_schema_apply(&encoded, schema, second);
@@ -32,6 +33,7 @@ static bp_status whole_way(const char *path, const char *labels)
     bp_schema_free(schema);
     bp_schema_free(copy);
     free(json);
+    free(review);
     return status;
 }
 

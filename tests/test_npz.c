@@ -127,6 +127,9 @@ Test(bad, archives_without_the_arrays)
     expect_bad_block(
         ZIP_OF(stored("[Content_Types].xml", x_array()), stored("xl/workbook.xml", y_array())),
         "a spreadsheet without NumPy arrays|xl/workbook.xml");
+    expect_bad_block(
+        ZIP_OF(stored("archive/data.pkl", x_array()), stored("archive/data/0", y_array())),
+        "as torch.save writes");
     expect_bad_block(zip_of(NULL, 0), "without NumPy arrays|nothing");
     block labels = npy_matrix("i8", 3, 0, y4);
     expect_bad_block(ZIP_OF(stored("X.npy", x_array()), stored("y.npy", labels)),

@@ -22,8 +22,8 @@ Test(json, round_trip_is_exact)
         cr_assert_str_eq(json, twice);
         for (size_t k = 0; k < schema->column_count; ++k) {
             const bp__schema_column *a = &schema->columns[k], *b = &again->columns[k];
-            cr_assert(a->mean == b->mean && a->scale == b->scale && a->kind == b->kind &&
-                      a->position == b->position);
+            cr_assert(a->offset == b->offset && a->missing == b->missing && a->scale == b->scale &&
+                      a->kind == b->kind && a->position == b->position);
             cr_assert_str_eq(a->name, b->name);
         }
         for (size_t k = 0; k < schema->outputs; ++k)
@@ -61,12 +61,14 @@ Test(json, copies_are_independent)
     cr_assert_null(copy);
 }
 
-#define COLUMN "{\"name\":\"a\",\"position\":0,\"mean\":1.0,\"scale\":2.0}"
+#define COLUMN "{\"name\":\"a\",\"position\":0,\"offset\":1.0,\"scale\":2.0,\"missing\":1.0}"
 #define TARGET "{\"name\":\"t\",\"position\":1}"
 #define TABLE                                                                                      \
-    "\"version\":1,\"task\":\"classify\",\"targets\":[" TARGET "],\"classes\":[\"x\",\"y\"]"
+    "\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"targets\":[" TARGET                \
+    "],\"classes\":[\"x\",\"y\"]"
 #define PIXELS(fields)                                                                             \
-    "{\"version\":1,\"task\":\"classify\",\"classes\":[0,1],\"pixels\":{" fields "}}"
+    "{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"classes\":[0,1],\"pixels\":"      \
+    "{" fields "}}"
 
 Test(json, what_is_refused)
 {
@@ -80,32 +82,42 @@ Test(json, what_is_refused)
         {"{\"version\":1.0}", "version"},
         {"{\"version\":1,\"version\":1}", "duplicate"},
         {"{\"version\":1,\"task\":\"guess\"}", "task"},
-        {"{\"version\":1,\"task\":\"classify\"}", "either"},
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\"}", "either"},
+        {"{\"version\":1,\"task\":\"classify\"}", "scaling"},
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"auto\"}", "scaling"},
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":1}", "scaling"},
         {"{" TABLE "}", "either"},
+        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"offset\":1,\"scale\":1}]}",
+         "missing"},
         {"{" TABLE ",\"columns\":[]}", "columns"},
         {"{" TABLE ",\"columns\":{}}", "columns"},
         {"{" TABLE ",\"columns\":[7]}", "column 0"},
         {"{" TABLE ",\"columns\":[" COLUMN "],\"extra\":1}", "\"extra\" is not known"},
         {"{" TABLE ",\"columns\":[" COLUMN "," COLUMN "]}", "same name"},
         {"{" TABLE ",\"columns\":[" COLUMN "],\"pixels\":{}}", "either"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"t\",\"position\":0,\"mean\":1,\"scale\":1}]}",
+        {"{" TABLE
+         ",\"columns\":[{\"name\":\"t\",\"position\":0,\"offset\":1,\"scale\":1,\"missing\":1}]}",
          "same name"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"\",\"position\":0,\"mean\":1,\"scale\":1}]}", "name"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":-1,\"mean\":1,\"scale\":1}]}",
+        {"{" TABLE
+         ",\"columns\":[{\"name\":\"\",\"position\":0,\"offset\":1,\"scale\":1,\"missing\":1}]}",
+         "name"},
+        {"{" TABLE
+         ",\"columns\":[{\"name\":\"a\",\"position\":-1,\"offset\":1,\"scale\":1,\"missing\":1}]}",
          "position"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":1e3,\"mean\":1,\"scale\":1}]}",
+        {"{" TABLE
+         ",\"columns\":[{\"name\":\"a\",\"position\":1e3,\"offset\":1,\"scale\":1,\"missing\":1}]}",
          "position"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"mean\":1,\"scale\":0}]}",
+        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"offset\":1,\"scale\":0}]}",
          "scale"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"mean\":1,\"scale\":-1}]}",
+        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"offset\":1,\"scale\":-1}]}",
          "scale"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"mean\":1,\"scale\":1e-320}]}",
+        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"offset\":1,\"scale\":1e-320}]}",
          "scale"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"mean\":1e999,\"scale\":1}]}",
+        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"offset\":1e999,\"scale\":1}]}",
          "byte"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"mean\":\"1\",\"scale\":1}]}",
-         "mean"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"scale\":1}]}", "mean"},
+        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"offset\":\"1\",\"scale\":1}]}",
+         "offset"},
+        {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"scale\":1}]}", "offset"},
         {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"categories\":[]}]}",
          "nothing to learn"},
         {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"categories\":[1]}]}",
@@ -115,52 +127,61 @@ Test(json, what_is_refused)
         {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"categories\":[\"a\",\"a\"]}]}",
          "ascending"},
         {"{" TABLE
-         ",\"columns\":[{\"name\":\"a\",\"position\":0,\"categories\":[\"a\"],\"mean\":1}]}",
-         "\"mean\" is not known"},
-        {"{" TABLE ",\"columns\":[{\"name\":\"a\\u0000b\",\"position\":0,\"mean\":1,\"scale\":1}]}",
+         ",\"columns\":[{\"name\":\"a\",\"position\":0,\"categories\":[\"a\"],\"offset\":1}]}",
+         "\"offset\" is not known"},
+        {"{" TABLE ",\"columns\":[{\"name\":\"a\\u0000b\",\"position\":0,\"offset\":1,\"scale\":1,"
+                   "\"missing\":1}]}",
          "byte"},
         {"{" TABLE ",\"columns\":[" COLUMN
-         ",{\"name\":\"b\",\"position\":0,\"mean\":1,\"scale\":1}]}",
+         ",{\"name\":\"b\",\"position\":0,\"offset\":1,\"scale\":1,\"missing\":1}]}",
          "ascend"},
-        {"{\"version\":1,\"task\":\"classify\",\"columns\":[" COLUMN "],\"classes\":[\"x\",\"y\"]}",
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"classes\":[\"x\",\"y\"]}",
          "targets"},
-        {"{\"version\":1,\"task\":\"classify\",\"columns\":[" COLUMN "],\"targets\":[" TARGET "]}",
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"targets\":[" TARGET "]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"columns\":[" COLUMN "],\"targets\":[" TARGET
-         "],\"classes\":[\"x\"]}",
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"targets\":[" TARGET "],\"classes\":[\"x\"]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"columns\":[" COLUMN "],\"targets\":[" TARGET
-         "],\"classes\":[\"x\",1]}",
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"targets\":[" TARGET "],\"classes\":[\"x\",1]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"columns\":[" COLUMN "],\"targets\":[" TARGET
-         "],\"classes\":[1,\"x\"]}",
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"targets\":[" TARGET "],\"classes\":[1,\"x\"]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"columns\":[" COLUMN "],\"targets\":[" TARGET
-         "],\"classes\":[1,1]}",
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"targets\":[" TARGET "],\"classes\":[1,1]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"columns\":[" COLUMN "],\"targets\":[" TARGET
-         "," TARGET "],\"classes\":[1,2]}",
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"targets\":[" TARGET "," TARGET "],\"classes\":[1,2]}",
          "targets"},
-        {"{\"version\":1,\"task\":\"regress\",\"columns\":[" COLUMN "],\"targets\":[" TARGET "]}",
-         "mean"},
-        {"{\"version\":1,\"task\":\"regress\",\"columns\":[" COLUMN "],\"targets\":[]}", "targets"},
-        {"{\"version\":1,\"task\":\"regress\",\"columns\":[" COLUMN "],\"classes\":[\"x\",\"y\"]}",
+        {"{\"version\":1,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"targets\":[" TARGET "]}",
+         "offset"},
+        {"{\"version\":1,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"targets\":[]}",
+         "targets"},
+        {"{\"version\":1,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
+         "],\"classes\":[\"x\",\"y\"]}",
          "no \"classes\""},
-        {PIXELS("\"count\":4,\"height\":2,\"width\":3,\"bytes\":true,\"mean\":0,\"scale\":1"),
+        {PIXELS("\"count\":4,\"height\":2,\"width\":3,\"bytes\":true,\"offset\":0,\"scale\":1"),
          "2 x 3"},
-        {PIXELS("\"count\":0,\"height\":0,\"width\":0,\"bytes\":true,\"mean\":0,\"scale\":1"),
+        {PIXELS("\"count\":0,\"height\":0,\"width\":0,\"bytes\":true,\"offset\":0,\"scale\":1"),
          "0 pixels"},
-        {PIXELS("\"count\":1e9,\"height\":0,\"width\":0,\"bytes\":true,\"mean\":0,\"scale\":1"),
+        {PIXELS("\"count\":1e9,\"height\":0,\"width\":0,\"bytes\":true,\"offset\":0,\"scale\":1"),
          "count"},
-        {PIXELS("\"count\":4,\"height\":0,\"width\":0,\"bytes\":1,\"mean\":0,\"scale\":1"),
+        {PIXELS("\"count\":4,\"height\":0,\"width\":0,\"bytes\":1,\"offset\":0,\"scale\":1"),
          "bytes"},
-        {PIXELS("\"count\":4,\"height\":0,\"width\":0,\"bytes\":true,\"mean\":0"), "scale"},
-        {"{\"version\":1,\"task\":\"regress\",\"pixels\":{\"count\":4,\"height\":2,\"width\":2,"
-         "\"bytes\":true,\"mean\":0,\"scale\":1}}",
+        {PIXELS("\"count\":4,\"height\":0,\"width\":0,\"bytes\":true,\"offset\":0"), "scale"},
+        {"{\"version\":1,\"task\":\"regress\",\"scaling\":\"none\",\"pixels\":{\"count\":4,"
+         "\"height\":2,\"width\":2,"
+         "\"bytes\":true,\"offset\":0,\"scale\":1}}",
          "classification only"},
-        {"{\"version\":1,\"task\":\"classify\",\"classes\":[0,2],\"pixels\":{\"count\":4,"
+        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"classes\":[0,2],\"pixels\":{"
+         "\"count\":4,"
          "\"height\":2,"
-         "\"width\":2,\"bytes\":true,\"mean\":0,\"scale\":1}}",
+         "\"width\":2,\"bytes\":true,\"offset\":0,\"scale\":1}}",
          "classes"},
     };
     bp_schema *schema;
@@ -223,7 +244,7 @@ Test(damage, every_truncation_and_bit_flip)
         bp_schema_free(schema);
     }
     const char pixels[] =
-        PIXELS("\"count\":784,\"height\":28,\"width\":28,\"bytes\":true,\"mean\":0.0,"
+        PIXELS("\"count\":784,\"height\":28,\"width\":28,\"bytes\":true,\"offset\":0.0,"
                "\"scale\":255.0");
     mutate(read_json, pixels, sizeof pixels - 1, counts);
     cr_assert_gt(counts[BP_ERROR_MODEL], 800);

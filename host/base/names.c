@@ -39,6 +39,20 @@ BP__FAMILY(format,
     {"fann", BP_FORMAT_FANN},
     {"libsvm", BP_FORMAT_LIBSVM})
 
+BP__FAMILY(column_kind,
+    {"number", BP_COLUMN_NUMBER},
+    {"category", BP_COLUMN_CATEGORY},
+    {"constant", BP_COLUMN_CONSTANT},
+    {"empty", BP_COLUMN_EMPTY},
+    {"id", BP_COLUMN_ID})
+
+BP__FAMILY(scaling,
+    {"auto", BP_SCALING_AUTO},
+    {"standard", BP_SCALING_STANDARD},
+    {"minmax", BP_SCALING_MINMAX},
+    {"none", BP_SCALING_NONE},
+    {"bytes", BP_SCALING_BYTES})
+
 BP__FAMILY(activation,
     {"auto", BP_ACTIVATION_AUTO},
     {"linear", BP_ACTIVATION_LINEAR},

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "data/fann.h"
 #include "data/gunzip.h"
 #include "data/libsvm.h"
@@ -75,13 +76,29 @@ static bool is_model(const char *bytes, size_t size)
     return size >= 9 && memcmp(bytes + 4, "\0\0\0\0{", 5) == 0;
 }
 
+/* ONNX models start with field 1, a version, then field 2, the name of the program. */
+static bool is_onnx(const char *bytes, size_t size)
+{
+    return size >= 4 && bytes[0] == 8 && bytes[1] > 0 && bytes[2] == 0x12;
+}
+
 static bp_status refuse_others(const char *bytes, size_t size, const char *source)
 {
     for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
         if (size >= others[i].length && memcmp(bytes, others[i].start, others[i].length) == 0)
             return bp__fail(BP_ERROR_DATA, "%s: is %s", source, others[i].what);
     if (is_model(bytes, size)) return bp__fail(BP_ERROR_DATA, "%s: is a model, not data", source);
+    if (is_onnx(bytes, size))
+        return bp__fail(BP_ERROR_DATA, "%s: is by its first bytes an ONNX file, a model", source);
     return BP_OK;
+}
+
+int bp_is_model(const char *path)
+{
+    char start[9];
+    size_t got;
+    if (!path || strcmp(path, "-") == 0) return 0;
+    return bp__file_start(start, sizeof start, &got, path) == BP_OK && is_model(start, got);
 }
 
 bp_status bp__find_kind(bp__file_kind *kind, int32_t format, const char *bytes, size_t size,

@@ -19,9 +19,15 @@ static const char *const y_test_names[] = {"y_test", "Y_test", NULL};
 static const char *const x_unnamed[] = {"arr_0", NULL};
 static const char *const y_unnamed[] = {"arr_1", NULL};
 
+static bool ends_with(const bp__zip_member *m, const char *end)
+{
+    size_t length = strlen(end);
+    return m->name_length > length && memcmp(m->name + m->name_length - length, end, length) == 0;
+}
+
 static bool is_array(const bp__zip_member *m)
 {
-    return m->name_length > 4 && memcmp(m->name + m->name_length - 4, ".npy", 4) == 0;
+    return ends_with(m, ".npy");
 }
 
 static bool is_called(const bp__zip_member *m, const char *name)
@@ -73,11 +79,20 @@ static bp_status find(const bp__zip_member **found, const bp__zip *zip, const ch
 static bp_status fail_no_array(const bp__zip *zip, bool test_part)
 {
     char *list;
-    bool any = false;
-    for (size_t i = 0; i < zip->count; ++i) any = any || is_array(&zip->members[i]);
+    bool any = false, torch = false;
+    for (size_t i = 0; i < zip->count; ++i) {
+        any = any || is_array(&zip->members[i]);
+        torch = torch || ends_with(&zip->members[i], "/data.pkl");
+    }
     BP_TRY(list_members(&list, zip));
     bp_status status;
-    if (!any)
+    if (torch)
+        status =
+            bp__fail(BP_ERROR_DATA,
+                     "%s: is a zip archive as torch.save writes; save data with numpy.savez, a "
+                     "model with safetensors.torch.save_file",
+                     zip->source);
+    else if (!any)
         status = bp__fail(BP_ERROR_DATA,
                           "%s: is a zip archive or a spreadsheet without NumPy arrays; unpack it, "
                           "or save the sheet as CSV (it holds: %s)",

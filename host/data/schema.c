@@ -131,6 +131,7 @@ bp_schema_info bp_schema_get_info(const bp_schema *schema)
     info.features = schema->features;
     info.outputs = schema->outputs;
     info.task = schema->task;
+    info.scaling = schema->scaling;
     info.image_height = schema->image_height;
     info.image_width = schema->image_width;
     return info;
@@ -148,9 +149,9 @@ const char *bp_schema_column_name(const bp_schema *schema, size_t k)
     return schema && k < schema->column_count ? schema->columns[k].name : NULL;
 }
 
-void bp_schema_target_scale(const bp_schema *schema, size_t k, double *mean, double *scale)
+void bp_schema_target_scale(const bp_schema *schema, size_t k, double *offset, double *scale)
 {
     bool known = schema && schema->task == BP_TASK_REGRESS && k < schema->target_count;
-    if (mean) *mean = known ? schema->targets[k].mean : 0;
+    if (offset) *offset = known ? schema->targets[k].offset : 0;
     if (scale) *scale = known ? schema->targets[k].scale : 1;
 }

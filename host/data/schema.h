@@ -5,20 +5,21 @@
 
 #include "data/data.h"
 
-/* One raw feature column. Numbers: feature = (value - mean) / scale, missing = 0, which is the
- * mean. Texts: one feature for each word, 1 where the cell is that word and 0 elsewhere. */
+/* One raw feature column. Numbers: feature = (value - offset) / scale, with `missing` as the value
+ * where there is none. Texts: one feature for each word, 1 where the cell is that word and 0
+ * elsewhere. */
 typedef struct bp__schema_column {
     char *name;
     bp__column_kind kind;
     size_t position; /* in the file, from 0, targets counted */
-    double mean, scale;
+    double offset, scale, missing;
     bp__words words; /* sorted by strcmp */
 } bp__schema_column;
 
 typedef struct bp__schema_target {
     char *name;
     size_t position;
-    double mean, scale; /* regression; 0 and 1 otherwise */
+    double offset, scale; /* regression; 0 and 1 otherwise */
 } bp__schema_target;
 
 struct bp_schema {
@@ -28,10 +29,11 @@ struct bp_schema {
     bp__schema_target *targets; /* none for pictures: their labels come in a file of their own */
     size_t target_count;
 
-    size_t pixel_count; /* 0: a table. Pictures: feature = (pixel - pixel_mean) / pixel_scale */
+    size_t pixel_count; /* 0: a table. Pictures: feature = (pixel - pixel_offset) / pixel_scale */
     size_t image_height, image_width;
     bool pixel_bytes; /* the IDX files are of type u8 */
-    double pixel_mean, pixel_scale;
+    double pixel_offset, pixel_scale;
+    int32_t scaling; /* BP_SCALING_*, what offsets and scales are */
 
     bp__words classes;    /* names, in the order of their numbers */
     double *class_values; /* [classes.count], ascending; NULL where classes are texts */

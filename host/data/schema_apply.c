@@ -23,11 +23,11 @@ static bp_status fail_column(const encoder *e, const char *name, const char *why
                     bp__shown(shown, name), why);
 }
 
-/* (value - mean) / scale as float32; what does not fit is an error and not an infinity. */
+/* (value - offset) / scale as float32; what does not fit is an error and not an infinity. */
 static bp_status scale_value(float *out, const encoder *e, size_t row, const char *name,
-                             double value, double mean, double scale)
+                             double value, double offset, double scale)
 {
-    double scaled = (value - mean) / scale;
+    double scaled = (value - offset) / scale;
     *out = (float)scaled;
     if (isfinite(*out)) return BP_OK;
     char place[160], shown[64];
@@ -41,8 +41,8 @@ static bp_status encode_numbers(encoder *e, const bp__schema_column *column, con
 {
     for (size_t r = 0; r < e->raw->rows; ++r) {
         float *out = &e->out->x[r * e->out->features + feature];
-        if (isnan(from->number[r])) continue; /* the mean, which is 0 */
-        BP_TRY(scale_value(out, e, r, column->name, from->number[r], column->mean, column->scale));
+        double value = isnan(from->number[r]) ? column->missing : from->number[r];
+        BP_TRY(scale_value(out, e, r, column->name, value, column->offset, column->scale));
     }
     return BP_OK;
 }
@@ -132,7 +132,7 @@ static bp_status encode_pixels(encoder *e)
     size_t count = raw->rows * raw->pixel_count;
     for (size_t i = 0; i < count; ++i) {
         double value = raw->pixels ? raw->pixels[i] : (double)raw->values[i];
-        e->out->x[i] = (float)((value - schema->pixel_mean) / schema->pixel_scale);
+        e->out->x[i] = (float)((value - schema->pixel_offset) / schema->pixel_scale);
         if (!isfinite(e->out->x[i]))
             return bp__fail(BP_ERROR_DATA,
                             "%s: row %zu, value %zu (from 0): %g is too large to be "
@@ -206,7 +206,7 @@ static bp_status encode_targets(encoder *e)
                                "holds texts, the schema has a target of numbers there");
         for (size_t r = 0; r < out->rows; ++r)
             BP_TRY(scale_value(&out->t[r * out->outputs + k], e, r, from->name, from->number[r],
-                               target->mean, target->scale));
+                               target->offset, target->scale));
     }
     return BP_OK;
 }

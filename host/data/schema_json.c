@@ -1,14 +1,14 @@
 /* schema_json.c - a schema as JSON, as model files hold it, and back.
  *
- *   {"version": 1, "task": "classify",
- *    "columns": [{"name": "width", "position": 0, "mean": 1.5, "scale": 0.5},
+ *   {"version": 1, "task": "classify", "scaling": "standard",
+ *    "columns": [{"name": "width", "position": 0, "offset": 1.5, "scale": 0.5, "missing": 1.5},
  *                {"name": "colour", "position": 1, "categories": ["blue", "red"]}],
  *    "targets": [{"name": "kind", "position": 2}],
  *    "classes": ["a", "b"]}
  *
- * Pictures have "pixels": {"count", "height", "width", "bytes", "mean", "scale"} in place of
+ * Pictures have "pixels": {"count", "height", "width", "bytes", "offset", "scale"} in place of
  * columns and targets. Classes that are numbers are written as numbers. Regression has no classes;
- * its targets have a mean and a scale. Model files come from anywhere: every field is checked,
+ * its targets have an offset and a scale. Model files come from anywhere: every field is checked,
  * unknown ones are refused. */
 #include <jansson.h>
 #include <math.h>
@@ -60,8 +60,9 @@ static json_t *column_to_json(const bp__schema_column *column)
     if (column->kind == BP__COLUMN_TEXT)
         ok = ok && set(object, "categories", words_to_json(&column->words));
     else
-        ok = ok && set(object, "mean", json_real(column->mean)) &&
-             set(object, "scale", json_real(column->scale));
+        ok = ok && set(object, "offset", json_real(column->offset)) &&
+             set(object, "scale", json_real(column->scale)) &&
+             set(object, "missing", json_real(column->missing));
     if (ok) return object;
     json_decref(object);
     return NULL;
@@ -73,7 +74,7 @@ static json_t *target_to_json(const bp_schema *schema, const bp__schema_target *
     bool ok = object && set(object, "name", json_string(target->name)) &&
               set(object, "position", json_integer((json_int_t)target->position));
     if (schema->task == BP_TASK_REGRESS)
-        ok = ok && set(object, "mean", json_real(target->mean)) &&
+        ok = ok && set(object, "offset", json_real(target->offset)) &&
              set(object, "scale", json_real(target->scale));
     if (ok) return object;
     json_decref(object);
@@ -101,7 +102,7 @@ static bool pixels_to_json(json_t *object, const bp_schema *schema)
            set(pixels, "height", json_integer((json_int_t)schema->image_height)) &&
            set(pixels, "width", json_integer((json_int_t)schema->image_width)) &&
            set(pixels, "bytes", json_boolean(schema->pixel_bytes)) &&
-           set(pixels, "mean", json_real(schema->pixel_mean)) &&
+           set(pixels, "offset", json_real(schema->pixel_offset)) &&
            set(pixels, "scale", json_real(schema->pixel_scale));
 }
 
@@ -115,6 +116,7 @@ bp_status bp_schema_to_json(char **out, const bp_schema *schema)
     bool ok =
         object && set(object, "version", json_integer(VERSION)) &&
         set(object, "task", json_string(classes ? "classify" : "regress")) &&
+        set(object, "scaling", json_string(bp_scaling_name(schema->scaling))) &&
         (schema->pixel_count ? pixels_to_json(object, schema) : table_to_json(object, schema)) &&
         (!classes || set(object, "classes", classes_to_json(schema)));
     /* 17 digits: every double reads back as itself. */
@@ -179,14 +181,21 @@ static bp_status get_text(char **out, json_t *object, const char *where, const c
     return bp__copy_text(out, json_string_value(value));
 }
 
-/* A finite mean and a scale that can be divided by. */
-static bp_status get_scaling(double *mean, double *scale, json_t *object, const char *where)
+static bp_status get_number(double *out, json_t *object, const char *where, const char *key)
 {
-    json_t *m = json_object_get(object, "mean"), *s = json_object_get(object, "scale");
-    if (!json_is_number(m)) return fail_field(where, "mean", "a number");
+    json_t *value = json_object_get(object, key);
+    if (!json_is_number(value)) return fail_field(where, key, "a number");
+    *out = json_number_value(value);
+    return BP_OK;
+}
+
+/* A finite offset and a scale that can be divided by. */
+static bp_status get_scaling(double *offset, double *scale, json_t *object, const char *where)
+{
+    json_t *s = json_object_get(object, "scale");
+    BP_TRY(get_number(offset, object, where, "offset"));
     if (!json_is_number(s) || !(json_number_value(s) > 0) || !isfinite(1 / json_number_value(s)))
         return fail_field(where, "scale", "a positive number");
-    *mean = json_number_value(m);
     *scale = json_number_value(s);
     return BP_OK;
 }
@@ -216,8 +225,9 @@ static bp_status read_column(bp__schema_column *column, json_t *object, const ch
     column->scale = 1;
     json_t *categories = json_object_get(object, "categories");
     if (!categories) {
-        BP_TRY(CHECK_KEYS(object, where, "name", "position", "mean", "scale"));
-        return get_scaling(&column->mean, &column->scale, object, where);
+        BP_TRY(CHECK_KEYS(object, where, "name", "position", "offset", "scale", "missing"));
+        BP_TRY(get_scaling(&column->offset, &column->scale, object, where));
+        return get_number(&column->missing, object, where, "missing");
     }
     column->kind = BP__COLUMN_TEXT;
     BP_TRY(CHECK_KEYS(object, where, "name", "position", "categories"));
@@ -231,8 +241,8 @@ static bp_status read_target(bp_schema *schema, bp__schema_target *target, json_
     BP_TRY(get_text(&target->name, object, where, "name"));
     BP_TRY(get_size(&target->position, object, where, "position"));
     if (schema->task == BP_TASK_CLASSIFY) return CHECK_KEYS(object, where, "name", "position");
-    BP_TRY(CHECK_KEYS(object, where, "name", "position", "mean", "scale"));
-    return get_scaling(&target->mean, &target->scale, object, where);
+    BP_TRY(CHECK_KEYS(object, where, "name", "position", "offset", "scale"));
+    return get_scaling(&target->offset, &target->scale, object, where);
 }
 
 /* Names and positions tell columns apart; features are in the order of the file. */
@@ -287,11 +297,11 @@ static bp_status read_pixels(bp_schema *schema, json_t *object)
     json_t *pixels = json_object_get(object, "pixels");
     const char *where = "pixels";
     size_t area;
-    BP_TRY(CHECK_KEYS(pixels, where, "count", "height", "width", "bytes", "mean", "scale"));
+    BP_TRY(CHECK_KEYS(pixels, where, "count", "height", "width", "bytes", "offset", "scale"));
     BP_TRY(get_size(&schema->pixel_count, pixels, where, "count"));
     BP_TRY(get_size(&schema->image_height, pixels, where, "height"));
     BP_TRY(get_size(&schema->image_width, pixels, where, "width"));
-    BP_TRY(get_scaling(&schema->pixel_mean, &schema->pixel_scale, pixels, where));
+    BP_TRY(get_scaling(&schema->pixel_offset, &schema->pixel_scale, pixels, where));
     if (!json_is_boolean(json_object_get(pixels, "bytes")))
         return fail_field(where, "bytes", "true or false");
     schema->pixel_bytes = json_is_true(json_object_get(pixels, "bytes"));
@@ -336,13 +346,18 @@ static bp_status read_classes(bp_schema *schema, json_t *object)
 
 static bp_status read_schema(bp_schema *schema, json_t *object)
 {
-    BP_TRY(CHECK_KEYS(object, "top", "version", "task", "columns", "targets", "pixels", "classes"));
+    BP_TRY(CHECK_KEYS(object, "top", "version", "task", "scaling", "columns", "targets", "pixels",
+                      "classes"));
     json_t *version = json_object_get(object, "version");
     if (!json_is_integer(version) || json_integer_value(version) != VERSION)
         return fail_field("top", "version", "1, the one that is known here");
     const char *task = json_string_value(json_object_get(object, "task"));
     if (!task || (strcmp(task, "classify") != 0 && strcmp(task, "regress") != 0))
         return fail_field("top", "task", "\"classify\" or \"regress\"");
+    const char *scaling = json_string_value(json_object_get(object, "scaling"));
+    schema->scaling = scaling ? bp_scaling_from_name(scaling) : -1;
+    if (schema->scaling <= BP_SCALING_AUTO)
+        return fail_field("top", "scaling", "one that is known here");
     bool classes = strcmp(task, "classify") == 0,
          pixels = json_object_get(object, "pixels") != NULL;
     schema->task = classes ? BP_TASK_CLASSIFY : BP_TASK_REGRESS;

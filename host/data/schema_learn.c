@@ -8,21 +8,6 @@
 #include "data/number.h"
 #include "data/schema.h"
 
-/* Constant columns have no spread to divide by; they become 0, or the difference from it. */
-static double scale_of(double deviation)
-{
-    return deviation > 0 ? deviation : 1;
-}
-
-static bp_status fail_too_large(const bp_data *data, const char *name)
-{
-    char shown[64];
-    return bp__fail(BP_ERROR_DATA,
-                    "%s, column \"%s\": the values are too large or too close together "
-                    "to be scaled",
-                    bp__data_source(data), bp__shown(shown, name));
-}
-
 /* The words that occur in this part, sorted. The column itself may know more: those of the rows
  * that were split off, which the schema must not see. */
 static bp_status learn_words(bp__words *out, const bp__column *column, size_t rows)
@@ -75,11 +60,6 @@ static bp_status learn_column(bp_schema *schema, const bp_data *data, size_t k)
         BP_TRY(learn_words(&column->words, from, data->rows));
         return check_categories(schema, data, column);
     }
-    size_t used;
-    double deviation;
-    if (!bp__moments(from->number, data->rows, &used, &column->mean, &deviation))
-        return fail_too_large(data, from->name);
-    column->scale = scale_of(deviation);
     return BP_OK;
 }
 
@@ -115,31 +95,12 @@ static bp_status learn_table(bp_schema *schema, const bp_data *data)
     return BP_OK;
 }
 
-/* Bytes are pictures: 0 to 255 becomes 0 to 1. Other types get one mean and one scale for all. */
-static bp_status learn_pixels(bp_schema *schema, const bp_data *data)
+static void learn_pixels(bp_schema *schema, const bp_data *data)
 {
     schema->pixel_count = data->pixel_count;
     schema->image_height = data->image_height;
     schema->image_width = data->image_width;
     schema->pixel_bytes = data->pixels != NULL;
-    schema->pixel_scale = 255;
-    if (data->pixels) return BP_OK;
-    size_t count = data->rows * data->pixel_count;
-    double sum = 0, squares = 0, low = INFINITY, high = -INFINITY;
-    for (size_t i = 0; i < count; ++i) {
-        double value = (double)data->values[i];
-        sum += value;
-        low = fmin(low, value);
-        high = fmax(high, value);
-    }
-    double mean = sum / (double)count;
-    if (low == high) mean = low;
-    /* float32 values: their squares fit into doubles. */
-    for (size_t i = 0; i < count; ++i)
-        squares += ((double)data->values[i] - mean) * ((double)data->values[i] - mean);
-    schema->pixel_mean = mean;
-    schema->pixel_scale = low == high ? 1 : sqrt(squares / (double)count);
-    return BP_OK;
 }
 
 static bp_status add_number_classes(bp_schema *schema)
@@ -205,30 +166,27 @@ static bp_status learn_classes(bp_schema *schema, const bp_data *data)
     return BP_OK;
 }
 
-static bp_status learn_targets(bp_schema *schema, const bp_data *data)
+/* What is said of targets that are numbers; their scales are learned with all others. */
+static bp_status report_constant_targets(bp_schema *schema, const bp_data *data)
 {
-    if (schema->task == BP_TASK_CLASSIFY) return learn_classes(schema, data);
-    for (size_t k = 0; k < data->target_count; ++k) {
-        bp__schema_target *target = &schema->targets[k];
-        size_t used;
-        double deviation;
-        if (!bp__moments(bp__data_target(data, k)->number, data->rows, &used, &target->mean,
-                         &deviation))
-            return fail_too_large(data, target->name);
-        target->scale = scale_of(deviation);
-        if (deviation == 0)
+    for (size_t k = 0; k < data->target_count; ++k)
+        if (bp__column_variety(bp__data_target(data, k), data->rows).constant)
             BP_TRY(bp__append(&schema->warnings,
                               "%s: the target %s has the same value in every row\n",
-                              bp__data_source(data), target->name));
-    }
+                              bp__data_source(data), schema->targets[k].name));
     return BP_OK;
 }
 
 static bp_status learn(bp_schema *schema, const bp_data *data)
 {
     schema->task = data->task;
-    BP_TRY(data->pixel_count ? learn_pixels(schema, data) : learn_table(schema, data));
-    BP_TRY(learn_targets(schema, data));
+    if (data->pixel_count)
+        learn_pixels(schema, data);
+    else
+        BP_TRY(learn_table(schema, data));
+    BP_TRY(schema->task == BP_TASK_CLASSIFY ? learn_classes(schema, data)
+                                            : report_constant_targets(schema, data));
+    BP_TRY(bp_schema_set_scaling(schema, data, BP_SCALING_AUTO));
     bp_status status = bp__schema_count(schema);
     return status == BP_OK ? status : bp__fail_context(status, "%s", bp__data_source(data));
 }

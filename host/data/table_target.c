@@ -145,7 +145,8 @@ static bp_status is_few_valued(bool *out, const bp__column *target, size_t rows)
 {
     *out = false;
     for (size_t r = 0; r < rows; ++r)
-        if (target->number[r] != floor(target->number[r])) return BP_OK;
+        if (!isnan(target->number[r]) && target->number[r] != floor(target->number[r]))
+            return BP_OK;
     double *values;
     size_t count;
     BP_TRY(bp__distinct_numbers(&values, &count, target->number, rows, MOST_CLASSES_BY_ITSELF + 1));
@@ -206,7 +207,7 @@ bp_status bp__table_free(bp_data *data, const bp__sheet *sheet, const bp_load_op
             sheet->delimited ? " (is the delimiter one of comma, semicolon and tab?)" : "");
     if (status == BP_OK) status = pick_all(&picks, sheet, targets, count);
     if (status == BP_OK) status = bp__table_read(data, sheet, picks, sheet->columns, count);
-    if (status == BP_OK) status = bp__check_targets(data);
+    if (status == BP_OK && !options->allow_missing_target) status = bp__check_targets(data);
     bool classes = sheet->classes && options->task == BP_TASK_AUTO;
     if (status == BP_OK && count > 0)
         status = decide_task(data, classes ? BP_TASK_CLASSIFY : options->task);

@@ -1,0 +1,162 @@
+/* schema_scale.c - offsets and scales of a schema's numbers, learned from the training part: by one
+ * of the scalings, and for targets by the range of an output activation. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "data/columns.h"
+#include "data/schema.h"
+
+/* ---- scalings ---- */
+
+static bp_status fail_too_large(const bp_data *data, const char *name)
+{
+    char shown[64];
+    return bp__fail(BP_ERROR_DATA,
+                    "%s, column \"%s\": the values are too large or too close together "
+                    "to be scaled",
+                    bp__data_source(data), bp__shown(shown, name));
+}
+
+/* What a column's values say of themselves; all 0 where it has none. */
+typedef struct spread {
+    double mean, deviation, least, most;
+} spread;
+
+static bool measure(spread *out, const double *values, size_t count)
+{
+    size_t used;
+    *out = (spread){.least = INFINITY, .most = -INFINITY};
+    if (!bp__moments(values, count, &used, &out->mean, &out->deviation)) return false;
+    for (size_t i = 0; i < count; ++i) {
+        if (isnan(values[i])) continue;
+        out->least = fmin(out->least, values[i]);
+        out->most = fmax(out->most, values[i]);
+    }
+    if (used == 0) *out = (spread){.mean = 0};
+    return true;
+}
+
+/* Constant columns have nothing to divide by; they become 0, or the difference from it. */
+static double positive(double scale)
+{
+    return scale > 0 ? scale : 1;
+}
+
+/* false where the scale cannot be divided by. */
+static bool choose(double *offset, double *scale, int32_t scaling, const spread *s)
+{
+    *offset = scaling == BP_SCALING_STANDARD ? s->mean
+              : scaling == BP_SCALING_MINMAX ? s->least
+                                             : 0;
+    *scale = scaling == BP_SCALING_STANDARD ? positive(s->deviation)
+             : scaling == BP_SCALING_MINMAX ? positive(s->most - s->least)
+             : scaling == BP_SCALING_BYTES  ? 255
+                                            : 1;
+    return isfinite(*scale) && isfinite(1 / *scale);
+}
+
+static bp_status scale_columns(bp_schema *schema, const bp_data *data, int32_t scaling)
+{
+    spread s;
+    for (size_t k = 0; k < schema->column_count; ++k) {
+        bp__schema_column *column = &schema->columns[k];
+        const bp__column *from = &data->columns[k];
+        if (column->kind == BP__COLUMN_TEXT) continue;
+        if (from->kind == BP__COLUMN_TEXT || !measure(&s, from->number, data->rows) ||
+            !choose(&column->offset, &column->scale, scaling, &s))
+            return fail_too_large(data, column->name);
+        column->missing = s.mean;
+    }
+    for (size_t k = 0; k < schema->target_count && schema->task == BP_TASK_REGRESS; ++k) {
+        bp__schema_target *target = &schema->targets[k];
+        if (!measure(&s, bp__data_target(data, k)->number, data->rows) ||
+            !choose(&target->offset, &target->scale, scaling, &s))
+            return fail_too_large(data, target->name);
+    }
+    return BP_OK;
+}
+
+/* One offset and one scale for all pixels. Bytes and float32 values: their squares fit into
+ * doubles. */
+static void scale_pixels(bp_schema *schema, const bp_data *data, int32_t scaling)
+{
+    const size_t count = data->rows * data->pixel_count;
+    spread s = {.least = INFINITY, .most = -INFINITY};
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < count && scaling != BP_SCALING_BYTES; ++i) {
+        double value = data->pixels ? data->pixels[i] : (double)data->values[i];
+        sum += value;
+        s.least = fmin(s.least, value);
+        s.most = fmax(s.most, value);
+    }
+    s.mean = s.least == s.most ? s.least : sum / (double)count;
+    for (size_t i = 0; i < count && scaling == BP_SCALING_STANDARD; ++i) {
+        double d = (data->pixels ? data->pixels[i] : (double)data->values[i]) - s.mean;
+        squares += d * d;
+    }
+    s.deviation = s.least == s.most ? 0 : sqrt(squares / (double)count);
+    (void)choose(&schema->pixel_offset, &schema->pixel_scale, scaling, &s); /* finite float32 */
+}
+
+static bool same_columns(const bp_schema *schema, const bp_data *data)
+{
+    return schema->pixel_count == data->pixel_count && schema->column_count == data->column_count &&
+           schema->target_count == data->target_count;
+}
+
+bp_status bp_schema_set_scaling(bp_schema *schema, const bp_data *training_part, int32_t scaling)
+{
+    if (!schema || !training_part || training_part->encoded || !bp_scaling_name(scaling))
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_set_scaling: schema, raw data and a known "
+                                           "scaling are needed");
+    if (!same_columns(schema, training_part))
+        return bp__fail(BP_ERROR_DATA, "%s: is not the data that the schema was learned from",
+                        bp__data_source(training_part));
+    const bool bytes = training_part->pixels != NULL;
+    if (scaling == BP_SCALING_AUTO) scaling = bytes ? BP_SCALING_BYTES : BP_SCALING_STANDARD;
+    if (scaling == BP_SCALING_BYTES && !bytes)
+        return bp__fail(BP_ERROR_ARGUMENT, "%s: the scaling bytes is for pictures of bytes",
+                        bp__data_source(training_part));
+    schema->scaling = scaling;
+    if (!schema->pixel_count) return scale_columns(schema, training_part, scaling);
+    scale_pixels(schema, training_part, scaling);
+    return BP_OK;
+}
+
+/* ---- the range of an output ---- */
+
+/* What the activation reaches, as far as scaling goes: relu has no upper end, and 1 is as good as
+ * any. false where it reaches everything. */
+static bool range_of(int32_t activation, double *low, double *high)
+{
+    *low = activation == BP_ACTIVATION_TANH ? -1 : 0;
+    *high = 1;
+    return activation != BP_ACTIVATION_LINEAR && activation != BP_ACTIVATION_AUTO;
+}
+
+bp_status bp_schema_scale_targets(bp_schema *schema, const bp_data *training_part,
+                                  int32_t activation)
+{
+    if (!schema || !training_part || !bp_activation_name(activation))
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_scale_targets: schema, data and a known "
+                                           "activation are needed");
+    double low, high;
+    if (schema->task != BP_TASK_REGRESS || !range_of(activation, &low, &high)) return BP_OK;
+    if (training_part->target_count != schema->target_count)
+        return bp__fail(BP_ERROR_DATA, "%s: has %zu targets, the schema %zu",
+                        bp__data_source(training_part), training_part->target_count,
+                        schema->target_count);
+    for (size_t k = 0; k < schema->target_count; ++k) {
+        const double *values = bp__data_target(training_part, k)->number;
+        double least = INFINITY, most = -INFINITY;
+        for (size_t i = 0; i < training_part->rows; ++i) {
+            least = fmin(least, values[i]);
+            most = fmax(most, values[i]);
+        }
+        bp__schema_target *target = &schema->targets[k];
+        target->scale = most > least ? (most - least) / (high - low) : 1;
+        target->offset = least - low * target->scale;
+    }
+    return BP_OK;
+}
