@@ -4,6 +4,7 @@
 option(BACKPROP_WERROR "Treat warnings as errors" OFF)
 option(BACKPROP_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(BACKPROP_COVERAGE "Build with coverage counters" OFF)
+option(BACKPROP_FUZZ "Build tests/fuzz as libFuzzer's fuzzers (Clang), with the sanitizers" OFF)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
@@ -25,6 +26,15 @@ endif()
 if(BACKPROP_SANITIZE)
     target_compile_options(backprop_options INTERFACE
         -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    target_link_options(backprop_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(BACKPROP_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+        message(FATAL_ERROR "BACKPROP_FUZZ needs Clang: -DCMAKE_C_COMPILER=clang")
+    endif()
+    target_compile_options(backprop_options INTERFACE
+        -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+        -fno-omit-frame-pointer)
     target_link_options(backprop_options INTERFACE -fsanitize=address,undefined)
 endif()
 if(BACKPROP_COVERAGE)

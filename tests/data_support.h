@@ -95,6 +95,7 @@ UNUSED static bp_status load_bytes(bp_data **out, const void *bytes, size_t size
     bp__input *input = calloc(1, sizeof *input);
     *out = NULL;
     input->path = strdup("bytes");
+    if (o.labels) input->labels = strdup(o.labels);
     input->bytes = malloc(size + 1);
     input->size = size;
     memcpy(input->bytes, bytes, size);

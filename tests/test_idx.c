@@ -385,13 +385,11 @@ Test(bad, values_that_are_not_finite)
 
 static bp_status read_idx(const char *bytes, size_t size)
 {
-    static char path[256];
     bp_data *data;
-    if (!path[0]) strcpy(path, in_folder("mutant"));
-    write_bytes(path, bytes, size);
     bp_load_options options = bp_load_options_default();
+    options.format = BP_FORMAT_IDX;
     options.labels = in_folder("labels");
-    bp_status status = bp_data_load(&data, path, &options);
+    bp_status status = load_bytes(&data, bytes, size, &options);
     return status == BP_OK ? use_data(data) : status;
 }
 

@@ -111,7 +111,7 @@ static bp_status read_rows(bp__arrays *out, bp__scan *scan)
         bp__scan_space(scan, true);
         out->line[r] = scan->line;
         BP_TRY(read_values(scan, x + r * inputs, inputs, r, "input"));
-        BP_TRY(read_values(scan, y + r * outputs, outputs, r, "output"));
+        if (outputs > 0) BP_TRY(read_values(scan, y + r * outputs, outputs, r, "output"));
     }
     bp__scan_space(scan, true);
     if (scan->next == scan->end) return BP_OK;

@@ -1,0 +1,71 @@
+/* fuzz_data.c - a reader of data files for libFuzzer: bytes in, and whatever they are, no crash, no
+ * leak, no memory beyond what their number explains; what was read goes all the way to features.
+ *
+ * FUZZ_KIND, the reader, comes from the build. Under -fsanitize=fuzzer this is the fuzzer; with
+ * replay.c it runs stored inputs as an ordinary test. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backprop.h"
+#include "data/load.h"
+
+#if !defined(FUZZ_KIND)
+#error "FUZZ_KIND is the bp__file_kind that is to be read"
+#endif
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* Aborts where something is wrong that no sanitizer sees. */
+static void require(int condition)
+{
+    if (!condition) abort();
+}
+
+static void check_encoded(const bp_data *data)
+{
+    const bp_data_info info = bp_data_get_info(data);
+    const float *x = bp_data_features(data);
+    for (size_t i = 0; i < info.rows * info.features; ++i) require(x[i] - x[i] == 0); /* finite */
+}
+
+static void use(const bp_data *data)
+{
+    bp_schema *schema = NULL, *again = NULL;
+    bp_data *encoded = NULL;
+    char *json = NULL, *review = NULL;
+    require(bp_data_review(&review, data) == BP_OK);
+    if (bp_schema_learn(&schema, data) == BP_OK) {
+        if (bp_schema_apply(&encoded, schema, data) == BP_OK) check_encoded(encoded);
+        require(bp_schema_to_json(&json, schema) == BP_OK);
+        require(bp_schema_from_json(&again, json) == BP_OK);
+    }
+    free(json);
+    free(review);
+    bp_data_free(encoded);
+    bp_schema_free(schema);
+    bp_schema_free(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    const bp_load_options options = bp_load_options_default();
+    bp__input *input = calloc(1, sizeof *input);
+    bp_data *data = NULL;
+    require(input != NULL);
+    input->path = strdup("fuzz");
+    input->bytes = malloc(size + 1);
+    require(input->path && input->bytes);
+    if (size > 0) memcpy(input->bytes, bytes, size);
+    input->bytes[size] = '\0';
+    input->size = size;
+    input->kind = FUZZ_KIND;
+    bp_status status = bp__load_inputs(&data, input, 1, &options);
+    require((status == BP_OK) == (data != NULL));
+    require(status == BP_OK || status == BP_ERROR_DATA);
+    require(status == BP_OK || *bp_last_error());
+    if (data) use(data);
+    bp_data_free(data);
+    bp__inputs_free(input, 1);
+    return 0;
+}
