@@ -17,6 +17,7 @@ enum { LARGE_PARAMETERS = 300, LARGE_WIDTH = 40 };
 typedef struct explain_settings {
     cli_input reading;
     const char *model, *data; /* may be NULL */
+    cli_files files;          /* the data */
     const char *weights, *biases, *input, *target, *html;
     cli_network network;
     int32_t no_bias, freeze_bias;
@@ -237,7 +238,7 @@ static int run(const cli_command *command, const explain_settings *s)
         code = cli_make_network(&model, command, &s->network);
     }
     if (code < 0 && s->data)
-        code = cli_load_for_model(&data, command, s->data, &s->reading, model, 1);
+        code = cli_load_for_model(&data, command, &s->files, &s->reading, model, 1);
     if (code < 0) {
         explain_view view = {.model = model,
                              .data = data,
@@ -273,7 +274,7 @@ static int check_page(const cli_command *command, const explain_settings *s)
 /* Which options go with a model, which with --layers. */
 static int check(const cli_command *command, const explain_settings *s)
 {
-    int code = cli_input_check(command, &s->reading);
+    int code = cli_input_check(command, &s->reading, &s->files);
     if (code < 0 && s->model) code = cli_network_check(command);
     if (code >= 0) return code;
     if (s->model && (s->weights || s->biases || s->no_bias))
@@ -300,7 +301,7 @@ static int check(const cli_command *command, const explain_settings *s)
 /* The options of reading; --target is one of the sample's here. */
 static size_t data_options_but_target(cli_input *reading, cli_option rows[CLI_INPUT_OPTIONS])
 {
-    const size_t count = cli_input_options(reading, rows, true);
+    const size_t count = cli_input_options(reading, rows, CLI_TO_USE);
     size_t kept = 0;
     for (size_t i = 0; i < count; ++i)
         if (strcmp(rows[i].name, "target") != 0) rows[kept++] = rows[i];
@@ -387,7 +388,7 @@ int cli_explain(int argc, char **argv)
     const size_t data_options = data_options_but_target(&s.reading, data);
     cli_command command = {
         .name = "explain",
-        .usage = "[MODEL [DATA]] [OPTIONS]",
+        .usage = "[MODEL [DATA...]] [OPTIONS]",
         .summary = "Shows how a training step comes about: net inputs, activations, slopes, "
                    "effects, deltas, and of every weight the three factors of its derivative, "
                    "beside the central difference. Of a model and a row of DATA, or of a network "
@@ -398,6 +399,7 @@ int cli_explain(int argc, char **argv)
                     "  backprop explain iris.safetensors iris.csv --row 3 --html iris.html\n",
         .arguments = 2,
         .optional = 2,
+        .several = true,
         .groups = {{"Network", network, network_options},
                    {"Its parameters", parameters, sizeof parameters / sizeof *parameters},
                    {"Sample", sample, sizeof sample / sizeof *sample},
@@ -410,6 +412,7 @@ int cli_explain(int argc, char **argv)
     if (code >= 0) return code;
     s.model = arguments[0];
     s.data = arguments[1];
+    s.files = cli_data_files(&command, &s.reading, 1);
     s.reading.activation = s.network.activation;
     s.network.bias = s.biases != NULL;
     if (s.data) s.reading.target = s.target;

@@ -14,6 +14,7 @@
 typedef struct gradcheck_settings {
     cli_input reading;
     const char *model, *data; /* may be NULL */
+    cli_files files;          /* the data */
     const char *device;
     cli_network network;
     bp_gradcheck_options how;
@@ -193,7 +194,7 @@ static int run(const cli_command *command, const gradcheck_settings *s)
         code = cli_make_network(&model, command, &s->network);
     if (code < 0 && !s->model) code = cli_open_device(&device, s->device);
     if (code < 0 && s->data)
-        code = cli_load_for_model(&data, command, s->data, &s->reading, model, 1);
+        code = cli_load_for_model(&data, command, &s->files, &s->reading, model, 1);
     if (code < 0) code = check_and_print(command, s, model, device, data);
     bp_data_free(data);
     bp_device_free(device);
@@ -203,7 +204,7 @@ static int run(const cli_command *command, const gradcheck_settings *s)
 
 static int check(const cli_command *command, const gradcheck_settings *s)
 {
-    int code = cli_input_check(command, &s->reading);
+    int code = cli_input_check(command, &s->reading, &s->files);
     if (code >= 0) return code;
     if (!s->model && !s->network.layers)
         return cli_usage(command,
@@ -268,7 +269,7 @@ int cli_gradcheck(int argc, char **argv)
     cli_option data[CLI_INPUT_OPTIONS];
     cli_command command = {
         .name = "gradcheck",
-        .usage = "[MODEL [DATA]] [OPTIONS]",
+        .usage = "[MODEL [DATA...]] [OPTIONS]",
         .summary = "Compares the gradients of the reference with central differences of the error, "
                    "both in double precision, and the gradients of a device with the reference's. "
                    "For a model, or for a random network of --layers; on DATA, or on random "
@@ -278,16 +279,18 @@ int cli_gradcheck(int argc, char **argv)
                     "  backprop gradcheck --layers 20,30,4 --activation relu --device 0:0 --json\n",
         .arguments = 2,
         .optional = 2,
+        .several = true,
         .groups = {{"Network", network, count},
                    {"Checking", checking, sizeof checking / sizeof *checking},
                    {"Computing", machine, sizeof machine / sizeof *machine},
-                   {"Data", data, cli_input_options(&s.reading, data, true)}},
+                   {"Data", data, cli_input_options(&s.reading, data, CLI_TO_USE)}},
     };
     const char *arguments[CLI_ARGUMENTS];
     int code = cli_parse(&command, argc, argv, arguments);
     if (code >= 0) return code;
     s.model = arguments[0];
     s.data = arguments[1];
+    s.files = cli_data_files(&command, &s.reading, 1);
     s.reading.activation = s.network.activation;
     s.how.seed = s.network.seed;
     code = check(&command, &s);

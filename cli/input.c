@@ -127,6 +127,7 @@ static char delimiter_of(const char *text)
 
 cli_files cli_data_files(const cli_command *command, const cli_input *input, size_t first)
 {
+    if (first > command->word_count) first = command->word_count;
     return (cli_files){.paths = command->words + first,
                        .labels = input->labels.count ? input->labels.items : NULL,
                        .count = command->word_count - first};
