@@ -75,9 +75,9 @@ inline void dense_forward(__global const plan_op *op, matrix out, matrix in, mat
 inline void pack_weights(__global float *scratch, ulong scratch_step, matrix weights, uint o0, uint o1,
                          uint v0, uint v1)
 {
-    for (uint v = v0; v < v1; ++v) {
-        const uint rows = min(weights.rows - v * BP_VW, (uint)BP_VW);
-        for (uint o = o0; o < o1; o += BP_VW) {
+    for (uint o = o0; o < o1; o += BP_VW)
+        for (uint v = v0; v < v1; ++v) {
+            const uint rows = min(weights.rows - v * BP_VW, (uint)BP_VW);
             __global const float *from =
                 weights.at + (o / BP_VW) * weights.step + (ulong)v * BP_VW * BP_VW;
             vec block[BP_VW];
@@ -85,7 +85,6 @@ inline void pack_weights(__global float *scratch, ulong scratch_step, matrix wei
             __global float *to = scratch + (v - v0) * scratch_step + (ulong)(o - o0) * BP_VW;
             for (uint t = 0; t < min(o1 - o, (uint)BP_VW); ++t) VSTORE(block[t], t, to);
         }
-    }
 }
 
 /* delta W of a batch of one, vectors v0 to v1: sums over lanes, since the weights of an input are a
