@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "ops/fusions.h"
@@ -132,13 +133,17 @@ static bp_status copy_mapped(bp__engine *engine, const bp__view *view, float *in
         queue, memory, CL_TRUE, in ? CL_MAP_READ : CL_MAP_WRITE, view->offset * sizeof(cl_float),
         bp__view_extent(view) * sizeof(cl_float), 0, NULL, NULL, &code);
     if (code != CL_SUCCESS) return bp__cl_fail(code, "clEnqueueMapBuffer", __FILE__, __LINE__);
+    /* As many columns at a time as lie side by side. */
+    const size_t run = view->transposed ? 1 : view->stride;
     for (size_t r = 0; r < view->rows; ++r)
-        for (size_t c = 0; c < view->columns; ++c) {
-            float *element = mapped + (bp__view_index(view, r, c) - view->offset);
+        for (size_t c = 0; c < view->columns; c += run) {
+            float *elements = mapped + (bp__view_index(view, r, c) - view->offset);
+            const size_t left = view->columns - c, host = r * view->columns + c;
+            const size_t bytes = (left < run ? left : run) * sizeof(cl_float);
             if (in)
-                in[r * view->columns + c] = *element;
+                memcpy(in + host, elements, bytes);
             else
-                *element = out[r * view->columns + c];
+                memcpy(elements, out + host, bytes);
         }
     BP_CL(clEnqueueUnmapMemObject(queue, memory, mapped, 0, NULL, bp__event_slot(log)));
     return bp__event_add(log, in ? BP__ITEM_READ : BP__ITEM_WRITE, 0, bytes_of(view));
