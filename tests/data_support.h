@@ -228,6 +228,22 @@ UNUSED static char *to_json(const bp_schema *schema)
     return json;
 }
 
+/* A locale that writes 1,5; false where none is to be had. */
+UNUSED static bool use_comma_locale(void)
+{
+    const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8",
+                                 "ru_RU.UTF-8"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+        if (setlocale(LC_ALL, names[i])) return true;
+    /* None is installed: make one, where the sources of locales are. */
+    char command[512];
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 '%s' >/dev/null 2>&1",
+             in_folder("de_DE.UTF-8"));
+    if (system(command) < 0) return false;
+    setenv("LOCPATH", test_folder, 1);
+    return setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
+}
+
 /* Everything that can be done with a data set that was loaded. */
 UNUSED static bp_status use_data(bp_data *data)
 {

@@ -1,7 +1,7 @@
 /* test_number.c - cells of text files as numbers: exactly rounded, and the same in every locale. */
 #include "data_support.h"
 
-#include <locale.h>
+#include <inttypes.h>
 
 #include "data/number.h"
 
@@ -33,12 +33,25 @@ Test(numbers, kinds_of_cells)
         expect_cell(numbers[i], BP__CELL_NUMBER);
 }
 
+/* Alone in its buffer, and in one that goes on, where several bytes are read at once. */
 static void expect_same_as_strtod(const char *text)
 {
-    double value, expected = strtod(text, NULL);
+    static const char after[] = "\0"
+                                "9999999999",
+                      *const none = after;
+    const size_t length = strlen(text);
+    char *longer = malloc(length + sizeof after);
+    memcpy(longer, text, length);
+    memcpy(longer + length, none, sizeof after);
+    double value, within, expected = strtod(text, NULL);
     cr_assert_eq(bp__cell_read(text, &value), BP__CELL_NUMBER, "%s", text);
     cr_assert_eq(memcmp(&value, &expected, sizeof value), 0, "%s: %a, not %a", text, value,
                  expected);
+    cr_assert_eq(bp__cell_read_within(longer, longer + length + sizeof after, &within),
+                 BP__CELL_NUMBER, "%s", text);
+    cr_assert_eq(memcmp(&within, &expected, sizeof value), 0, "%s: %a, not %a", text, within,
+                 expected);
+    free(longer);
 }
 
 /* Bit for bit what a correctly rounding strtod gives, in every notation. */
@@ -93,6 +106,66 @@ Test(numbers, exactly_rounded)
     free(text);
 }
 
+/* Up to 19 digits and small exponents are computed by integers: halves between two doubles, their
+ * neighbours, and what is random. */
+Test(numbers, exactly_rounded_by_integers)
+{
+    char text[64];
+    for (int e = 53; e <= 63; ++e)
+        for (uint64_t odd = 1; odd < 64; odd += 2)
+            for (int near = -1; near <= 1; ++near) {
+                uint64_t half = (UINT64_C(1) << e) + (odd << (e - 53)) + (uint64_t)(int64_t)near;
+                snprintf(text, sizeof text, "%" PRIu64, half);
+                expect_same_as_strtod(text);
+                snprintf(text, sizeof text, "-%" PRIu64 "e-3", half);
+                expect_same_as_strtod(text);
+            }
+    /* Halves with a point: of units of 1, 1/2 and 1/4 in the last place. */
+    static const char *const fractions[3][3] = {
+        {"499", "5", "501"}, {"249", "25", "251"}, {"124", "125", "126"}};
+    for (int bits = 0; bits < 3; ++bits)
+        for (uint64_t k = 0; k < 100; ++k)
+            for (int near = 0; near < 3; ++near) {
+                snprintf(text, sizeof text, "%" PRIu64 ".%s", (UINT64_C(1) << (52 - bits)) + k,
+                         fractions[bits][near]);
+                expect_same_as_strtod(text);
+            }
+    uint64_t state = 7;
+    for (int i = 0; i < 400000; ++i) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        uint64_t mantissa = state >> (state >> 58);
+        snprintf(text, sizeof text, "%" PRIu64 "e%d", mantissa, i % 61 - 30);
+        expect_same_as_strtod(text);
+    }
+}
+
+/* Every length, and every byte that is no digit at every place. */
+Test(numbers, read_eight_bytes_at_once)
+{
+    for (int length = 1; length <= 12; ++length) {
+        char buffer[32];
+        memset(buffer, '7', sizeof buffer);
+        buffer[length] = '\0';
+        double within, alone;
+        cr_assert_eq(bp__cell_read_within(buffer, buffer + sizeof buffer, &within),
+                     BP__CELL_NUMBER);
+        cr_assert_eq(within, strtod(buffer, NULL));
+        for (int at = 0; at < length; ++at)
+            for (int byte = 1; byte < 256; ++byte) {
+                buffer[at] = (char)byte;
+                bp__cell kind = bp__cell_read_within(buffer, buffer + sizeof buffer, &within);
+                cr_assert_eq(kind, bp__cell_read(buffer, &alone), "%s", buffer);
+                cr_assert(within == alone || (isnan(within) && isnan(alone)), "%s", buffer);
+                buffer[at] = '7';
+            }
+    }
+    for (int number = 0; number < 100000; number += 7) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", number);
+        expect_same_as_strtod(text);
+    }
+}
+
 Test(numbers, shortest_text)
 {
     char text[32];
@@ -102,21 +175,6 @@ Test(numbers, shortest_text)
     cr_assert_str_eq(bp__number_text(text, 0.1), "0.1");
     cr_assert_str_eq(bp__number_text(text, 1.0 / 3), "0.3333333333333333");
     cr_assert_str_eq(bp__number_text(text, 1e300), "1e+300");
-}
-
-static bool use_comma_locale(void)
-{
-    const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8",
-                                 "ru_RU.UTF-8"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
-        if (setlocale(LC_ALL, names[i])) return true;
-    /* None is installed: make one, where the sources of locales are. */
-    char command[512];
-    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 '%s' >/dev/null 2>&1",
-             in_folder("de_DE.UTF-8"));
-    if (system(command) < 0) return false;
-    setenv("LOCPATH", test_folder, 1);
-    return setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
 }
 
 Test(numbers, do_not_follow_the_locale)

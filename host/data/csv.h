@@ -13,7 +13,8 @@
 
 /* One file of the table. */
 typedef struct bp__csv_part {
-    char *bytes;        /* the file; each cell ends with '\0'. Borrowed. */
+    char *bytes; /* the file; each cell ends with '\0'. Borrowed. */
+    size_t size;
     const char *source; /* borrowed */
     char delimiter;
     uint32_t *cell; /* [records][columns], offsets into bytes */

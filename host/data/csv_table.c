@@ -60,8 +60,10 @@ static void read_numbers(reader *in, const span *s, size_t k, size_t begin, size
     tally *t = &in->tallies[k];
     double *number = in->data->columns[k].number;
     size_t column = in->picks[k].column;
+    const char *file_end = s->part->bytes + s->part->size + 1;
     for (size_t r = begin; r < end; ++r) {
-        switch (bp__cell_read(cell(in, s, r, column), &number[r])) {
+        const char *text = cell(in, s, r, column);
+        switch (bp__cell_read_within(text, file_end, &number[r])) {
         case BP__CELL_NUMBER: ++t->numbers; break;
         case BP__CELL_MISSING: break;
         case BP__CELL_INFINITE:
@@ -92,9 +94,8 @@ static bp_status read_words(reader *in, const span *s, size_t k)
     bp__column *column = &in->data->columns[k];
     for (size_t r = s->begin; r < s->end; ++r) {
         const char *text = cell(in, s, r, in->picks[k].column);
-        double value;
         column->text[r] = BP__NO_WORD;
-        if (bp__cell_read(text, &value) == BP__CELL_MISSING) continue;
+        if (bp__is_missing(text)) continue;
         size_t before = column->words.count;
         BP_TRY(bp__words_add(&column->words, text, &column->text[r]));
         if (column->words.count > before && !bp__is_utf8(text))

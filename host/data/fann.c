@@ -70,24 +70,23 @@ static bp_status new_array(bp__array *out, size_t rows, size_t columns, const ch
     return bp__new_array(&out->bytes, out->count, sizeof(double));
 }
 
+/* Anything but a plain number: missing, or wrong, or not there. */
+static bp_status read_other(bp__scan *scan, double *value, const char *what, size_t k, size_t row)
+{
+    char expected[80];
+    const char *format =
+        scan->next < scan->end ? "a number (%s %zu of row %zu)" : "%s %zu of row %zu";
+    snprintf(expected, sizeof expected, format, what, k + 1, row + 1);
+    return bp__scan_number(scan, value, 0, expected);
+}
+
 static bp_status read_values(bp__scan *scan, double *out, size_t count, size_t row,
                              const char *what)
 {
-    char expected[80];
     for (size_t k = 0; k < count; ++k) {
         bp__scan_space(scan, true);
-        double value;
-        const char *before = scan->next;
-        if (scan->next < scan->end) {
-            snprintf(expected, sizeof expected, "a number (%s %zu of row %zu)", what, k + 1,
-                     row + 1);
-            BP_TRY(bp__scan_number(scan, &value, 0, expected));
-            out[k] = value;
-        }
-        if (scan->next == before) {
-            snprintf(expected, sizeof expected, "%s %zu of row %zu", what, k + 1, row + 1);
-            return bp__scan_fail(scan, expected);
-        }
+        if (!bp__scan_plain_number(scan, &out[k], 0))
+            BP_TRY(read_other(scan, &out[k], what, k, row));
     }
     return BP_OK;
 }

@@ -84,8 +84,8 @@ static bp_status read_index(bp__scan *scan, uint32_t *index, uint32_t least)
         return bp__scan_fail(scan, "INDEX:VALUE");
     if (number == 0)
         return bp__scan_fail_at(scan, scan->next,
-                                "the index is 0, they count from 1; add 1 to all "
-                                "of them");
+                                "the index is 0, they count from 1; add 1 to all of them "
+                                "(scikit-learn: zero_based=False)");
     if (number >= BP__COLUMNS_LIMIT)
         return bp__scan_fail_at(scan, scan->next, "an index beyond %zu, the most that can be read",
                                 BP__COLUMNS_LIMIT - 1);

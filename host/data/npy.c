@@ -259,8 +259,9 @@ static bp_status find_header(size_t *start, size_t *length, const char *source, 
                         source, b[6], b[7]);
     *start = size < MAGIC + 2 || b[6] == 1 ? 10 : 12;
     if (size < *start)
-        return bp__fail(BP_ERROR_DATA, "%s: the file ends after %zu bytes, inside the first %zu of NPY",
-                        source, size, *start);
+        return bp__fail(BP_ERROR_DATA,
+                        "%s: the file ends after %zu bytes, inside the first %zu of NPY", source,
+                        size, *start);
     *length = b[8] | (size_t)b[9] << 8;
     if (*start == 12) *length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
     if (*length > HEADER_LIMIT)

@@ -100,13 +100,19 @@ static bp_status read_word(bp__scan *scan, double *value, char stop, const char 
     }
 }
 
+bool bp__scan_plain_number(bp__scan *scan, double *value, char stop)
+{
+    const char *at = scan->next;
+    if (bp__number_scan(&at, scan->end, value) != BP__CELL_NUMBER || !ends(*at, stop)) return false;
+    scan->next = at;
+    return true;
+}
+
 bp_status bp__scan_number(bp__scan *scan, double *value, char stop, const char *what)
 {
     const char *at = scan->next;
-    bp__cell cell = bp__number_scan(&at, value);
-    if (cell == BP__CELL_TEXT || !ends(*at, stop)) return read_word(scan, value, stop, what);
-    if (cell == BP__CELL_INFINITE)
+    if (bp__scan_plain_number(scan, value, stop)) return BP_OK;
+    if (bp__number_scan(&at, scan->end, value) == BP__CELL_INFINITE && ends(*at, stop))
         return bp__scan_fail_at(scan, scan->next, "the number is beyond the range of a double");
-    scan->next = at;
-    return BP_OK;
+    return read_word(scan, value, stop, what);
 }

@@ -30,6 +30,9 @@ bool bp__scan_at_line_end(const bp__scan *scan);
  * are NAN. what: "a label", for the message. Between bp__point_begin and bp__point_end. */
 bp_status bp__scan_number(bp__scan *scan, double *value, char stop, const char *what);
 
+/* The same for a finite decimal alone: false where anything else is next, which is not read. */
+bool bp__scan_plain_number(bp__scan *scan, double *value, char stop);
+
 /* BP_ERROR_DATA: "FILE, line L, column C: "TOKEN" found, WHAT was expected". */
 bp_status bp__scan_fail(const bp__scan *scan, const char *what);
 /* The same with a text of its own; at: where in the bytes. */
