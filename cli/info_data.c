@@ -131,9 +131,9 @@ static json_t *column_json(const view *v, size_t k)
     json_object_set_new(json, "kind", cli_json_text(bp_column_kind_name(c->kind)));
     json_object_set_new(json, "target", json_boolean(c->is_target));
     json_object_set_new(json, "missing", cli_json_count(c->missing));
-    json_object_set_new(json, "distinct", c->distinct || c->kind == BP_COLUMN_EMPTY
-                                              ? cli_json_count(c->distinct)
-                                              : json_null());
+    json_object_set_new(json, "distinct",
+                        c->distinct || c->kind == BP_COLUMN_EMPTY ? cli_json_count(c->distinct)
+                                                                  : json_null());
     json_object_set_new(json, "min", cli_json_number(c->min));
     json_object_set_new(json, "max", cli_json_number(c->max));
     json_object_set_new(json, "mean", cli_json_number(c->mean));
@@ -165,8 +165,7 @@ static json_t *targets_json(const view *v)
 {
     json_t *list = json_array();
     for (size_t k = 0; k < v->count; ++k)
-        if (v->columns[k].is_target)
-            json_array_append_new(list, cli_json_text(v->columns[k].name));
+        if (v->columns[k].is_target) json_array_append_new(list, cli_json_text(v->columns[k].name));
     return list;
 }
 

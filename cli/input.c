@@ -57,7 +57,7 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], c
          .choice = task_name,
          .help = purpose == CLI_TO_USE
                      ? "for a model file that does not say what it was trained for"
-                            : "what the target is; auto: text or few-valued integers are classes"},
+                     : "what the target is; auto: text or few-valued integers are classes"},
         {.name = "format",
          .kind = CLI_CHOICE,
          .to.code = &input->format,

@@ -23,8 +23,7 @@ cli_input cli_input_default(void);
 
 /* Fills rows with the options of reading; returns how many. The part of a folder is one of them but
  * for training. */
-size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS],
-                         cli_purpose purpose);
+size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], cli_purpose purpose);
 
 /* The name of an activation that hidden layers can have: "" for softmax, NULL past the last. */
 const char *cli_hidden_activation_name(int32_t code);
@@ -59,8 +58,8 @@ bp_load_options cli_input_load_options(const cli_input *input);
 int cli_load(bp_data **raw, const cli_command *command, const cli_files *files,
              const bp_load_options *options);
 
-/* Loads the files and encodes them for model: through its schema, or as the numbers stand where it has
- * none. need_target: 1 without a target is an error. Reports; returns an exit code or -1. */
+/* Loads the files and encodes them for model: through its schema, or as the numbers stand where it
+ * has none. need_target: 1 without a target is an error. Reports; returns an exit code or -1. */
 int cli_load_for_model(bp_data **out, const cli_command *command, const cli_files *files,
                        const cli_input *input, const bp_model *model, int32_t need_target);
 

@@ -17,8 +17,9 @@
 /* Every path that is read, and the output that must not be one of them. */
 static bool is_input(const train_settings *s, const char *path)
 {
-    return cli_reads(&s->data, path) || cli_is_read_by(path, s->validation) || cli_is_read_by(path, s->validation_labels) ||
-           cli_is_read_by(path, s->test) || cli_is_read_by(path, s->test_labels);
+    return cli_reads(&s->data, path) || cli_is_read_by(path, s->validation) ||
+           cli_is_read_by(path, s->validation_labels) || cli_is_read_by(path, s->test) ||
+           cli_is_read_by(path, s->test_labels);
 }
 
 static int check_outputs(const cli_command *command, const train_settings *s)
@@ -364,8 +365,8 @@ int cli_train(int argc, char **argv)
     data[data_count] = (cli_option){
         .name = "scaling", .kind = CLI_CHOICE, .to.code = &s.scaling, .value = "NAME",
         .choice = bp_scaling_name,
-        .help = "of numbers, learned from the training part: mean 0 and deviation 1, 0 to 1, as they "
-                "stand, or pictures of bytes by 255; auto: bytes for those, else standard"};
+        .help = "of numbers, learned from the training part: mean 0 and deviation 1, 0 to 1, as "
+                "they stand, or pictures of bytes by 255; auto: bytes for those, else standard"};
     cli_option measuring[] = {
         {.name = "validation", .kind = CLI_TEXT, .to.text = &s.validation, .value = "FILE",
          .help = "data to measure on after every epoch"},

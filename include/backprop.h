@@ -198,8 +198,8 @@ typedef struct bp_load_options {
 BP_API bp_load_options bp_load_options_default(void);
 
 /* Reads a file of any of the formats, plain or gzip, or a folder that holds the four MNIST-style
- * files. docs/formats.md says what each of them means. path "-" reads standard input. options may be
- * NULL. Errors: BP_ERROR_IO, BP_ERROR_DATA (the text names the file and the line or byte),
+ * files. docs/formats.md says what each of them means. path "-" reads standard input. options may
+ * be NULL. Errors: BP_ERROR_IO, BP_ERROR_DATA (the text names the file and the line or byte),
  * BP_ERROR_MEMORY, BP_ERROR_ARGUMENT (options that do not go together). */
 BP_API bp_status bp_data_load(bp_data **out, const char *path, const bp_load_options *options);
 
@@ -247,8 +247,8 @@ BP_API const char *bp_schema_warnings(const bp_schema *schema);
 #define BP_COLUMN_CATEGORY 1 /* texts, or the classes of the target */
 #define BP_COLUMN_CONSTANT 2 /* the same value in all rows that have one */
 #define BP_COLUMN_EMPTY 3    /* no value in any row */
-#define BP_COLUMN_ID 4       /* tells rows apart: all texts different, or whole numbers one after the
-                                other, or all different and called "id" or alike; 20 rows at least */
+#define BP_COLUMN_ID 4       /* tells rows apart: all texts different, or whole numbers one after
+                                the other, or all different and called "id" or alike; from 20 rows */
 BP_API const char *bp_column_kind_name(int32_t kind);
 BP_API int32_t bp_column_kind_from_name(const char *name);
 
@@ -265,7 +265,7 @@ typedef struct bp_column_info {
 } bp_column_info;
 
 /* *out = count columns, features first, then targets; for pictures all pixels together, then the
- * labels where they are known. The array is the caller's: free(). It takes time: the values of every
+ * labels where they are known. The array is the caller's: free(). It takes time: the values of each
  * column are sorted. Errors: BP_ERROR_ARGUMENT (encoded data), BP_ERROR_MEMORY. */
 BP_API bp_status bp_data_describe(bp_column_info **out, size_t *count, const bp_data *data);
 
@@ -274,8 +274,8 @@ typedef struct bp_value_count {
     size_t count;
 } bp_value_count;
 
-/* The different values of column k of bp_data_describe as texts, in the order of classes (numbers by
- * size, texts by strcmp), and in how many rows each is. The array is the caller's: free(). Errors:
+/* The different values of column k of bp_data_describe as texts, in the order of classes (numbers
+ * by size, texts by strcmp), and in how many rows each is. The array is the caller's: free(). Errors:
  * BP_ERROR_ARGUMENT (no such column, or pixels), BP_ERROR_MEMORY. */
 BP_API bp_status bp_data_count_values(bp_value_count **out, size_t *count, const bp_data *data,
                                       size_t k);
@@ -295,15 +295,16 @@ BP_API bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data 
 /* How numbers become features, (value - offset) / scale, and regression targets likewise. A missing
  * number counts as the mean. */
 #define BP_SCALING_AUTO 0     /* bytes for pictures of bytes, else standard */
-#define BP_SCALING_STANDARD 1 /* offset the mean, scale the standard deviation: mean 0, deviation 1 */
-#define BP_SCALING_MINMAX 2   /* offset the minimum, scale maximum - minimum: 0 to 1 */
+#define BP_SCALING_STANDARD 1 /* offset mean, scale standard deviation: mean 0, deviation 1 */
+#define BP_SCALING_MINMAX 2   /* offset minimum, scale maximum - minimum: 0 to 1 */
 #define BP_SCALING_NONE 3     /* as they stand */
 #define BP_SCALING_BYTES 4    /* pictures of bytes: 1/255, 0 to 1 */
 BP_API const char *bp_scaling_name(int32_t scaling);
 BP_API int32_t bp_scaling_from_name(const char *name);
 
 /* Learns how to turn raw data into features: one-hot categories, means for missing values, class
- * names, and the scaling BP_SCALING_AUTO of numeric columns, pixels and regression targets. Errors: BP_ERROR_DATA (no target, one class only, nothing to learn from), BP_ERROR_MEMORY. */
+ * names, and the scaling BP_SCALING_AUTO of numeric columns, pixels and regression targets. Errors:
+ * BP_ERROR_DATA (no target, one class only, nothing to learn from), BP_ERROR_MEMORY. */
 BP_API bp_status bp_schema_learn(bp_schema **out, const bp_data *training_part);
 
 /* Another scaling, learned from the same training part that the schema was learned from. Errors:
@@ -455,7 +456,7 @@ BP_API float *bp_model_biases(bp_model *model, size_t layer);
 BP_API const bp_schema *bp_model_get_schema(const bp_model *model);
 BP_API bp_status bp_model_set_schema(bp_model *model, const bp_schema *schema);
 
-/* 1 if the file's content is that of a model rather than of data; it may be damaged all the same. */
+/* 1 if the file's content is that of a model rather than of data; it may be damaged for all that. */
 BP_API int bp_is_model(const char *path);
 
 /* Free-form records that are saved with the model ("command", "seed", "device"…). get returns NULL

@@ -130,7 +130,7 @@ Test(json, what_is_refused)
          ",\"columns\":[{\"name\":\"a\",\"position\":0,\"categories\":[\"a\"],\"offset\":1}]}",
          "\"offset\" is not known"},
         {"{" TABLE ",\"columns\":[{\"name\":\"a\\u0000b\",\"position\":0,\"offset\":1,\"scale\":1,"
-                   "\"missing\":1}]}",
+         "\"missing\":1}]}",
          "byte"},
         {"{" TABLE ",\"columns\":[" COLUMN
          ",{\"name\":\"b\",\"position\":0,\"offset\":1,\"scale\":1,\"missing\":1}]}",

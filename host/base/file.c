@@ -68,7 +68,7 @@ static bp_status open_regular(int *fd, struct stat *about, const char *path)
 bp_status bp__file_read(char **out, size_t *size, const char *path, size_t limit)
 {
     int fd;
-    struct stat about;
+    struct stat about = {0};
     *out = NULL;
     *size = 0;
     if (strcmp(path, "-") == 0)

@@ -54,7 +54,7 @@ static bp_status parse_header(bp__array *out, size_t *expected, const unsigned c
         return bp__fail(BP_ERROR_DATA,
                         "%s: the file ends after %zu bytes, inside its header of %zu", out->source,
                         got, out->start);
-    for (unsigned d = 0; d < out->dimensions; ++d) out->size[d] = big_endian_32(b + 4 + 4 * d);
+    for (unsigned d = 0; d < out->dimensions; ++d) out->size[d] = big_endian_32(b + 4 + 4 * (size_t)d);
     return bp__array_count(out, expected, 4, 4);
 }
 
@@ -64,7 +64,7 @@ enum { DEFLATE_LIMIT = 1032 };
 static bp_status unpack(char **bytes, size_t *size, bp__array *out)
 {
     char start[LONGEST_HEADER], *content;
-    size_t got, expected, content_size;
+    size_t got, expected = 0, content_size;
     BP_TRY(bp__gunzip_start(start, sizeof start, &got, *bytes, *size));
     BP_TRY(parse_header(out, &expected, (unsigned char *)start, got));
     if (expected / DEFLATE_LIMIT > *size + 1)
@@ -82,7 +82,7 @@ static bp_status unpack(char **bytes, size_t *size, bp__array *out)
 
 bp_status bp__idx_parse(bp__array *out, char **bytes, size_t size, const char *source)
 {
-    size_t expected;
+    size_t expected = 0;
     memset(out, 0, sizeof *out);
     out->bytes = *bytes;
     *bytes = NULL;
