@@ -46,10 +46,12 @@ static bp_status fail_missing(const match *m, size_t begin, size_t end, const ch
         if (near && status == BP_OK)
             status = bp__append(&list, " (did you mean \"%s\"?)", bp__shown(shown_near, near));
     }
+    /* Arrays have no names, and their targets are in another file. */
+    bool labels = !m->sheet->header && !m->sheet->delimited;
     if (status == BP_OK)
-        status =
-            bp__fail(BP_ERROR_DATA, "%s: the model's %s %s%s not there; the columns are: %s",
-                     m->sheet->source, what, list ? list : "", count > 1 ? " … are" : " is", names);
+        status = bp__fail(BP_ERROR_DATA, "%s: the model's %s %s%s not there; the columns are: %s%s",
+                          m->sheet->source, what, list ? list : "", count > 1 ? " … are" : " is",
+                          names, labels ? " (targets may be in a file of labels)" : "");
     free(pointers);
     free(names);
     free(list);
