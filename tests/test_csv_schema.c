@@ -160,7 +160,7 @@ Test(known, headers_are_recognised_by_their_names)
 Test(known, tables_and_pictures_do_not_mix)
 {
     bp_schema *schema;
-    const char json[] = "{\"version\":1,\"task\":\"classify\",\"scaling\":\"bytes\",\"pixels\":{"
+    const char json[] = "{\"version\":2,\"task\":\"classify\",\"scaling\":\"bytes\",\"pixels\":{"
                         "\"count\":4,\"height\":2,"
                         "\"width\":2,\"bytes\":true,\"offset\":0,\"scale\":255},\"classes\":[0,1]}";
     cr_assert_eq(bp_schema_from_json(&schema, json), BP_OK, "%s", bp_last_error());

@@ -64,10 +64,10 @@ Test(json, copies_are_independent)
 #define COLUMN "{\"name\":\"a\",\"position\":0,\"offset\":1.0,\"scale\":2.0,\"missing\":1.0}"
 #define TARGET "{\"name\":\"t\",\"position\":1}"
 #define TABLE                                                                                      \
-    "\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"targets\":[" TARGET                \
+    "\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"targets\":[" TARGET                \
     "],\"classes\":[\"x\",\"y\"]"
 #define PIXELS(fields)                                                                             \
-    "{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"classes\":[0,1],\"pixels\":"      \
+    "{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"classes\":[0,1],\"pixels\":"      \
     "{" fields "}}"
 
 Test(json, what_is_refused)
@@ -79,13 +79,13 @@ Test(json, what_is_refused)
         {"[]", "object was expected"},
         {"{}", "version"},
         {"{\"version\":2}", "version"},
-        {"{\"version\":1.0}", "version"},
-        {"{\"version\":1,\"version\":1}", "duplicate"},
-        {"{\"version\":1,\"task\":\"guess\"}", "task"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\"}", "either"},
-        {"{\"version\":1,\"task\":\"classify\"}", "scaling"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"auto\"}", "scaling"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":1}", "scaling"},
+        {"{\"version\":2.0}", "version"},
+        {"{\"version\":2,\"version\":2}", "duplicate"},
+        {"{\"version\":2,\"task\":\"guess\"}", "task"},
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\"}", "either"},
+        {"{\"version\":2,\"task\":\"classify\"}", "scaling"},
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"auto\"}", "scaling"},
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":1}", "scaling"},
         {"{" TABLE "}", "either"},
         {"{" TABLE ",\"columns\":[{\"name\":\"a\",\"position\":0,\"offset\":1,\"scale\":1}]}",
          "missing"},
@@ -135,34 +135,34 @@ Test(json, what_is_refused)
         {"{" TABLE ",\"columns\":[" COLUMN
          ",{\"name\":\"b\",\"position\":0,\"offset\":1,\"scale\":1,\"missing\":1}]}",
          "ascend"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"classes\":[\"x\",\"y\"]}",
          "targets"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"targets\":[" TARGET "]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"targets\":[" TARGET "],\"classes\":[\"x\"]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"targets\":[" TARGET "],\"classes\":[\"x\",1]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"targets\":[" TARGET "],\"classes\":[1,\"x\"]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"targets\":[" TARGET "],\"classes\":[1,1]}",
          "classes"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"targets\":[" TARGET "," TARGET "],\"classes\":[1,2]}",
          "targets"},
-        {"{\"version\":1,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"targets\":[" TARGET "]}",
          "offset"},
-        {"{\"version\":1,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"targets\":[]}",
          "targets"},
-        {"{\"version\":1,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
+        {"{\"version\":2,\"task\":\"regress\",\"scaling\":\"none\",\"columns\":[" COLUMN
          "],\"classes\":[\"x\",\"y\"]}",
          "no \"classes\""},
         {PIXELS("\"count\":4,\"height\":2,\"width\":3,\"bytes\":true,\"offset\":0,\"scale\":1"),
@@ -174,11 +174,11 @@ Test(json, what_is_refused)
         {PIXELS("\"count\":4,\"height\":0,\"width\":0,\"bytes\":1,\"offset\":0,\"scale\":1"),
          "bytes"},
         {PIXELS("\"count\":4,\"height\":0,\"width\":0,\"bytes\":true,\"offset\":0"), "scale"},
-        {"{\"version\":1,\"task\":\"regress\",\"scaling\":\"none\",\"pixels\":{\"count\":4,"
+        {"{\"version\":2,\"task\":\"regress\",\"scaling\":\"none\",\"pixels\":{\"count\":4,"
          "\"height\":2,\"width\":2,"
          "\"bytes\":true,\"offset\":0,\"scale\":1}}",
          "classification only"},
-        {"{\"version\":1,\"task\":\"classify\",\"scaling\":\"none\",\"classes\":[0,2],\"pixels\":{"
+        {"{\"version\":2,\"task\":\"classify\",\"scaling\":\"none\",\"classes\":[0,2],\"pixels\":{"
          "\"count\":4,"
          "\"height\":2,"
          "\"width\":2,\"bytes\":true,\"offset\":0,\"scale\":1}}",

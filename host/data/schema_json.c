@@ -1,6 +1,6 @@
 /* schema_json.c - a schema as JSON, as model files hold it, and back.
  *
- *   {"version": 1, "task": "classify", "scaling": "standard",
+ *   {"version": 2, "task": "classify", "scaling": "standard",
  *    "columns": [{"name": "width", "position": 0, "offset": 1.5, "scale": 0.5, "missing": 1.5},
  *                {"name": "colour", "position": 1, "categories": ["blue", "red"]}],
  *    "targets": [{"name": "kind", "position": 2}],
@@ -19,7 +19,7 @@
 #include "data/number.h"
 #include "data/schema.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* ---- writing ---- */
 
@@ -350,7 +350,8 @@ static bp_status read_schema(bp_schema *schema, json_t *object)
                       "classes"));
     json_t *version = json_object_get(object, "version");
     if (!json_is_integer(version) || json_integer_value(version) != VERSION)
-        return fail_field("top", "version", "1, the one that is known here");
+        return fail_field("top", "version",
+                          "2, the one that is known here: train the model anew");
     const char *task = json_string_value(json_object_get(object, "task"));
     if (!task || (strcmp(task, "classify") != 0 && strcmp(task, "regress") != 0))
         return fail_field("top", "task", "\"classify\" or \"regress\"");
