@@ -21,6 +21,17 @@ __attribute__((visibility("default"))) void free(void *old);
 static long until_failure = -1; /* allocations that still succeed; -1: all do */
 static long live;               /* blocks not freed */
 static int has_failed;
+static int
+    own_only; /* what shared libraries allocate, drivers above all, neither fails nor counts */
+
+/* The program's code, from the linker; what it calls returns to in between. */
+extern const char __executable_start[], etext[];
+
+static int counts(const void *caller)
+{
+    return !own_only ||
+           ((const char *)caller >= __executable_start && (const char *)caller < etext);
+}
 
 static int allocation_fails(void)
 {
@@ -32,6 +43,7 @@ static int allocation_fails(void)
 
 void *malloc(size_t size)
 {
+    if (!counts(__builtin_return_address(0))) return __libc_malloc(size);
     if (allocation_fails()) return NULL;
     void *made = __libc_malloc(size);
     live += made != NULL;
@@ -40,6 +52,7 @@ void *malloc(size_t size)
 
 void *calloc(size_t count, size_t size)
 {
+    if (!counts(__builtin_return_address(0))) return __libc_calloc(count, size);
     if (allocation_fails()) return NULL;
     void *made = __libc_calloc(count, size);
     live += made != NULL;
@@ -48,6 +61,7 @@ void *calloc(size_t count, size_t size)
 
 void *realloc(void *old, size_t size)
 {
+    if (!counts(__builtin_return_address(0))) return __libc_realloc(old, size);
     if (allocation_fails()) return NULL;
     void *made = __libc_realloc(old, size);
     live += made != NULL && !old;
@@ -56,7 +70,7 @@ void *realloc(void *old, size_t size)
 
 void free(void *old)
 {
-    live -= old != NULL;
+    if (counts(__builtin_return_address(0))) live -= old != NULL;
     __libc_free(old);
 }
 

@@ -138,4 +138,7 @@ done:
     return first;
 }
 
+/* One of the above. */
+typedef bp_status (*job_fn)(bp_device *device, int32_t gemm, job_result *result);
+
 #endif

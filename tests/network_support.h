@@ -92,6 +92,74 @@ static inline float *trained(bp_device *device, int32_t gemm, int32_t optimizer,
     return all;
 }
 
+/* How steps_by_hand trains. */
+typedef struct by_hand {
+    size_t batch, epochs;
+    int32_t optimizer;
+    float rate;
+    bool keep_gradients;
+    bool one_by_one; /* steps: a launch each */
+} by_hand;
+
+/* Enqueues `steps` steps. */
+static inline void run_steps_by_hand(bp__engine *engine, const bp__plan *plan, size_t steps,
+                                     bool one_by_one)
+{
+    for (size_t s = 0; one_by_one && s < steps; ++s) {
+        OK(bp__sequence_run(engine, plan->train, 1));
+        OK(bp__engine_finish(engine));
+    }
+    if (!one_by_one) OK(bp__sequence_run(engine, plan->train, steps));
+}
+
+/* Parameters after training on the rows in their order, the last batch of an epoch being partial
+ * where they do not divide; free() them. losses[steps of an epoch], of the last one, may be NULL.
+ */
+static inline float *steps_by_hand(bp__engine *engine, const bp_model *start, const bp_data *data,
+                                   by_hand how, float *losses, size_t *count)
+{
+    const bp__plan_optimizer optimizer = {how.optimizer, 0.9f,  0.9f,
+                                          0.999f,        1e-8f, how.keep_gradients};
+    const bool labels = bp_data_labels(data) != NULL;
+    const bp_model_info info = bp_model_get_info(start);
+    bp__network *network;
+    bp__pass *pass;
+    bp__plan *full, *last;
+    OK(bp__network_create(&network, engine, start, true, how.optimizer));
+    OK(bp__network_upload(network, start));
+    OK(bp__pass_create(&pass, engine, data, how.batch, true));
+    OK(bp__plan_create(&full, network, pass->batch, labels, true));
+    OK(bp__plan_make_train(full, &pass->views, &optimizer));
+    OK(bp__plan_create(&last, network, bp__pass_last_rows(pass), labels, true));
+    OK(bp__plan_make_train(last, &pass->views, &optimizer));
+    for (size_t e = 0; e < how.epochs; ++e) {
+        for (size_t s = 0; s < pass->steps; ++s) {
+            const double t = (double)(e * pass->steps + s + 1);
+            float *row = pass->hyper_table + s * BP__HYPER_COUNT;
+            row[BP__HYPER_RATE] = how.rate;
+            row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow(0.9, t)));
+            row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow(0.999, t)));
+        }
+        OK(bp__view_write(engine, &pass->views.hyper, pass->hyper_table));
+        OK(bp__pass_seek(pass, 0));
+        run_steps_by_hand(engine, full, pass->steps - 1, how.one_by_one);
+        run_steps_by_hand(engine, last, 1, how.one_by_one);
+    }
+    if (losses) OK(bp__view_read(engine, &pass->views.losses, losses));
+    bp_model *model;
+    bp_layer layers[8];
+    for (size_t l = 0; l < info.layers; ++l) layers[l] = bp_model_get_layer(start, l);
+    OK(bp_model_create_layers(&model, layers, info.layers, NULL));
+    OK(bp__network_download(network, model));
+    float *all = flatten(model, count);
+    bp_model_free(model);
+    bp__plan_free(full);
+    bp__plan_free(last);
+    bp__pass_free(pass);
+    bp__network_free(network);
+    return all;
+}
+
 /* One batch of one network on the reference engine, to be looked at from inside. */
 typedef struct bench {
     bp__engine *engine;

@@ -13,6 +13,7 @@
 #include "base/operation.h"
 #include "base/random.h"
 #include "ops/engine.h"
+#include "ops/launchers.h"
 #include "reference/reference.h"
 
 #define OK(call)                                                                                   \
@@ -30,10 +31,10 @@ typedef struct rig {
     char name[320]; /* device and GEMM backend, for messages */
 } rig;
 
-/* A matrix on both sides, GUARD words of GUARD_VALUE before and after it. */
+/* A matrix on both sides, each as its engine lays it out, GUARD words of GUARD_VALUE before and
+ * after it. */
 typedef struct pair {
     bp__view on[SIDES];
-    size_t count; /* words of the view with its padding */
 } pair;
 
 enum { GUARD = 64 };
@@ -67,6 +68,44 @@ static inline void each_device(const int32_t *gemms, void (*check)(rig *, void *
     cr_assert(checked > 0, "no OpenCL device to test: %s", note);
 }
 
+/* Makes an engine with CPU kernels take vectors of `width`, and as many groups a launch as are
+ * given; before any view is placed. */
+static inline void set_cpu(rig *r, unsigned width, unsigned groups)
+{
+    bp__device_engine *engine = (bp__device_engine *)r->engine[DEVICE];
+    engine->vector_width = width;
+    engine->base.quantum = width;
+    engine->device->info.compute_units = groups;
+    snprintf(r->name, sizeof r->name, "%.200s, width %u, %u groups", engine->device->info.name,
+             width, groups);
+}
+
+typedef struct cpu_shapes {
+    void (*check)(rig *, void *);
+    void *context;
+} cpu_shapes;
+
+static inline void check_cpu_shapes(rig *r, void *context)
+{
+    const cpu_shapes *shapes = context;
+    bp_device *device = ((bp__device_engine *)r->engine[DEVICE])->device;
+    const unsigned groups[] = {1, 2, 3, 5}, real = device->info.compute_units;
+    for (unsigned width = 4; width <= 16; width *= 2)
+        for (size_t g = 0; g < BP_COUNT(groups); ++g) {
+            set_cpu(r, width, groups[g]);
+            shapes->check(r, shapes->context);
+        }
+    device->info.compute_units = real;
+}
+
+/* Calls check(rig, context) for every OpenCL device with the CPU kernels, in each width that they
+ * are written for, and with fewer and with more groups than the machine has cores. */
+static inline void each_cpu_shape(void (*check)(rig *, void *), void *context)
+{
+    cpu_shapes shapes = {check, context};
+    each_device((const int32_t[]){BP_GEMM_CPU, -1}, check_cpu_shapes, &shapes);
+}
+
 /* Calls check for every device, the reference included. */
 static inline void every_device(void (*check)(bp_device *))
 {
@@ -82,40 +121,68 @@ static inline void every_device(void (*check)(bp_device *))
     bp_device_list_free(list);
 }
 
+/* Whether the padding of a view may hold anything: only that of a batch in panels may. */
+static inline bool free_padding(const bp__view *view)
+{
+    return view->panel_step && !view->transposed;
+}
+
+/* All words of a pair's buffer on one side, as one row. */
+static inline bp__view whole_buffer(const bp__view *view)
+{
+    const size_t words = 2 * GUARD + bp__view_extent(view);
+    return (bp__view){.buffer = view->buffer, .rows = 1, .columns = words, .stride = words};
+}
+
+/* Fills a side's buffer: guards, and in between zeros, or NaN where padding may hold anything. */
+static inline void fill_buffer(bp__engine *engine, const bp__view *view, bp__type type)
+{
+    const bp__view whole = whole_buffer(view);
+    float *numbers = malloc(whole.columns * sizeof *numbers);
+    int32_t *integers = malloc(whole.columns * sizeof *integers);
+    for (size_t i = 0; i < whole.columns; ++i) {
+        const bool inside = i >= GUARD && i < whole.columns - GUARD;
+        integers[i] = inside ? 0 : (int32_t)guard_value;
+        numbers[i] = !inside ? guard_value : free_padding(view) ? (float)NAN : 0.0f;
+    }
+    OK(bp__view_write(engine, &whole, type == BP__NUMBER ? (void *)numbers : (void *)integers));
+    free(numbers);
+    free(integers);
+}
+
 /* A pair filled with values[rows * columns], or where values is NULL with a poison that a kernel
  * must overwrite. */
-static inline pair pair_of(rig *r, bp__type type, size_t rows, size_t columns, const void *values)
+static inline pair make_pair(rig *r, bp__type type, bp__role role, size_t rows, size_t columns,
+                             const void *values)
 {
     pair p = {0};
+    float *poison = malloc((rows * columns + 1) * sizeof *poison);
+    for (size_t i = 0; i < rows * columns; ++i) poison[i] = -9.75e8f;
     for (int side = 0; side < SIDES; ++side) {
         bp__engine *engine = r->engine[side];
-        const size_t stride =
-            columns == 1 && type == BP__INTEGER ? 1 : bp__round_up(columns, engine->quantum);
         bp__view *view = &p.on[side];
-        *view = (bp__view){.offset = GUARD, .rows = rows, .columns = columns, .stride = stride};
-        p.count = rows * stride;
-        OK(bp__buffer_create(engine, &view->buffer, type, 2 * GUARD + p.count));
-        float guards[GUARD];
-        int32_t integer_guards[GUARD];
-        for (int i = 0; i < GUARD; ++i) {
-            guards[i] = guard_value;
-            integer_guards[i] = (int32_t)guard_value;
+        size_t elements = GUARD;
+        cr_assert(bp__view_place(view, &elements, engine, role, rows, columns));
+        if (type == BP__INTEGER && columns == 1) { /* labels have no gaps */
+            view->stride = 1;
+            elements = GUARD + rows;
         }
-        const void *guard = type == BP__NUMBER ? (void *)guards : (void *)integer_guards;
-        bp__view edge = {view->buffer, 0, 1, GUARD, GUARD};
-        OK(bp__view_write(engine, &edge, guard));
-        edge.offset = GUARD + p.count;
-        OK(bp__view_write(engine, &edge, guard));
-        if (values) {
-            OK(bp__view_write(engine, view, values));
-        } else {
-            float *poison = malloc((rows * columns + 1) * sizeof *poison);
-            for (size_t i = 0; i < rows * columns; ++i) poison[i] = -9.75e8f;
-            OK(bp__view_write(engine, view, poison));
-            free(poison);
-        }
+        OK(bp__buffer_create(engine, &view->buffer, type, elements + GUARD));
+        fill_buffer(engine, view, type);
+        OK(bp__view_write(engine, view, values ? values : poison));
     }
+    free(poison);
     return p;
+}
+
+static inline pair pair_of(rig *r, bp__role role, size_t rows, size_t columns, const float *values)
+{
+    return make_pair(r, BP__NUMBER, role, rows, columns, values);
+}
+
+static inline pair integers_of(rig *r, size_t rows, size_t columns, const int32_t *values)
+{
+    return make_pair(r, BP__INTEGER, BP__TABLE, rows, columns, values);
 }
 
 static inline void pair_free(rig *r, pair *p)
@@ -131,23 +198,54 @@ static inline float *read_side(rig *r, const pair *p, int side)
     return values;
 }
 
-/* Fails where a guard word or a padding word of the device's side has changed. */
+/* Fails where a guard word of the device's side has changed, or a padding word that must be zero.
+ */
 static inline void check_guards(rig *r, const pair *p, const char *what)
 {
-    const bp__view *view = &p->on[DEVICE];
-    const size_t total = 2 * GUARD + view->rows * view->stride;
-    float *all = malloc(total * sizeof *all);
-    bp__view whole = {view->buffer, 0, 1, total, total};
+    const bp__view *view = &p->on[DEVICE], whole = whole_buffer(view);
+    float *all = malloc(whole.columns * sizeof *all);
     OK(bp__view_read(r->engine[DEVICE], &whole, all));
-    for (size_t i = 0; i < total; ++i) {
-        const bool inside = i >= GUARD && i < total - GUARD;
-        if (inside && (i - GUARD) % view->stride < view->columns) continue;
-        const float expected = inside ? 0.0f : guard_value;
-        cr_assert(all[i] == expected, "%s: %s wrote %g outside of its %zux%zu output, at word %zu",
-                  r->name, what, (double)all[i], view->rows, view->columns, i);
+    for (size_t row = 0; row < view->rows; ++row) /* what is the matrix's own is as it should be */
+        for (size_t column = 0; column < view->columns; ++column)
+            all[bp__view_index(view, row, column)] = 0;
+    for (size_t i = 0; i < whole.columns; ++i) {
+        const bool inside = i >= GUARD && i < whole.columns - GUARD;
+        if (inside && free_padding(view)) continue;
+        cr_assert(all[i] == (inside ? 0.0f : guard_value),
+                  "%s: %s wrote %g outside of its %zux%zu output, at word %zu", r->name, what,
+                  (double)all[i], view->rows, view->columns, i);
     }
     free(all);
 }
+
+/* ---- Planted bugs in kernels ------------------------------------------------------------------
+ */
+
+/* Programs built from now on come from a copy of the kernels in which sed has edited one file;
+ * `edit` must change it, or be empty. */
+static inline void edit_kernels(const char *file, const char *edit)
+{
+    char folder[] = "/tmp/backprop-kernels-XXXXXX", line[2048];
+    const char *const original = BACKPROP_SOURCE_DIR "/kernels";
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(line, sizeof line, "cp -r %s/. %s && sed -i '%s' %s/%s", original, folder, edit,
+             folder, file);
+    cr_assert_eq(system(line), 0, "%s", line);
+    snprintf(line, sizeof line, "cmp -s %s/%s %s/%s", original, file, folder, file);
+    cr_assert_eq(system(line) == 0, !*edit, "%s: %s changes nothing", file, edit);
+    setenv("BP_KERNEL_DIR", folder, 1);
+}
+
+static inline void restore_kernels(void)
+{
+    char line[512];
+    snprintf(line, sizeof line, "rm -r %s", getenv("BP_KERNEL_DIR"));
+    cr_assert_eq(system(line), 0);
+    unsetenv("BP_KERNEL_DIR");
+}
+
+/* ---- Running and comparing --------------------------------------------------------------------
+ */
 
 /* Runs operations on one side, as one sequence: a device may fuse them. */
 static inline void run_ops(rig *r, int side, const bp__op *ops, size_t count)

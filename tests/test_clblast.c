@@ -11,10 +11,10 @@ static void check(rig *r, void *context)
         float *x = random_integers(B * m, 5, 1), *w = random_integers(n * m, 5, 2),
               *d = random_integers(B * n, 5, 3), *b = random_integers(n, 5, 4);
         for (size_t i = 0; i < B * m; ++i) x[i] *= 0.125f; /* keeps relu and tanh in range */
-        pair in = pair_of(r, BP__NUMBER, B, m, x), weights = pair_of(r, BP__NUMBER, n, m, w);
-        pair bias = pair_of(r, BP__NUMBER, 1, n, b), delta = pair_of(r, BP__NUMBER, B, n, d);
-        pair out = pair_of(r, BP__NUMBER, B, n, NULL), back = pair_of(r, BP__NUMBER, B, m, NULL);
-        pair grad = pair_of(r, BP__NUMBER, n, m, NULL), bgrad = pair_of(r, BP__NUMBER, 1, n, NULL);
+        pair in = pair_of(r, BP__BATCH, B, m, x), weights = pair_of(r, BP__WEIGHTS, n, m, w);
+        pair bias = pair_of(r, BP__TABLE, 1, n, b), delta = pair_of(r, BP__BATCH, B, n, d);
+        pair out = pair_of(r, BP__BATCH, B, n, NULL), back = pair_of(r, BP__BATCH, B, m, NULL);
+        pair grad = pair_of(r, BP__WEIGHTS, n, m, NULL), bgrad = pair_of(r, BP__TABLE, 1, n, NULL);
         for (int side = 0; side < SIDES; ++side) {
             const bp__op ops[] = {
                 {.kind = BP__OP_DENSE_FORWARD,

@@ -1,5 +1,4 @@
 /* test_dense.c - activations in units in the last place, epilogues, bias gradient. */
-#include "ops/launchers.h"
 #include "support.h"
 
 static const int32_t activations[] = {BP_ACTIVATION_LINEAR, BP_ACTIVATION_SIGMOID,
@@ -33,8 +32,8 @@ static void check_functions(rig *r, void *context)
     float *x = sweep(&count);
     const float one = 1;
     for (int k = 0; k < ACTIVATIONS; ++k) {
-        pair in = pair_of(r, BP__NUMBER, count, 1, x), weights = pair_of(r, BP__NUMBER, 1, 1, &one);
-        pair out = pair_of(r, BP__NUMBER, count, 1, NULL);
+        pair in = pair_of(r, BP__BATCH, count, 1, x), weights = pair_of(r, BP__WEIGHTS, 1, 1, &one);
+        pair out = pair_of(r, BP__BATCH, count, 1, NULL);
         const bp__op op = {.kind = BP__OP_DENSE_FORWARD,
                            .as.dense_forward = {.out = out.on[DEVICE],
                                                 .in = in.on[DEVICE],
@@ -75,9 +74,9 @@ static void check_slopes(rig *r, void *context)
         delta[i] = 1;
     }
     for (int k = 0; k < ACTIVATIONS; ++k) {
-        pair in = pair_of(r, BP__NUMBER, COUNT, 1, a), d = pair_of(r, BP__NUMBER, COUNT, 1, delta);
-        pair weights = pair_of(r, BP__NUMBER, 1, 1, &one),
-             out = pair_of(r, BP__NUMBER, COUNT, 1, NULL);
+        pair in = pair_of(r, BP__BATCH, COUNT, 1, a), d = pair_of(r, BP__BATCH, COUNT, 1, delta);
+        pair weights = pair_of(r, BP__WEIGHTS, 1, 1, &one),
+             out = pair_of(r, BP__BATCH, COUNT, 1, NULL);
         const bp__op op = {.kind = BP__OP_DENSE_EFFECT,
                            .as.dense_effect = {.delta_in = out.on[DEVICE],
                                                .delta = d.on[DEVICE],
@@ -110,10 +109,10 @@ static void check_layer(rig *r, size_t B, size_t m, size_t n, int32_t activation
     float *b = random_floats(n, 0.5, 3), *d = random_floats(B * n, 1, 4);
     for (size_t i = 0; i < B * m; ++i) /* outputs of the layer before: in f's range */
         x[i] = (float)bp__reference_activate(activation, (double)x[i]);
-    pair in = pair_of(r, BP__NUMBER, B, m, x), weights = pair_of(r, BP__NUMBER, n, m, w);
-    pair bias = pair_of(r, BP__NUMBER, 1, n, b), delta = pair_of(r, BP__NUMBER, B, n, d);
-    pair out = pair_of(r, BP__NUMBER, B, n, NULL), back = pair_of(r, BP__NUMBER, B, m, NULL);
-    pair grad = pair_of(r, BP__NUMBER, n, m, NULL), bgrad = pair_of(r, BP__NUMBER, 1, n, NULL);
+    pair in = pair_of(r, BP__BATCH, B, m, x), weights = pair_of(r, BP__WEIGHTS, n, m, w);
+    pair bias = pair_of(r, BP__TABLE, 1, n, b), delta = pair_of(r, BP__BATCH, B, n, d);
+    pair out = pair_of(r, BP__BATCH, B, n, NULL), back = pair_of(r, BP__BATCH, B, m, NULL);
+    pair grad = pair_of(r, BP__WEIGHTS, n, m, NULL), bgrad = pair_of(r, BP__TABLE, 1, n, NULL);
     for (int side = 0; side < SIDES; ++side) {
         bp__op forward = {.kind = BP__OP_DENSE_FORWARD,
                           .as.dense_forward = {.out = out.on[side],
@@ -165,19 +164,12 @@ static void check_layers(rig *r, void *context)
                 check_layer(r, shapes[s][0], shapes[s][1], shapes[s][2], activations[k], bias);
 }
 
-/* The epilogues of the packed product. */
-static void check_packed_layers(rig *r, void *context)
-{
-    ((bp__device_engine *)r->engine[DEVICE])->packing = BP__ALWAYS;
-    check_layers(r, context);
-}
-
-Test(dense, packed_layers)
-{
-    each_device((const int32_t[]){BP_GEMM_CPU, -1}, check_packed_layers, NULL);
-}
-
 Test(dense, layers_with_and_without_bias)
 {
     each_device(all_gemms, check_layers, NULL);
+}
+
+Test(dense, layers_of_every_cpu_shape)
+{
+    each_cpu_shape(check_layers, NULL);
 }

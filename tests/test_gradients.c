@@ -205,7 +205,7 @@ static float *device_gradients(bp_device *device, int32_t gemm, bp_model *model,
 
 Test(gradients, devices_against_reference)
 {
-    static const int32_t gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU};
+    static const int32_t gemms[] = {BP_GEMM_AUTO, BP_GEMM_CPU, BP_GEMM_NAIVE, BP_GEMM_GPU};
     architecture list[ARCHITECTURES];
     const size_t count = all_architectures(list);
     bp_device_info *devices;
@@ -218,7 +218,7 @@ Test(gradients, devices_against_reference)
         bp_device *device;
         OK(bp_device_open(&device, devices[d].spec));
         for (size_t i = 0; i < count; i += 3)
-            for (int g = 0; g < 3; ++g) {
+            for (size_t g = 0; g < sizeof gemms / sizeof *gemms; ++g) {
                 bp_model *model = model_for(&list[i]);
                 bp_data *data = data_for(&list[i], 9, i % 2);
                 size_t parameters;
@@ -236,4 +236,64 @@ Test(gradients, devices_against_reference)
     }
     bp_device_free(reference);
     bp_device_list_free(devices);
+}
+
+/* ---- Bugs planted in a CPU's kernels ----------------------------------------------------------
+ */
+
+/* The gradients' distance from the reference's on a CPU. */
+static double cpu_error(bp_device *reference, int32_t gemm)
+{
+    const architecture a = {{5, 4, 6, 3, 3},       4, BP_ACTIVATION_TANH, BP_ACTIVATION_SOFTMAX,
+                            BP_LOSS_CROSS_ENTROPY, 1};
+    bp_device *device;
+    OK(bp_device_open(&device, "cpu"));
+    bp_model *model = model_for(&a);
+    bp_data *data = data_for(&a, 9, true);
+    size_t parameters;
+    float *got = device_gradients(device, gemm, model, data, &parameters);
+    float *want = device_gradients(reference, BP_GEMM_AUTO, model, data, &parameters);
+    const double error = relative_l2(got, want, parameters);
+    free(got);
+    free(want);
+    bp_data_free(data);
+    bp_model_free(model);
+    bp_device_free(device);
+    return error;
+}
+
+/* A step of this network is taken by small_steps.cl, and by the plan where that is asked for. */
+static const struct {
+    int32_t gemm;
+    const char *what, *file, *edit;
+} planted[] = {
+    {BP_GEMM_AUTO, "effects from updated weights", "cpu/small_steps.cl",
+     "s/effects(before, delta, w + OWN_##l,/"
+     "GRADIENT(l, UNITS_##m) for (uint q = 0; q < OUTPUTS_##l * ROW_##l; ++q) "
+     "w[OWN_##l + q] -= 0.1f * g[OWN_##l + q]; &/"},
+    {BP_GEMM_AUTO, "no slope", "cpu/small_steps.cl", "s/before\\[i\\] \\* BP_SLOPE.*;/before[i];/"},
+    {BP_GEMM_AUTO, "rows beyond the batch", "cpu/loss_lanes.cl",
+     "s/first + s < batch ? -1 : 0/-1/"},
+    {BP_GEMM_CPU, "no slope", "cpu/dense.cl", "s/BP_SLOPE(N, v)(VLOAD(r, y))/(vec)(1.0f)/"},
+    {BP_GEMM_CPU, "no bias", "cpu/dense.cl", "s/bias.rows ? VLOAD(v, bias.at) : //"},
+    {BP_GEMM_CPU, "weights not transposed", "cpu/dense.cl", "s/^ *transpose(block);//"},
+    {BP_GEMM_CPU, "a row too few", "cpu/panel.cl",
+     "s/k + 2 <= k1/k + 2 < k1/; s/if (k < k1) LANES/if (0) LANES/"},
+    {BP_GEMM_CPU, "the last k left out", "cpu/panel.cl",
+     "s/t < k1 - k; ++t)/t + 1 < k1 - k; ++t)/"},
+};
+
+Test(gradients, planted_in_kernels)
+{
+    bp_device *reference;
+    OK(bp_device_open(&reference, "reference"));
+    cr_assert_leq(cpu_error(reference, BP_GEMM_AUTO), 2e-6);
+    cr_assert_leq(cpu_error(reference, BP_GEMM_CPU), 2e-6);
+    for (size_t i = 0; i < sizeof planted / sizeof *planted; ++i) {
+        edit_kernels(planted[i].file, planted[i].edit);
+        const double error = cpu_error(reference, planted[i].gemm);
+        restore_kernels();
+        cr_assert_gt(error, 1e-3, "%s, in %s: went unnoticed", planted[i].what, planted[i].file);
+    }
+    bp_device_free(reference);
 }

@@ -27,10 +27,9 @@ static void check_case(rig *r, const loss_case *c, size_t B, size_t n)
     int32_t *labels = malloc((B + 1) * sizeof *labels);
     for (size_t i = 0; i < B; ++i) labels[i] = (int32_t)((i * 7 + 3) % n);
     for (size_t i = 0; c->loss == BP_LOSS_CROSS_ENTROPY && i < B * n; ++i) t[i] = fabsf(t[i]);
-    pair output = pair_of(r, BP__NUMBER, B, n, o), delta = pair_of(r, BP__NUMBER, B, n, NULL);
-    pair target =
-        c->labels ? pair_of(r, BP__INTEGER, B, 1, labels) : pair_of(r, BP__NUMBER, B, n, t);
-    pair row_loss = pair_of(r, BP__NUMBER, 1, B, NULL), hits = pair_of(r, BP__NUMBER, 1, B, NULL);
+    pair output = pair_of(r, BP__BATCH, B, n, o), delta = pair_of(r, BP__BATCH, B, n, NULL);
+    pair target = c->labels ? integers_of(r, B, 1, labels) : pair_of(r, BP__BATCH, B, n, t);
+    pair row_loss = pair_of(r, BP__TABLE, 1, B, NULL), hits = pair_of(r, BP__TABLE, 1, B, NULL);
     for (int side = 0; side < SIDES; ++side) {
         bp__op op = {.kind = BP__OP_LOSS,
                      .as.loss = {.row_loss = row_loss.on[side],
@@ -76,21 +75,19 @@ static void check_case(rig *r, const loss_case *c, size_t B, size_t n)
     free(labels);
 }
 
-/* Loss and its sum as one sequence, which CPUs do in one launch: delta, sums and step counter. */
-static void check_fused_case(rig *r, const loss_case *c, size_t B, size_t n)
+/* Loss and its sum as one sequence: delta, sums and step counter. */
+static void check_summed_case(rig *r, const loss_case *c, size_t B, size_t n)
 {
     float *o = random_floats(B * n, c->range, 5), *t = random_floats(B * n, 1, 6);
     int32_t *labels = malloc((B + 1) * sizeof *labels);
     for (size_t i = 0; i < B; ++i) labels[i] = (int32_t)((i * 7 + 3) % n);
     for (size_t i = 0; c->loss == BP_LOSS_CROSS_ENTROPY && i < B * n; ++i) t[i] = fabsf(t[i]);
     const int32_t start = 2;
-    pair output = pair_of(r, BP__NUMBER, B, n, o), delta = pair_of(r, BP__NUMBER, B, n, NULL);
-    pair target =
-        c->labels ? pair_of(r, BP__INTEGER, B, 1, labels) : pair_of(r, BP__NUMBER, B, n, t);
-    pair row_loss = pair_of(r, BP__NUMBER, 1, B, NULL),
-         row_hits = pair_of(r, BP__NUMBER, 1, B, NULL);
-    pair losses = pair_of(r, BP__NUMBER, 1, 4, NULL), hits = pair_of(r, BP__NUMBER, 1, 4, NULL);
-    pair step = pair_of(r, BP__INTEGER, 1, 1, &start);
+    pair output = pair_of(r, BP__BATCH, B, n, o), delta = pair_of(r, BP__BATCH, B, n, NULL);
+    pair target = c->labels ? integers_of(r, B, 1, labels) : pair_of(r, BP__BATCH, B, n, t);
+    pair row_loss = pair_of(r, BP__TABLE, 1, B, NULL), row_hits = pair_of(r, BP__TABLE, 1, B, NULL);
+    pair losses = pair_of(r, BP__TABLE, 1, 4, NULL), hits = pair_of(r, BP__TABLE, 1, 4, NULL);
+    pair step = integers_of(r, 1, 1, &start);
     for (int side = 0; side < SIDES; ++side) {
         bp__op ops[2] = {{.kind = BP__OP_LOSS,
                           .as.loss = {.row_loss = row_loss.on[side],
@@ -118,7 +115,7 @@ static void check_fused_case(rig *r, const loss_case *c, size_t B, size_t n)
                           2e-6 * scale[i] + 0x1p-23 * fabs((double)want[e]),
                       "%s: %s of %zux%zu, result %d, element %zu: %.9g not %.9g", r->name,
                       bp_loss_name(c->loss), B, n, i, e, (double)got[e], (double)want[e]);
-        check_guards(r, results[i], "fused loss");
+        check_guards(r, results[i], "loss with its sum");
         free(got);
         free(want);
     }
@@ -129,18 +126,18 @@ static void check_fused_case(rig *r, const loss_case *c, size_t B, size_t n)
     free(labels);
 }
 
-static void check_fused(rig *r, void *context)
+static void check_summed(rig *r, void *context)
 {
     (void)context;
     const size_t shapes[][2] = {{1, 1}, {1, 2}, {7, 10}, {16, 16}, {33, 101}, {128, 10}, {900, 10}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; ++k)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; ++s)
-            check_fused_case(r, &cases[k], shapes[s][0], shapes[s][1]);
+            check_summed_case(r, &cases[k], shapes[s][0], shapes[s][1]);
 }
 
-Test(loss, fused_with_its_sum)
+Test(loss, with_its_sum)
 {
-    each_device(any_gemm, check_fused, NULL);
+    each_device(any_gemm, check_summed, NULL);
 }
 
 static void check_losses(rig *r, void *context)
@@ -157,6 +154,23 @@ Test(loss, every_case_against_the_reference)
     each_device(any_gemm, check_losses, NULL);
 }
 
+/* Rows and columns on both sides of a block, which is transposed. */
+static void check_blocks(rig *r, void *context)
+{
+    (void)context;
+    const size_t width = r->engine[DEVICE]->quantum, sizes[] = {1, width - 1, width, width + 1};
+    for (size_t k = 0; k < BP_COUNT(cases); ++k)
+        for (size_t rows = 0; rows < BP_COUNT(sizes); ++rows)
+            for (size_t columns = 0; columns < BP_COUNT(sizes); ++columns)
+                check_case(r, &cases[k], sizes[rows], sizes[columns]);
+    check_summed_case(r, &cases[0], 900, 101);
+}
+
+Test(loss, every_cpu_shape)
+{
+    each_cpu_shape(check_blocks, NULL);
+}
+
 /* A net input that is NaN or infinite must show in the loss, wherever it stands. */
 static void check_not_finite(rig *r, void *context)
 {
@@ -167,10 +181,9 @@ static void check_not_finite(rig *r, void *context)
             float z[3] = {0.5f, -1.0f, 2.0f};
             z[place] = bad[b];
             const int32_t label = 1;
-            pair output = pair_of(r, BP__NUMBER, 1, 3, z),
-                 target = pair_of(r, BP__INTEGER, 1, 1, &label);
-            pair row_loss = pair_of(r, BP__NUMBER, 1, 1, NULL),
-                 hits = pair_of(r, BP__NUMBER, 1, 1, NULL);
+            pair output = pair_of(r, BP__BATCH, 1, 3, z), target = integers_of(r, 1, 1, &label);
+            pair row_loss = pair_of(r, BP__TABLE, 1, 1, NULL),
+                 hits = pair_of(r, BP__TABLE, 1, 1, NULL);
             for (int side = 0; side < SIDES; ++side) {
                 const bp__op op = {.kind = BP__OP_LOSS,
                                    .as.loss = {.row_loss = row_loss.on[side],
@@ -199,13 +212,13 @@ Test(loss, not_finite_is_seen)
 static void check_softmax(rig *r, void *context)
 {
     (void)context;
-    const size_t shapes[][2] = {{1, 1}, {9, 10}, {130, 37}};
+    const size_t shapes[][2] = {{0, 3}, {1, 1}, {9, 10}, {130, 37}};
     const double ranges[] = {2, 100, 1e30};
-    for (int s = 0; s < 3; ++s)
+    for (size_t s = 0; s < BP_COUNT(shapes); ++s)
         for (int k = 0; k < 3; ++k) {
             const size_t B = shapes[s][0], n = shapes[s][1];
             float *z = random_floats(B * n, ranges[k], 8);
-            pair in = pair_of(r, BP__NUMBER, B, n, z);
+            pair in = pair_of(r, BP__BATCH, B, n, z);
             for (int side = 0; side < SIDES; ++side) { /* in place, as the plan uses it */
                 const bp__op op = {.kind = BP__OP_SOFTMAX,
                                    .as.softmax = {.out = in.on[side], .in = in.on[side]}};
@@ -232,6 +245,7 @@ static void check_softmax(rig *r, void *context)
 Test(loss, softmax)
 {
     each_device(any_gemm, check_softmax, NULL);
+    each_cpu_shape(check_softmax, NULL);
 }
 
 static void check_reduce(rig *r, void *context)
@@ -243,9 +257,9 @@ static void check_reduce(rig *r, void *context)
         float *e = random_floats(B, 1, 9), *h = random_integers(B, 1, 10);
         for (size_t i = 0; i < B; ++i) e[i] = fabsf(e[i]) + 0.001f;
         const int32_t start = 3;
-        pair row_loss = pair_of(r, BP__NUMBER, 1, B, e), row_hits = pair_of(r, BP__NUMBER, 1, B, h);
-        pair losses = pair_of(r, BP__NUMBER, 1, 8, NULL), hits = pair_of(r, BP__NUMBER, 1, 8, NULL);
-        pair step = pair_of(r, BP__INTEGER, 1, 1, &start);
+        pair row_loss = pair_of(r, BP__TABLE, 1, B, e), row_hits = pair_of(r, BP__TABLE, 1, B, h);
+        pair losses = pair_of(r, BP__TABLE, 1, 8, NULL), hits = pair_of(r, BP__TABLE, 1, 8, NULL);
+        pair step = integers_of(r, 1, 1, &start);
         for (int side = 0; side < SIDES; ++side) {
             const bp__op op = {.kind = BP__OP_REDUCE_LOSS,
                                .as.reduce_loss = {losses.on[side], hits.on[side], row_loss.on[side],
@@ -276,4 +290,5 @@ static void check_reduce(rig *r, void *context)
 Test(loss, reduce_loss)
 {
     each_device(any_gemm, check_reduce, NULL);
+    each_cpu_shape(check_reduce, NULL);
 }

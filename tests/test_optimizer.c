@@ -15,11 +15,11 @@ static void check_optimizers(rig *r, void *context)
         hyper[s * BP__HYPER_COUNT + BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow(0.999, s + 1)));
     }
     for (int32_t optimizer = BP_OPTIMIZER_SGD; optimizer <= BP_OPTIMIZER_ADAM; ++optimizer) {
-        pair p = pair_of(r, BP__NUMBER, 1, N, w), g = pair_of(r, BP__NUMBER, 1, N, NULL);
-        pair m1 = pair_of(r, BP__NUMBER, 1, N, zeros), m2 = pair_of(r, BP__NUMBER, 1, N, zeros);
+        pair p = pair_of(r, BP__TABLE, 1, N, w), g = pair_of(r, BP__TABLE, 1, N, NULL);
+        pair m1 = pair_of(r, BP__TABLE, 1, N, zeros), m2 = pair_of(r, BP__TABLE, 1, N, zeros);
         pair table = {0};
         const int32_t zero = 0;
-        pair step = pair_of(r, BP__INTEGER, 1, 1, &zero);
+        pair step = integers_of(r, 1, 1, &zero);
         for (int side = 0; side < SIDES; ++side) { /* hyper rows are not padded */
             table.on[side] =
                 (bp__view){.rows = STEPS, .columns = BP__HYPER_COUNT, .stride = BP__HYPER_COUNT};
@@ -69,6 +69,7 @@ static void check_optimizers(rig *r, void *context)
 Test(optimizer, twenty_steps_of_each)
 {
     each_device(any_gemm, check_optimizers, NULL);
+    each_cpu_shape(check_optimizers, NULL);
 }
 
 /* Adam's first step is r g / (|g| + epsilon sqrt(1 - beta2)): its size is the learning rate. */
@@ -95,12 +96,10 @@ static void check_gather(rig *r, void *context)
             order[i] = (i * 7 + 3) % ROWS;
         }
         const int32_t now = 5;
-        pair data = pair_of(r, BP__NUMBER, ROWS, width, x),
-             out = pair_of(r, BP__NUMBER, B, width, NULL);
-        pair tags = pair_of(r, BP__INTEGER, ROWS, 1, labels),
-             batch = pair_of(r, BP__INTEGER, B, 1, order);
-        pair permutation = pair_of(r, BP__INTEGER, 1, ROWS, order),
-             step = pair_of(r, BP__INTEGER, 1, 1, &now);
+        pair data = pair_of(r, BP__TABLE, ROWS, width, x),
+             out = pair_of(r, BP__BATCH, B, width, NULL);
+        pair tags = integers_of(r, ROWS, 1, labels), batch = integers_of(r, B, 1, order);
+        pair permutation = integers_of(r, 1, ROWS, order), step = integers_of(r, 1, 1, &now);
         for (int side = 0; side < SIDES; ++side) {
             bp__op op = {
                 .kind = BP__OP_GATHER,
@@ -130,4 +129,5 @@ static void check_gather(rig *r, void *context)
 Test(optimizer, gather_picks_rows)
 {
     each_device(any_gemm, check_gather, NULL);
+    each_cpu_shape(check_gather, NULL);
 }

@@ -1,5 +1,5 @@
 /* test_small_steps.c - many training steps in one launch against the reference and against the same
- * steps launch by launch. */
+ * steps by the plan. */
 #include "network_support.h"
 #include "ops/launchers.h"
 
@@ -74,9 +74,10 @@ static const small_case cases[] = {
      true},
 };
 
-/* Parameters after three epochs; *gradients those of the last step, *losses the three losses. */
+/* Parameters after three epochs and a step whose batch is the caller's; *gradients those of that
+ * step, *losses the four losses. */
 static float *train_case(const small_case *c, bp_device *device, bp__when when, float **gradients,
-                         double losses[3], size_t *count)
+                         double losses[4], size_t *count)
 {
     bp_model *model = model_of(c->widths, c->layers, c->hidden, c->output, c->loss, c->bias, 4);
     bp_data *data = data_of(c->rows, c->widths[0], c->widths[c->layers], c->labels);
@@ -89,6 +90,8 @@ static float *train_case(const small_case *c, bp_device *device, bp__when when, 
         ((bp__device_engine *)trainer->engine)->small_steps = when;
     OK(bp_trainer_set_data(trainer, data));
     for (int e = 0; e < 3; ++e) OK(bp_trainer_epoch(trainer, &losses[e]));
+    OK(bp_trainer_step(trainer, bp_data_features(data), bp_data_targets(data),
+                       bp_data_labels(data), (size_t)c->batch, &losses[3]));
     *gradients = flatten(model, count);
     size_t next = 0;
     for (size_t l = 0; l < c->layers; ++l) {
@@ -106,7 +109,7 @@ static float *train_case(const small_case *c, bp_device *device, bp__when when, 
     return all;
 }
 
-Test(small_steps, against_reference_and_launches)
+Test(small_steps, against_reference_and_plan)
 {
     bp_device *reference, *device;
     bp_device_info *list;
@@ -118,7 +121,7 @@ Test(small_steps, against_reference_and_launches)
         OK(bp_device_open(&device, list[d].spec));
         for (size_t k = 0; k < sizeof cases / sizeof *cases; ++k) {
             float *parameters[3], *gradients[3];
-            double losses[3][3];
+            double losses[3][4];
             size_t count;
             for (int way = 0; way < 3; ++way)
                 parameters[way] = train_case(&cases[k], way == 0 ? reference : device,
@@ -130,7 +133,7 @@ Test(small_steps, against_reference_and_launches)
                           error);
                 const double slope = relative_l2(gradients[way], gradients[0], count);
                 cr_assert(slope <= 1e-4, "case %zu, way %d: gradients differ by %g", k, way, slope);
-                for (int e = 0; e < 3; ++e)
+                for (int e = 0; e < 4; ++e)
                     cr_assert_float_eq(losses[way][e], losses[0][e], 1e-5 * fmax(1, losses[0][e]));
             }
             for (int way = 0; way < 3; ++way) {

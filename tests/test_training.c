@@ -89,6 +89,43 @@ Test(training, gradients_are_products_of_three_factors)
     every_device(check_factors);
 }
 
+/* Only a step keeps its gradients; those of an epoch are used up, and nothing old is handed out. */
+static void check_gradients_kept(bp_device *device)
+{
+    const size_t widths[] = {4, 3, 2};
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 0, 1);
+    bp_data *data = data_of(20, 4, 2, true);
+    const float *x = bp_data_features(data);
+    const int32_t *labels = bp_data_labels(data);
+    float g[12] = {0}, bias[3];
+    bp_trainer *trainer;
+    OK(bp_trainer_create(&trainer, model, device, NULL));
+    cr_assert_eq(bp_trainer_get_gradients(trainer, 0, g, NULL), BP_ERROR_ARGUMENT);
+    OK(bp_trainer_set_data(trainer, data));
+    cr_assert_eq(bp_trainer_get_gradients(trainer, 0, g, NULL), BP_ERROR_ARGUMENT);
+    for (int round = 0; round < 2; ++round) {
+        OK(bp_trainer_epoch(trainer, NULL));
+        cr_assert_eq(bp_trainer_get_gradients(trainer, 0, g, NULL), BP_ERROR_ARGUMENT);
+        cr_assert(strstr(bp_last_error(), "bp_trainer_step"), "%s", bp_last_error());
+        OK(bp_trainer_step(trainer, x, NULL, labels, 7, NULL));
+        OK(bp_trainer_get_gradients(trainer, 0, g, NULL));
+        cr_assert(mostly_nonzero(g, 12));
+        OK(bp_trainer_set_data(trainer, data)); /* computes nothing */
+        OK(bp_trainer_get_gradients(trainer, 1, g, NULL));
+        cr_assert_eq(bp_trainer_get_gradients(trainer, 1, NULL, bias), BP_ERROR_ARGUMENT);
+        cr_assert_eq(bp_trainer_get_gradients(trainer, 2, g, NULL), BP_ERROR_ARGUMENT);
+    }
+    bp_trainer_free(trainer);
+    bp_data_free(data);
+    bp_model_free(model);
+}
+
+Test(training, gradients_are_those_of_a_step)
+{
+    every_device(check_gradients_kept);
+}
+
 /* ---- Parity and determinism ------------------------------------------------------------------ */
 
 /* After 1 step and after 100 (25 epochs of 4 steps, the last one partial), every optimizer. The

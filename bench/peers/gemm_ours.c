@@ -17,12 +17,13 @@ static bp__engine *engine;
 static bp__sequence *sequence;
 static bp__view left, right, result;
 
+/* As the engine lays out a matrix of its role in a training step. */
 static bp__view make_view(bp__role role, size_t rows, size_t columns, const float *values)
 {
     bp__view view;
     size_t elements = 0;
     if (!bp__view_place(&view, &elements, engine, role, rows, columns))
-        peer_fail("%zu x %zu is too large", rows, columns);
+        peer_fail("a matrix of %zux%zu does not fit in memory", rows, columns);
     OK(bp__buffer_create(engine, &view.buffer, BP__NUMBER, elements));
     if (values) OK(bp__view_write(engine, &view, values));
     return view;
@@ -32,7 +33,8 @@ static void prepare(const gemm_case *c)
 {
     const bool gradient = c->product == GEMM_GRADIENT;
     left = make_view(BP__BATCH, c->left_rows, c->left_columns, c->left);
-    right = make_view(gradient ? BP__BATCH : BP__WEIGHTS, c->right_rows, c->right_columns, c->right);
+    right =
+        make_view(gradient ? BP__BATCH : BP__WEIGHTS, c->right_rows, c->right_columns, c->right);
     result = make_view(gradient ? BP__WEIGHTS : BP__BATCH, c->out_rows, c->out_columns, NULL);
     bp__op op = {.kind = BP__OP_DENSE_FORWARD};
     if (c->product == GEMM_FORWARD) {

@@ -62,6 +62,14 @@ void bp__engine_free(bp__engine *engine)
 /* Rows of a matrix in panels that have room behind the last: tiles of rows may run over it. */
 enum { ROW_SLACK = 16 };
 
+/* *out = value, and up to a multiple of quantum; false on overflow. */
+static bool round_up_size(size_t *out, size_t value, size_t quantum)
+{
+    if (!bp__add_size(out, value, quantum - 1)) return false;
+    *out -= *out % quantum;
+    return true;
+}
+
 bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, bp__role role,
                     size_t rows, size_t columns)
 {
@@ -72,15 +80,16 @@ bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, 
         const size_t stored_rows = view->transposed ? columns : rows;
         const size_t stored_columns = view->transposed ? rows : columns;
         /* An odd number of vectors: panels begin in different sets of the caches. */
-        const size_t room = role == BP__BATCH ? bp__round_up(stored_rows, ROW_SLACK) : stored_rows;
+        size_t room = stored_rows, width;
         view->stride = engine->quantum;
-        if (!bp__mul_size(&view->panel_step, room | 1, view->stride)) return false;
-        const size_t panels = bp__round_up(stored_columns, view->stride) / view->stride;
-        return bp__mul_size(&size, panels, view->panel_step) &&
+        return (role != BP__BATCH || round_up_size(&room, stored_rows, ROW_SLACK)) &&
+               bp__mul_size(&view->panel_step, room | 1, view->stride) &&
+               round_up_size(&width, stored_columns, view->stride) &&
+               bp__mul_size(&size, width / view->stride, view->panel_step) &&
                bp__add_size(elements, *elements, size);
     }
-    view->stride = bp__round_up(columns, engine->quantum);
-    return bp__mul_size(&size, rows, view->stride) && bp__add_size(elements, *elements, size);
+    return round_up_size(&view->stride, columns, engine->quantum) &&
+           bp__mul_size(&size, rows, view->stride) && bp__add_size(elements, *elements, size);
 }
 
 size_t bp__view_index(const bp__view *view, size_t row, size_t column)

@@ -94,7 +94,11 @@ bp_status bp__recorder_add_buffer(bp__recorder *recorder, cl_mem *out, const voi
                     sizeof *recorder->buffers));
     cl_int code;
     *out = bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
-    if (code != CL_SUCCESS) return bp__cl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
+    if (code != CL_SUCCESS) {
+        bp_status status = bp__cl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
+        return bp__fail_context(status, "%s: a buffer of %.1f MB", device->info.name,
+                                (double)bytes / 1e6);
+    }
     recorder->buffers[recorder->buffer_count++] = *out;
     const cl_uchar zero = 0;
     if (content)

@@ -281,15 +281,32 @@ static bp_status write_optimizer(writing *w, plan_op *op, const bp__optimizer *o
     return write_update(w, op, optimizer);
 }
 
+/* Whether nothing that comes after gradient `at` would notice that its parameters have changed: of
+ * what the plan writes there, effects take weights, and all else belongs before. */
+static bool last_use(const bp__op *ops, size_t count, size_t at)
+{
+    const size_t weights = ops[at].as.dense_gradient.weights_gradient.offset;
+    for (size_t i = at + 1; i + 1 < count; ++i)
+        if (ops[i].kind != BP__OP_DENSE_GRADIENT &&
+            (ops[i].kind != BP__OP_DENSE_EFFECT ||
+             ops[i].as.dense_effect.weights.offset == weights))
+            return false;
+    return true;
+}
+
 /* The optimizer of a step whose gradients may be used up as they are made: nothing else wants them,
- * and together they are all of the arena. */
+ * nor the old parameters, and together they are all of the arena. */
 static const bp__optimizer *fusible_optimizer(const bp__op *ops, size_t count)
 {
     if (count < 2 || ops[count - 1].kind != BP__OP_OPTIMIZER) return NULL;
     const bp__optimizer *optimizer = &ops[count - 1].as.optimizer;
+    if (optimizer->keep_gradients || optimizer->parameters.offset || optimizer->gradients.offset ||
+        optimizer->moment1.offset || optimizer->moment2.offset)
+        return NULL;
     size_t covered = 0, end = 0;
     for (size_t i = 0; i < count; ++i) {
         if (ops[i].kind != BP__OP_DENSE_GRADIENT) continue;
+        if (!last_use(ops, count, i)) return NULL;
         const bp__view *const views[] = {&ops[i].as.dense_gradient.weights_gradient,
                                          &ops[i].as.dense_gradient.bias_gradient};
         for (int v = 0; v < 2; ++v) {
@@ -300,9 +317,7 @@ static const bp__optimizer *fusible_optimizer(const bp__op *ops, size_t count)
             if (views[v]->offset + extent > end) end = views[v]->offset + extent;
         }
     }
-    return !optimizer->keep_gradients && covered == end && end == optimizer->parameters.columns
-               ? optimizer
-               : NULL;
+    return covered == end && end == optimizer->parameters.columns ? optimizer : NULL;
 }
 
 static bp_status write_op(writing *w, const bp__op *from, const bp__optimizer *fused)
@@ -362,11 +377,19 @@ static size_t place_claims(writing *w)
     return words;
 }
 
+/* What a group packs weights into: where nothing does, none. */
+static size_t scratch_size(const writing *w)
+{
+    for (size_t o = 0; o < w->count; ++o)
+        if (w->ops[o].kind == PLAN_DENSE_EFFECT)
+            return w->tile.vectors * (PLAN_K_BLOCK + 1) * w->engine->vector_width;
+    return 0;
+}
+
 static bp_status record(writing *w, bp__recorder *recorder)
 {
     bp__device_engine *engine = w->engine;
-    const cl_ulong scratch_floats =
-        (cl_ulong)w->tile.vectors * (PLAN_K_BLOCK + 1) * engine->vector_width;
+    const cl_ulong scratch_floats = scratch_size(w);
     const size_t control_words = place_claims(w);
     cl_mem ops, control, scratch;
     BP_TRY(bp__recorder_add_buffer(recorder, &ops, w->ops, w->count * sizeof *w->ops));

@@ -3,7 +3,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "ops/fusions.h"
@@ -121,8 +120,31 @@ static double bytes_of(const bp__view *view)
     return sizeof(cl_float) * (double)view->rows * (double)view->columns;
 }
 
-/* Copies between host [rows][columns] and a view whose rows are not pieces of memory. The host of
- * such a device is the device: its memory is mapped, not copied. */
+/* Between host [rows][columns] and a view in panels, of which panels[0] is the first word: piece by
+ * piece of a row of a panel. */
+static void copy_panels(const bp__view *view, float *panels, float *in, const float *out)
+{
+    const size_t rows = view->transposed ? view->columns : view->rows;
+    const size_t columns = view->transposed ? view->rows : view->columns;
+    /* Between neighbours on the host, in a stored row and in a stored column. */
+    const size_t step = view->transposed ? view->columns : 1;
+    const size_t row_step = view->transposed ? 1 : view->columns;
+    for (size_t first = 0; first < columns; first += view->stride, panels += view->panel_step) {
+        const size_t count = columns - first < view->stride ? columns - first : view->stride;
+        for (size_t r = 0; r < rows; ++r) {
+            float *const piece = panels + r * view->stride;
+            const size_t at = r * row_step + first * step;
+            for (size_t c = 0; c < count; ++c) {
+                if (in)
+                    in[at + c * step] = piece[c];
+                else
+                    piece[c] = out[at + c * step];
+            }
+        }
+    }
+}
+
+/* The host of a device with panels is the device: its memory is mapped, not copied. */
 static bp_status copy_mapped(bp__engine *engine, const bp__view *view, float *in, const float *out)
 {
     cl_command_queue queue = of(engine)->device->queue;
@@ -133,25 +155,14 @@ static bp_status copy_mapped(bp__engine *engine, const bp__view *view, float *in
         queue, memory, CL_TRUE, in ? CL_MAP_READ : CL_MAP_WRITE, view->offset * sizeof(cl_float),
         bp__view_extent(view) * sizeof(cl_float), 0, NULL, NULL, &code);
     if (code != CL_SUCCESS) return bp__cl_fail(code, "clEnqueueMapBuffer", __FILE__, __LINE__);
-    /* As many columns at a time as lie side by side. */
-    const size_t run = view->transposed ? 1 : view->stride;
-    for (size_t r = 0; r < view->rows; ++r)
-        for (size_t c = 0; c < view->columns; c += run) {
-            float *elements = mapped + (bp__view_index(view, r, c) - view->offset);
-            const size_t left = view->columns - c, host = r * view->columns + c;
-            const size_t bytes = (left < run ? left : run) * sizeof(cl_float);
-            if (in)
-                memcpy(in + host, elements, bytes);
-            else
-                memcpy(elements, out + host, bytes);
-        }
+    copy_panels(view, mapped, in, out);
     BP_CL(clEnqueueUnmapMemObject(queue, memory, mapped, 0, NULL, bp__event_slot(log)));
     return bp__event_add(log, in ? BP__ITEM_READ : BP__ITEM_WRITE, 0, bytes_of(view));
 }
 
 static bp_status device_write(bp__engine *engine, const bp__view *view, const void *host)
 {
-    if (view->panel_step || view->transposed) return copy_mapped(engine, view, NULL, host);
+    if (view->panel_step) return copy_mapped(engine, view, NULL, host);
     cl_command_queue queue = of(engine)->device->queue;
     bp__event_log *log = of(engine)->log;
     cl_mem memory = view->buffer->memory;
@@ -171,7 +182,7 @@ static bp_status device_write(bp__engine *engine, const bp__view *view, const vo
 
 static bp_status device_read(bp__engine *engine, const bp__view *view, void *host)
 {
-    if (view->panel_step || view->transposed) return copy_mapped(engine, view, host, NULL);
+    if (view->panel_step) return copy_mapped(engine, view, host, NULL);
     cl_command_queue queue = of(engine)->device->queue;
     bp__event_log *log = of(engine)->log;
     cl_mem memory = view->buffer->memory;

@@ -362,6 +362,7 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
         BP_TRY(bp__view_write(trainer->engine, &plan->targets, targets));
     BP_TRY(write_hyper(trainer, pass));
     BP_TRY(bp__pass_seek(pass, 0));
+    trainer->gradients_kept = false;
     BP_TRY(bp__sequence_run(trainer->engine, plan->train, 1));
     ++trainer->step;
     trainer->gradients_kept = true;

@@ -178,7 +178,8 @@ inline void row_gradient(uint optimizer, const arenas *to, matrix gradient, matr
 {
 #define ROW_GRADIENT(ACTION)                                                                       \
     for (uint v = v0; v < v1; ++v) {                                                               \
-        const vec d = VLOAD(0, delta.at + v * delta.step);                                         \
+        const vec all = VLOAD(0, delta.at + v * delta.step);                                       \
+        const vec d = lanes_below(v * BP_VW, delta.columns) ? all : (vec)(0.0f);                   \
         for (uint i = i0; i < i1; ++i) {                                                           \
             const vec x = in.at[(i / BP_VW) * in.step + (i & (BP_VW - 1))] * d;                    \
             ACTION                                                                                 \
@@ -195,6 +196,18 @@ inline void row_gradient(uint optimizer, const arenas *to, matrix gradient, matr
     }
 #undef UPDATE_ROW
 #undef ROW_GRADIENT
+}
+
+/* Zero in the lanes of g[rows][n] that lie beyond the last column; its last vector is number v. What
+ * a batch has in its padding is nothing, and what parameters have in theirs is zero. */
+inline void clear_padding(vec *g, uint rows, uint n, uint v, uint columns)
+{
+    if ((v + 1) * BP_VW <= columns) return;
+    const ivec real = lanes_below(v * BP_VW, columns);
+    for (uint i = 0; i < rows; ++i) {
+        vec *last = g + i * n + n - 1;
+        *last = real ? *last : (vec)(0.0f);
+    }
 }
 
 /* weights_gradient = delta^T in, stored as its transpose in^T delta [inputs][outputs];
@@ -215,7 +228,8 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
     for (uint s = s0; s < s1; ++s) {
         const uint v0 = STRIP_BEGIN(s), n = STRIP_BEGIN(s + 1) - v0;
         __global const float *b = delta.at + v0 * delta.step;
-        for (uint k0 = 0; delta.rows > 1 && k0 < delta.rows; k0 += PLAN_K_BLOCK) {
+        uint k0 = 0;
+        if (delta.rows != 1) do { /* once at least: no rows have the gradient 0 */
             const uint k1 = min(k0 + PLAN_K_BLOCK, delta.rows);
             const uint optimizer = k1 == delta.rows ? op->optimizer : 0;
             for (uint tile = first; tile < last; ++tile) {
@@ -228,10 +242,12 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
                     TILE_PASTE(lanes, TILE_LANES, 2)(g, a, b, delta.step, k0, k1);
                 else
                     TILE_PASTE(lanes, TILE_LANES, 1)(g, a, b, delta.step, k0, k1);
+                clear_padding(g, TILE_LANES, n, v0 + n - 1, delta.columns);
                 finish_gradient(optimizer, to, gradient, weights, g, i,
                                 min(i + TILE_LANES, gradient.rows), v0, n, k0 > 0);
             }
-        }
+            k0 += PLAN_K_BLOCK;
+        } while (k0 < delta.rows);
         if (row_block == 0 && bias_gradient.rows) {
             bias_gradient.step = bias.step = BP_VW; /* a row is its own panels */
             vec g[3];
@@ -239,6 +255,7 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
                 g[j] = (vec)(0.0f);
                 for (uint k = 0; k < delta.rows; ++k) g[j] += VLOAD(k, b + j * delta.step);
             }
+            clear_padding(g, 1, n, v0 + n - 1, delta.columns);
             finish_gradient(op->optimizer, to, bias_gradient, bias, g, 0, 1, v0, n, false);
         }
     }

@@ -32,14 +32,6 @@ inline void store_columns(vec *x, matrix m, uint row0, uint c0)
     for (uint t = 0; t < BP_VW; ++t) VSTORE(x[t], t, panel);
 }
 
-/* -1 where the row exists. */
-inline ivec real_rows(uint row0, uint rows)
-{
-    int lanes[BP_VW];
-    for (uint t = 0; t < BP_VW; ++t) lanes[t] = row0 + t < rows ? -1 : 0;
-    return IVLOAD(lanes);
-}
-
 inline ivec labels_of(matrix labels, uint row0)
 {
     int lanes[BP_VW];
@@ -156,7 +148,7 @@ inline void loss(__global const plan_op *op, matrix output, matrix delta, matrix
     const uint last = cut(blocks, row_block + 1, op->split_rows);
     for (uint block = cut(blocks, row_block, op->split_rows); block < last; ++block) {
         const uint row0 = block * BP_VW;
-        const ivec real = real_rows(row0, output.rows);
+        const ivec real = lanes_below(row0, output.rows); /* -1 where the row exists */
         const ivec label = labels.rows ? labels_of(labels, row0) : (ivec)(-1);
         ivec where;
         const vec largest = largest_of(output, row0, &where);

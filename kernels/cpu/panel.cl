@@ -32,6 +32,14 @@ inline uint vectors_of(uint columns)
     return (columns + BP_VW - 1) / BP_VW;
 }
 
+/* -1 in each lane t with first + t < count, 0 in the others. */
+inline ivec lanes_below(uint first, uint count)
+{
+    int lanes[BP_VW];
+    for (uint t = 0; t < BP_VW; ++t) lanes[t] = first + t < count ? -1 : 0;
+    return IVLOAD(lanes);
+}
+
 /* Block i of n: where `count` things are cut in n pieces as equal as can be. */
 inline uint cut(uint count, uint i, uint n)
 {
@@ -98,16 +106,24 @@ inline void load_block(vec *x, __global const float *from, uint rows, uint colum
         vec sum[M][N];                                                                             \
         _Pragma("unroll") for (uint i = 0; i < M; ++i)                                             \
             _Pragma("unroll") for (uint j = 0; j < N; ++j) sum[i][j] = (vec)(0.0f);                \
-        _Pragma("unroll 1") for (uint k = k0; k < k1; ++k)                                         \
+        uint k = k0;                                                                               \
+        _Pragma("unroll 1") for (; k + 2 <= k1; k += 2)                                            \
         {                                                                                          \
-            vec row[N];                                                                            \
-            _Pragma("unroll") for (uint j = 0; j < N; ++j) row[j] = VLOAD(k, b + j * b_step);      \
-            _Pragma("unroll") for (uint i = 0; i < M; ++i)                                         \
-                _Pragma("unroll") for (uint j = 0; j < N; ++j) sum[i][j] =                         \
-                    fma((vec)(a[(ulong)k * BP_VW + i]), row[j], sum[i][j]);                        \
+            LANES_TILE_STEP(M, N, k)                                                               \
+            LANES_TILE_STEP(M, N, k + 1)                                                           \
         }                                                                                          \
+        if (k < k1) LANES_TILE_STEP(M, N, k)                                                       \
         _Pragma("unroll") for (uint i = 0; i < M; ++i)                                             \
             _Pragma("unroll") for (uint j = 0; j < N; ++j) c[i * N + j] = sum[i][j];               \
+    }
+
+#define LANES_TILE_STEP(M, N, k)                                                                   \
+    {                                                                                              \
+        vec row[N];                                                                                \
+        _Pragma("unroll") for (uint j = 0; j < N; ++j) row[j] = VLOAD(k, b + j * b_step);          \
+        _Pragma("unroll") for (uint i = 0; i < M; ++i)                                             \
+            _Pragma("unroll") for (uint j = 0; j < N; ++j) sum[i][j] =                             \
+                fma((vec)(a[(ulong)(k)*BP_VW + i]), row[j], sum[i][j]);                            \
     }
 
 #define DEFINE_TILES(M, LANES, N) DEFINE_ROWS_TILE(M, N) DEFINE_LANES_TILE(LANES, N)

@@ -20,36 +20,43 @@
 #include "cpu/gather.cl"
 #include "cpu/loss.cl"
 
+/* Between a counter and the memory that it speaks for. POCL 3.1 takes mem_fence for nothing: not even
+ * its compiler keeps to it. Where a processor is compiled for, clang's own fence is one; on x86 it
+ * costs nothing. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define FENCE() __atomic_thread_fence(__ATOMIC_ACQ_REL)
+#else
+#define FENCE() mem_fence(CLK_GLOBAL_MEM_FENCE)
+#endif
+
 /* Reads of the counter before a group looks for tasks that others have not begun. */
 #define LOOKS 64
 
 #define BUFFERS_16(X)                                                                              \
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
-inline matrix find(__global const plan_op *op, __global float **buffers, uint view)
-{
-    __global const plan_view *v = &op->view[view];
-    return (matrix){.at = buffers[v->buffer] + v->offset,
-                    .step = v->panel_step,
-                    .rows = v->rows,
-                    .columns = v->columns,
-                    .stride = v->stride};
-}
+/* A view of `op` as a matrix. Not a function: what is returned in memory, LLVM marks with an intrinsic
+ * that oclgrind 21.10 does not know. */
+#define FIND(number)                                                                               \
+    ((matrix){.at = buffers[op->view[number].buffer] + op->view[number].offset,                    \
+              .step = op->view[number].panel_step,                                                 \
+              .rows = op->view[number].rows,                                                       \
+              .columns = op->view[number].columns,                                                 \
+              .stride = op->view[number].stride})
 
-inline arenas find_arenas(__global const plan_op *op, __global float **buffers)
+inline void find_arenas(arenas *to, __global const plan_op *op, __global float **buffers)
 {
-    arenas to = {.parameters = find(op, buffers, UPDATE_PARAMETERS).at,
-                 .moment1 = find(op, buffers, UPDATE_MOMENT1).at,
-                 .moment2 = find(op, buffers, UPDATE_MOMENT2).at,
-                 .numbers = {.momentum = op->momentum,
-                             .beta1 = op->beta1,
-                             .beta2 = op->beta2,
-                             .epsilon = op->epsilon}};
+    *to = (arenas){.parameters = FIND(UPDATE_PARAMETERS).at,
+                   .moment1 = FIND(UPDATE_MOMENT1).at,
+                   .moment2 = FIND(UPDATE_MOMENT2).at,
+                   .numbers = {.momentum = op->momentum,
+                               .beta1 = op->beta1,
+                               .beta2 = op->beta2,
+                               .epsilon = op->epsilon}};
     if (op->optimizer) {
-        const int step = *(__global const int *)find(op, buffers, UPDATE_STEP).at;
-        update_set_hyper(&to.numbers, find(op, buffers, UPDATE_HYPER).at + (ulong)(step - 1) * 4);
+        const int step = *(__global const int *)FIND(UPDATE_STEP).at;
+        update_set_hyper(&to->numbers, FIND(UPDATE_HYPER).at + (ulong)(step - 1) * 4);
     }
-    return to;
 }
 
 /* A share of the arena. */
@@ -72,7 +79,6 @@ inline void optimizer(__global const plan_op *op, const arenas *to, matrix gradi
 inline void run_task(__global const plan_op *op, __global float **buffers, __global float *scratch,
                      uint task)
 {
-#define FIND(view) find(op, buffers, view)
     const uint column_block = task / op->split_rows;
     const uint row_block = task - column_block * op->split_rows;
     switch (op->kind) {
@@ -98,31 +104,32 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
                      row_block, column_block);
         break;
     case PLAN_DENSE_GRADIENT: {
-        const arenas to = find_arenas(op, buffers);
+        arenas to;
+        find_arenas(&to, op, buffers);
         dense_gradient(op, &to, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E),
                        FIND(DENSE_WEIGHTS), FIND(DENSE_BIAS), row_block, column_block);
         break;
     }
     case PLAN_OPTIMIZER: {
-        const arenas to = find_arenas(op, buffers);
+        arenas to;
+        find_arenas(&to, op, buffers);
         optimizer(op, &to, FIND(UPDATE_GRADIENTS), row_block);
         break;
     }
     }
-#undef FIND
 }
 
 /* Takes and does the tasks of `share` in operations [first, end); their number. */
 inline uint work_through(__global const plan_op *ops, uint first, uint end, __global float **buffers,
-                         __global float *scratch, volatile __global int *control, uint share,
-                         uint shares, int now)
+                         __global float *scratch, volatile __global uint *control, uint share,
+                         uint shares, uint now)
 {
     uint done = 0;
     for (uint o = first; o < end; ++o) {
         __global const plan_op *op = ops + o;
         const uint tasks = op->split_rows * op->split_columns;
         const uint begin = cut(tasks, share, shares), last = cut(tasks, share + 1, shares);
-        volatile __global int *claim = control + op->claims + share * op->claims_step;
+        volatile __global uint *claim = control + op->claims + share * op->claims_step;
         for (uint task = begin; task < last; ++task, ++claim)
             if (*claim == now && atomic_cmpxchg(claim, now, now + 1) == now) {
                 run_task(op, buffers, scratch, task);
@@ -132,16 +139,16 @@ inline uint work_through(__global const plan_op *ops, uint first, uint end, __gl
     return done;
 }
 
-inline void announce(volatile __global int *control, uint done)
+inline void announce(volatile __global uint *control, uint done)
 {
-    mem_fence(CLK_GLOBAL_MEM_FENCE);
-    if (done) atomic_add(control + CONTROL_DONE, (int)done);
+    FENCE();
+    if (done) atomic_add(control + CONTROL_DONE, done);
 }
 
 /* Operations [0, op_count) `count` times. scratch holds scratch_floats for each group. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 run_plan(const uint count, __global const plan_op *ops, const uint op_count,
-         volatile __global int *control, __global float *all_scratch, const ulong scratch_floats
+         volatile __global uint *control, __global float *all_scratch, const ulong scratch_floats
 #define BUFFER_ARGUMENT(N) , __global float *buffer_##N
              BUFFERS_16(BUFFER_ARGUMENT))
 {
@@ -150,8 +157,8 @@ run_plan(const uint count, __global const plan_op *ops, const uint op_count,
 #define BUFFER_NAME(N) buffer_##N,
     __global float *buffers[] = {BUFFERS_16(BUFFER_NAME)};
     __global float *scratch = all_scratch + group * scratch_floats;
-    const int first_step = control[CONTROL_STEP];
-    const int tasks = (int)ops[op_count - 1].tasks_until_end;
+    const uint first_step = control[CONTROL_STEP];
+    const uint tasks = ops[op_count - 1].tasks_until_end;
 
     for (uint step = 0; step < count; ++step)
         for (uint o = 0, end; o < op_count; o = end) {
@@ -162,10 +169,13 @@ run_plan(const uint count, __global const plan_op *ops, const uint op_count,
                         run_task(ops + o, buffers, scratch, t);
                 continue;
             }
-            const int target = (int)step * tasks + (int)ops[o].tasks_until_end;
-            const int now = first_step + (int)step;
-            volatile __global int *done = control + CONTROL_DONE;
-            if (*done >= target) continue; /* this group has come late */
+            const uint target = step * tasks + ops[o].tasks_until_end;
+            const uint now = first_step + step;
+            volatile __global uint *done = control + CONTROL_DONE;
+            if (*done >= target) { /* this group has come late */
+                FENCE();
+                continue;
+            }
             announce(control, work_through(ops, o, end, buffers, scratch, control, group, groups,
                                            now));
             for (uint look = 0; look < LOOKS && *done < target; ++look) {
@@ -181,11 +191,11 @@ run_plan(const uint count, __global const plan_op *ops, const uint op_count,
                 step = count - 1; /* leave */
                 end = op_count;
             }
-            mem_fence(CLK_GLOBAL_MEM_FENCE);
+            FENCE();
         }
     if (groups == 1) return;
-    if (atomic_inc(control + CONTROL_EXITS) == (int)groups - 1) {
-        control[CONTROL_STEP] = first_step + (int)count;
+    if (atomic_inc(control + CONTROL_EXITS) == groups - 1) {
+        control[CONTROL_STEP] = first_step + count;
         control[CONTROL_DONE] = 0;
         control[CONTROL_EXITS] = 0;
     }

@@ -1,0 +1,145 @@
+/* products.c - the GEMM kernels of engines whose matrices lie in rows, and the epilogues as kernels
+ * of their own. */
+#include "kernels_small/small.h"
+#include "ops/dense_epilogue.h"
+#include "ops/gemm.h"
+
+typedef bp_status (*gemm_launcher)(bp__device_engine *, bp__recorder *, const bp__gemm *);
+
+/* m, n, k. */
+static const size_t shapes[][3] = {{3, 5, 2},   {1, 1, 1},    {5, 17, 9},
+                                   {16, 7, 33}, {19, 34, 18}, {2, 3, 520}};
+
+/* The layouts with the epilogues that they have. */
+static const struct {
+    bp__gemm_layout layout;
+    bp__epilogue epilogue;
+} products[] = {{BP__GEMM_NT, BP__EPILOGUE_NONE},  {BP__GEMM_NT, BP__EPILOGUE_ACTIVATION},
+                {BP__GEMM_NT, BP__EPILOGUE_BIAS},  {BP__GEMM_NN, BP__EPILOGUE_NONE},
+                {BP__GEMM_NN, BP__EPILOGUE_SLOPE}, {BP__GEMM_TN, BP__EPILOGUE_NONE}};
+
+static double finished(const bp__gemm *gemm, double sum, const float *e, size_t i, size_t j)
+{
+    const size_t n = gemm->c.columns;
+    switch (gemm->epilogue) {
+    case BP__EPILOGUE_NONE: break;
+    case BP__EPILOGUE_ACTIVATION: return bp__reference_activate(gemm->activation, sum);
+    case BP__EPILOGUE_BIAS: return bp__reference_activate(gemm->activation, sum + (double)e[j]);
+    case BP__EPILOGUE_SLOPE:
+        return sum * bp__reference_slope(gemm->activation, (double)e[i * n + j]);
+    }
+    return sum;
+}
+
+static void check_product(rig *r, gemm_launcher launch, const size_t shape[3], bp__gemm gemm)
+{
+    const size_t m = shape[0], n = shape[1], k = shape[2];
+    const bool tn = gemm.layout == BP__GEMM_TN, nt = gemm.layout == BP__GEMM_NT;
+    const bool bias = gemm.epilogue == BP__EPILOGUE_BIAS;
+    float *a = random_floats(m * k, 1, 1), *b = random_floats(n * k, 1, 2);
+    float *e = random_floats(m * n, 0.9, 3);
+    pair pa = pair_of(r, BP__BATCH, tn ? k : m, tn ? m : k, a);
+    pair pb = pair_of(r, BP__BATCH, nt ? n : k, nt ? k : n, b);
+    pair pe = pair_of(r, BP__BATCH, bias ? 1 : m, n, e), pc = pair_of(r, BP__BATCH, m, n, NULL);
+    gemm.a = pa.on[DEVICE];
+    gemm.b = pb.on[DEVICE];
+    gemm.c = pc.on[DEVICE];
+    if (bias || gemm.epilogue == BP__EPILOGUE_SLOPE) gemm.e = pe.on[DEVICE];
+    bp__recorder recorder = {.device = device_engine(r)->device};
+    OK(launch(device_engine(r), &recorder, &gemm));
+    OK(bp__recorder_enqueue(&recorder, 1));
+    float *c = read_side(r, &pc, DEVICE);
+    for (size_t i = 0; i < m; ++i)
+        for (size_t j = 0; j < n; ++j) {
+            double sum = 0;
+            for (size_t s = 0; s < k; ++s)
+                sum +=
+                    (double)a[tn ? s * m + i : i * k + s] * (double)b[nt ? j * k + s : s * n + j];
+            const double want = finished(&gemm, sum, e, i, j);
+            cr_assert(
+                fabs((double)c[i * n + j] - want) <= 1e-5 * (1 + fabs(want)),
+                "%s: layout %d, epilogue %d, activation %d, %zux%zux%zu at %zu, %zu: %g not %g",
+                r->name, (int)gemm.layout, (int)gemm.epilogue, (int)gemm.activation, m, n, k, i, j,
+                (double)c[i * n + j], want);
+        }
+    check_guards(r, &pc, "product");
+    bp__recorder_clear(&recorder);
+    pair *const all[] = {&pa, &pb, &pc, &pe};
+    for (int i = 0; i < 4; ++i) pair_free(r, all[i]);
+    float *const values[] = {a, b, c, e};
+    for (int i = 0; i < 4; ++i) free(values[i]);
+}
+
+/* Shapes [from, to); every activation at the first of all, one at the others. */
+static void check_products(rig *r, gemm_launcher launch, size_t from, size_t to)
+{
+    for (size_t s = from; s < to; ++s)
+        for (size_t p = 0; p < BP_COUNT(products); ++p) {
+            const bool plain = products[p].epilogue == BP__EPILOGUE_NONE;
+            for (int32_t f = BP_ACTIVATION_LINEAR; f <= BP_ACTIVATION_RELU; ++f)
+                if (plain ? f == BP_ACTIVATION_LINEAR : s == 0 || f == BP_ACTIVATION_SIGMOID)
+                    check_product(r, launch, shapes[s],
+                                  (bp__gemm){.layout = products[p].layout,
+                                             .epilogue = products[p].epilogue,
+                                             .activation = f});
+        }
+}
+
+void check_naive(rig *r, void *context)
+{
+    (void)context;
+    check_products(r, bp__gemm_naive, 0, BP_COUNT(shapes));
+}
+
+/* With ever less local memory the launcher takes every tile it has. In a simulator the large ones
+ * take minutes at all shapes. */
+void check_gpu(rig *r, void *context)
+{
+    (void)context;
+    bp_device *device = device_engine(r)->device;
+    const cl_ulong real_bytes = device->local_bytes;
+    if (device->local_bytes > 16384) device->local_bytes = 16384;
+    for (; bp__gemm_gpu_fits(device); device->local_bytes /= 2) {
+        const bool large = device->local_bytes > 4096;
+        if (simulated())
+            check_products(r, bp__gemm_gpu, large ? 4 : 0, 5);
+        else
+            check_products(r, bp__gemm_gpu, 0, BP_COUNT(shapes));
+    }
+    device->local_bytes = real_bytes;
+}
+
+/* The epilogues as kernels of their own: C = the product on entry. */
+void check_epilogues(rig *r, void *context)
+{
+    (void)context;
+    const size_t m = 5, n = 7;
+    for (size_t p = 0; p < BP_COUNT(products); ++p)
+        for (int32_t f = BP_ACTIVATION_LINEAR; f <= BP_ACTIVATION_RELU; ++f) {
+            bp__gemm gemm = {
+                .layout = products[p].layout, .epilogue = products[p].epilogue, .activation = f};
+            const bool bias = gemm.epilogue == BP__EPILOGUE_BIAS;
+            float *before = random_floats(m * n, 2, 4), *e = random_floats(m * n, 0.9, 5);
+            pair pc = pair_of(r, BP__BATCH, m, n, before);
+            pair pe = pair_of(r, BP__BATCH, bias ? 1 : m, n, e);
+            gemm.c = pc.on[DEVICE];
+            if (bias || gemm.epilogue == BP__EPILOGUE_SLOPE) gemm.e = pe.on[DEVICE];
+            bp__recorder recorder = {.device = device_engine(r)->device};
+            OK(bp__launch_dense_epilogue(&recorder, &gemm));
+            OK(bp__recorder_enqueue(&recorder, 1));
+            float *c = read_side(r, &pc, DEVICE);
+            for (size_t i = 0; i < m * n; ++i) {
+                const double want = finished(&gemm, (double)before[i], e, i / n, i % n);
+                cr_assert(fabs((double)c[i] - want) <= 1e-5,
+                          "%s: epilogue %d, activation %d: %g not %g", r->name, (int)gemm.epilogue,
+                          (int)f, (double)c[i], want);
+            }
+            check_guards(r, &pc, "epilogue");
+            bp__recorder_clear(&recorder);
+            pair_free(r, &pc);
+            pair_free(r, &pe);
+            free(before);
+            free(e);
+            free(c);
+        }
+}
