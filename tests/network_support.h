@@ -118,8 +118,12 @@ static inline void run_steps_by_hand(bp__engine *engine, const bp__plan *plan, s
 static inline float *steps_by_hand(bp__engine *engine, const bp_model *start, const bp_data *data,
                                    by_hand how, float *losses, size_t *count)
 {
-    const bp__plan_optimizer optimizer = {how.optimizer, 0.9f,  0.9f,
-                                          0.999f,        1e-8f, how.keep_gradients};
+    const bp__plan_optimizer optimizer = {.optimizer = how.optimizer,
+                                          .momentum = 0.9f,
+                                          .beta1 = 0.9f,
+                                          .beta2 = 0.999f,
+                                          .epsilon = 1e-8f,
+                                          .keep_gradients = how.keep_gradients};
     const bool labels = bp_data_labels(data) != NULL;
     const bp_model_info info = bp_model_get_info(start);
     bp__network *network;

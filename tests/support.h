@@ -75,7 +75,7 @@ static inline void set_cpu(rig *r, unsigned width, unsigned groups)
     bp__device_engine *engine = (bp__device_engine *)r->engine[DEVICE];
     engine->vector_width = width;
     engine->base.quantum = width;
-    engine->device->info.compute_units = groups;
+    engine->threads = groups;
     snprintf(r->name, sizeof r->name, "%.200s, width %u, %u groups", engine->device->info.name,
              width, groups);
 }
@@ -88,14 +88,12 @@ typedef struct cpu_shapes {
 static inline void check_cpu_shapes(rig *r, void *context)
 {
     const cpu_shapes *shapes = context;
-    bp_device *device = ((bp__device_engine *)r->engine[DEVICE])->device;
-    const unsigned groups[] = {1, 2, 3, 5}, real = device->info.compute_units;
+    const unsigned groups[] = {1, 2, 3, 5};
     for (unsigned width = 4; width <= 16; width *= 2)
         for (size_t g = 0; g < BP_COUNT(groups); ++g) {
             set_cpu(r, width, groups[g]);
             shapes->check(r, shapes->context);
         }
-    device->info.compute_units = real;
 }
 
 /* Calls check(rig, context) for every OpenCL device with the CPU kernels, in each width that they

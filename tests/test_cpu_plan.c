@@ -144,7 +144,7 @@ typedef struct expected {
 static void check_trainings(rig *r, void *context)
 {
     expected *first = context;
-    const unsigned groups = ((bp__device_engine *)r->engine[DEVICE])->device->info.compute_units;
+    const size_t groups = ((bp__device_engine *)r->engine[DEVICE])->threads;
     for (size_t k = 0; k < BP_COUNT(trainings); ++k) {
         const training *t = &trainings[k];
         by_hand how = t->how;
@@ -198,7 +198,12 @@ static step step_of(bp__engine *engine, int32_t optimizer, bool keep_gradients)
 {
     step s;
     const size_t widths[] = {10, 21, 35, 4};
-    const bp__plan_optimizer how = {optimizer, 0.9f, 0.9f, 0.999f, 1e-8f, keep_gradients};
+    const bp__plan_optimizer how = {.optimizer = optimizer,
+                                    .momentum = 0.9f,
+                                    .beta1 = 0.9f,
+                                    .beta2 = 0.999f,
+                                    .epsilon = 1e-8f,
+                                    .keep_gradients = keep_gradients};
     const float hyper[3][BP__HYPER_COUNT] = {
         {0.1f, 10, 1000, 0}, {0.1f, 10, 1000, 0}, {0.1f, 10, 1000, 0}};
     s.model =

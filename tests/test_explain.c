@@ -185,11 +185,11 @@ Test(explain, shows_what_the_reference_trains)
 }
 
 /* A 2-2-2 network written out by hand, biases present and frozen; one of its steps. */
-typedef struct by_hand {
+typedef struct hand_network {
     double v[4], w[4]; /* hidden and output weights, a row for each unit */
-} by_hand;
+} hand_network;
 
-static double hand_step(by_hand *n, const double *x, const double *t, const double *b, double rate)
+static double hand_step(hand_network *n, const double *x, const double *t, const double *b, double rate)
 {
     double h[2], o[2], delta_o[2], delta_h[2], error = 0;
     for (int j = 0; j < 2; ++j)
@@ -214,7 +214,7 @@ Test(explain, frozen_biases_over_ten_thousand_steps)
     enum { STEPS = 10000 };
     const size_t widths[] = {2, 2, 2};
     const double x[] = {.05, .1}, t[] = {.01, .99}, b[] = {.35, .6};
-    by_hand hand = {{.15, .2, .25, .3}, {.4, .45, .5, .55}};
+    hand_network hand = {{.15, .2, .25, .3}, {.4, .45, .5, .55}};
     bp_model *model = model_of(widths, 2, BP_ACTIVATION_SIGMOID, BP_ACTIVATION_SIGMOID,
                                BP_LOSS_HALF_SQUARED, 1, 1);
     bp_explain *glass = explain_of(model, 0.5, true);

@@ -22,13 +22,10 @@ static void check_widths(rig *r, void *context)
         if (c->from == 1) c->check(r);
         return;
     }
-    bp_device *device = device_engine(r)->device;
-    const uint32_t real_units = device->info.compute_units;
     for (unsigned width = c->from < 4 ? 4 : c->from; width <= c->to; width *= 2) {
         set_cpu(r, width, c->groups);
         c->check(r);
     }
-    device->info.compute_units = real_units;
 }
 
 static void each_width(void (*check)(rig *), unsigned from, unsigned to, unsigned groups)
