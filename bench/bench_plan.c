@@ -97,7 +97,8 @@ int main(int argc, char **argv)
     OK(bp__network_upload(network, model));
     OK(bp__pass_create(&pass, engine, data, batch, true));
     OK(bp__plan_create(&plan, network, batch, true, true));
-    const bp__plan_optimizer adam = {.optimizer = BP_OPTIMIZER_ADAM, .beta1 = .9f, .beta2 = .999f, .epsilon = 1e-8f};
+    const bp__plan_optimizer adam = {
+        .optimizer = BP_OPTIMIZER_ADAM, .beta1 = .9f, .beta2 = .999f, .epsilon = 1e-8f};
     bp__op *ops;
     size_t op_count;
     OK(bp__plan_train_ops(&ops, &op_count, plan, &pass->views, &adam));

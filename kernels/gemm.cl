@@ -8,7 +8,6 @@
  *   BP_EPILOGUE 1     C = f(product)
  *   BP_EPILOGUE 2     C = f(product + E[0][n])          bias
  *   BP_EPILOGUE 3     C = product * f'(E[m][n])         slope of the layer before, from its output E
- *   BP_EPILOGUE 4     C = product, E[m] = sum_k A[k][m]  bias gradient; gemm_outer in layout TN alone
  *
  * All matrices are row-major with row strides ld*; offsets and strides are in floats. C overwrites
  * and may not alias A or B; E may be C (each element is read before it is written). */
@@ -43,7 +42,7 @@
 /* The epilogue of one element. */
 inline float epilogue(float product, __global const float *E, ulong m, ulong n, uint lde)
 {
-#if BP_EPILOGUE == 0 || BP_EPILOGUE == 4
+#if BP_EPILOGUE == 0
     return product;
 #elif BP_EPILOGUE == 1
     return activate(product);
@@ -52,6 +51,6 @@ inline float epilogue(float product, __global const float *E, ulong m, ulong n, 
 #elif BP_EPILOGUE == 3
     return product * slope(E[m * lde + n]);
 #else
-#error "BP_EPILOGUE must be 0 to 4"
+#error "BP_EPILOGUE must be 0 to 3"
 #endif
 }

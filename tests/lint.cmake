@@ -11,7 +11,8 @@ macro(report file line text)
 endmacro()
 
 # POCL 3.1 miscompiles kernels that ask for work-item numbers inside a loop with a barrier: they are
-# read once, into constants, before the first loop or barrier of a kernel.
+# read once, into constants, before the first loop or barrier of a kernel. It takes mem_fence for
+# nothing: there is FENCE in cpu/plan.cl.
 function(lint_kernel file text)
     # Semicolons and brackets mean something in CMake's lists.
     string(REPLACE ";" "," text "${text}")
@@ -46,6 +47,9 @@ function(lint_kernel file text)
         if(line MATCHES "(^|[^a-z_])(for|while|do) *[({]" OR line MATCHES "(^|[^a-z_])barrier *\\(")
             set(loop TRUE)
         endif()
+        if(line MATCHES "mem_fence *\\(" AND NOT line MATCHES "# *define FENCE")
+            report(${file} ${number} "mem_fence, which orders nothing on POCL")
+        endif()
         if(line MATCHES "get_(local|global|group|num|enqueued|work)_[a-z_]* *\\(")
             if(loop)
                 report(${file} ${number} "a work-item function in or after a loop or a barrier")
@@ -76,6 +80,7 @@ if(PLANT)
             "__kernel void f(__global int *x)\n{\n    for (int i = 0@ i < 3@ ++i)\n        x(i) = get_local_id(0)@\n}\n"
             "__kernel void f(__global int *x)\n{\n    barrier(1)@\n    const int i = get_group_id(0)@\n}\n"
             "inline int f(void)\n{\n    return get_global_id(0)@\n}\n"
+            "inline void f(void)\n{\n    mem_fence(1)@\n}\n"
             "__kernel void f(__global int *x)\n{\n    x(get_global_id(0)) = 1@\n}\n")
         string(REPLACE "@" ";" text "${text}")
         set(violations "")

@@ -94,23 +94,26 @@ Test(bench, both_kinds_of_peak_kernels_run)
 /* ---- Wrong results ----------------------------------------------------------------------------
  */
 
-/* A network whose batch has a plan, compared by a few rows that it holds several times, and one
- * whose steps one kernel takes. */
-static bp_status bench_network(bool small)
+/* A network whose batch has a plan, compared by a few rows that it holds several times; one whose
+ * steps a kernel takes that is made for it; and a batch of one. */
+typedef enum network_size { LARGE, SMALL, ROW } network_size;
+
+static bp_status bench_network(network_size size)
 {
     const bp_layer large_layers[] = {{300, 400, BP_ACTIVATION_RELU, 1},
                                      {400, 10, BP_ACTIVATION_SOFTMAX, 1}};
-    const bp_layer small_layers[] = {{7, 12, BP_ACTIVATION_RELU, 1},
-                                     {12, 5, BP_ACTIVATION_SOFTMAX, 1}};
+    const bp_layer small_layers[] = {{3, 5, BP_ACTIVATION_RELU, 1},
+                                     {5, 2, BP_ACTIVATION_SOFTMAX, 1}};
     bp_bench_options options = quick();
     bp_bench_result r;
     bp_device *device;
-    options.batch = small ? 20 : 2048;
+    options.batch = size == SMALL ? 4 : size == ROW ? 1 : 2048;
     options.optimizer = BP_OPTIMIZER_SGD;
     options.repeats = 1;
     options.repeat_seconds = 1e-4;
     OK(bp_device_open(&device, "cpu"));
-    const bp_status status = bp_bench(&r, device, small ? small_layers : large_layers, 2, &options);
+    const bp_status status =
+        bp_bench(&r, device, size == SMALL ? small_layers : large_layers, 2, &options);
     if (status != BP_OK) cr_assert_eq(r.gflops, 0);
     bp_device_free(device);
     return status;
@@ -118,38 +121,49 @@ static bp_status bench_network(bool small)
 
 typedef struct planted {
     const char *what, *file, *edit;
-    bool small;
+    network_size size;
 } planted;
 
 static const planted bugs[] = {
-    {"another slope", "activation.cl", "s/a > 0.0f ?/a > 0.1f ?/", false},
-    {"another slope", "activation.cl", "s/a > 0.0f ?/a > 0.1f ?/", true},
-    {"no slope", "cpu/dense.cl", "s/BP_SLOPE(N, v)(VLOAD(r, y))/(vec)(1.0f)/", false},
-    {"no slope", "cpu/small_steps.cl", "s/before\\[i\\] \\* BP_SLOPE.*;/before[i];/", true},
-    {"no bias", "cpu/dense.cl", "s/bias.rows ? VLOAD(v, bias.at) : //", false},
-    {"no bias", "cpu/small_steps.cl", "s/bias ? bias\\[o + j\\] : //", true},
-    {"the wrong direction", "update.cl", "s/w -= u->rate/w += u->rate/", false},
-    {"the wrong direction", "update.cl", "s/w -= u->rate/w += u->rate/", true},
-    {"too short a step", "update.cl", "s/w -= u->rate/w -= 0.9f * u->rate/", false},
-    {"the last inputs left out", "cpu/panel.cl", "s/t < k1 - k; ++t)/t < 0; ++t)/", false},
+    {"another slope", "activation.cl", "s/a > 0.0f ?/a > 0.1f ?/", LARGE},
+    {"another slope", "activation.cl", "s/a > 0.0f ?/a > 0.1f ?/", SMALL},
+    {"no slope", "cpu/dense.cl", "s/BP_SLOPE(N, v)(VLOAD(r, y))/(vec)(1.0f)/", LARGE},
+    {"no slope", "cpu/small_steps.cl", "s/before\\[i\\] \\* BP_SLOPE.*;/before[i];/", SMALL},
+    {"no bias", "cpu/dense.cl", "s/bias.rows ? VLOAD(v, bias.at) : //", LARGE},
+    {"no bias", "cpu/small_steps.cl", "s/bias ? bias\\[o + j\\] : //", SMALL},
+    {"the wrong direction", "update.cl", "s/w -= u->rate/w += u->rate/", LARGE},
+    {"the wrong direction", "update.cl", "s/w -= u->rate/w += u->rate/", SMALL},
+    {"too short a step", "update.cl", "s/w -= u->rate/w -= 0.9f * u->rate/", LARGE},
+    {"the last inputs left out", "cpu/panel.cl", "s/t < k1 - k; ++t)/t < 0; ++t)/", LARGE},
     {"only the first rows in the gradient", "cpu/dense.cl", "s/while (k0 < delta.rows)/while (0)/",
-     false},
-    {"no target in the delta", "cpu/loss.cl", "s/target_sum - target\\[t\\]/target_sum/", false},
+     LARGE},
+    {"no target in the delta", "cpu/loss.cl", "s/target_sum - target\\[t\\]/target_sum/", LARGE},
     {"no target in the delta", "cpu/loss_lanes.cl", "s/target_sum - LANES_TARGET(k)/target_sum/",
-     true},
-    {"half of the error", "cpu/loss.cl", "s/log(sum) - linear/log(sum)/", false},
-    {"the same row over and over", "cpu/gather.cl", "s/from\\[r\\]/from[0]/", false},
+     SMALL},
+    {"half of the error", "cpu/loss.cl", "s/log(sum) - linear/log(sum)/", LARGE},
+    {"the same row over and over", "cpu/gather.cl", "s/from\\[r\\]/from[0]/", LARGE},
     {"a bias gradient of one row", "cpu/dense.cl", "s/k < delta.rows; ++k) g/k < 1; ++k) g/",
-     false},
+     LARGE},
+    {"no slope in a batch of one", "cpu/dense.cl", "s/BP_SLOPE(N, v)(VLOAD(r, y))/(vec)(1.0f)/",
+     ROW},
+    {"the wrong effect in a batch of one", "cpu/dense.cl",
+     "s/sum_lanes(sum), 0, delta_in/sum[0], 0, delta_in/", ROW},
+    {"the first input everywhere in a batch of one", "cpu/dense.cl",
+     "s/in.at\\[(i \\/ BP_VW) \\* in.step + (i & (BP_VW - 1))\\]/in.at[0]/", ROW},
+    {"only the first vectors in a batch of one", "cpu/panel.cl",
+     "s/v + 4 <= vectors; v += 4/v + 4 <= 0; v += 4/;s/for (; v < vectors; ++v)/for (; v < 0; "
+     "++v)/",
+     ROW},
 };
 
 Test(bench, planted_bugs_are_not_timed)
 {
-    OK(bench_network(false));
-    OK(bench_network(true));
+    OK(bench_network(LARGE));
+    OK(bench_network(SMALL));
+    OK(bench_network(ROW));
     for (size_t i = 0; i < BP_COUNT(bugs); ++i) {
         edit_kernels(bugs[i].file, bugs[i].edit);
-        const bp_status status = bench_network(bugs[i].small);
+        const bp_status status = bench_network(bugs[i].size);
         restore_kernels();
         cr_assert_eq(status, BP_ERROR_INTERNAL, "%s, in %s: %s", bugs[i].what, bugs[i].file,
                      status == BP_OK ? "not seen" : bp_last_error());

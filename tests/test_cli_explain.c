@@ -323,7 +323,6 @@ Test(cli_explain, wrong_usage_names_the_remedy)
         {TWO_TWO_TWO " --weights w.txt --html w.txt", "would overwrite what is read", 2},
         {TWO_TWO_TWO " --loss cross_entropy --output-activation tanh", "needs the output", 2},
         {"model.safetensors --layers 2,2", "--layers is for a network without a model", 2},
-        {"a b c", "'c' is one argument too many", 2},
         {"nowhere.safetensors --input 1 --target 1", "nowhere.safetensors", 3},
         {"--layers 1,1 --weights 1e200 --input 1e200 --target 0 --activation linear",
          "before step 1", 5},

@@ -189,7 +189,8 @@ typedef struct hand_network {
     double v[4], w[4]; /* hidden and output weights, a row for each unit */
 } hand_network;
 
-static double hand_step(hand_network *n, const double *x, const double *t, const double *b, double rate)
+static double hand_step(hand_network *n, const double *x, const double *t, const double *b,
+                        double rate)
 {
     double h[2], o[2], delta_o[2], delta_h[2], error = 0;
     for (int j = 0; j < 2; ++j)

@@ -90,8 +90,8 @@ static float *train_case(const small_case *c, bp_device *device, bp__when when, 
         ((bp__device_engine *)trainer->engine)->small_steps = when;
     OK(bp_trainer_set_data(trainer, data));
     for (int e = 0; e < 3; ++e) OK(bp_trainer_epoch(trainer, &losses[e]));
-    OK(bp_trainer_step(trainer, bp_data_features(data), bp_data_targets(data),
-                       bp_data_labels(data), (size_t)c->batch, &losses[3]));
+    OK(bp_trainer_step(trainer, bp_data_features(data), bp_data_targets(data), bp_data_labels(data),
+                       (size_t)c->batch, &losses[3]));
     *gradients = flatten(model, count);
     size_t next = 0;
     for (size_t l = 0; l < c->layers; ++l) {
@@ -161,7 +161,7 @@ Test(small_steps, only_the_plans_own_order_is_recognised)
     size_t count;
     OK(bp__plan_train_ops(&ops, &count, b.plan, &b.pass->views, &b.optimizer));
     const bp__device_engine engine = {
-        .cpu_kernels = true, .vector_width = 16, .small_steps = BP__ALWAYS};
+        .cpu_kernels = true, .vector_width = 16, .threads = 1, .small_steps = BP__ALWAYS};
     cr_assert(bp__small_steps_pay(&engine, ops, count));
     cr_assert_not(bp__small_steps_pay(&engine, ops, count - 1));
     for (size_t i = 0; i + 1 < count; ++i) {

@@ -24,8 +24,8 @@ typedef enum bp__type { BP__NUMBER, BP__INTEGER } bp__type;
 /* A matrix inside a buffer. Where element (r, c) lies depends on who works with it:
  *
  *   in rows     offset + r * stride + c; columns from `columns` to `stride` are padding
- *   in panels   offset + c / stride * panel_step + r * stride + c % stride: panels of `stride` columns
- *               (the device's vector width), row after row within each
+ *   in panels   offset + c / stride * panel_step + r * stride + c % stride: panels of `stride`
+ * columns (the device's vector width), row after row within each
  *
  * and `transposed` means that the transpose is what is stored: (r, c) lies where (c, r) would.
  *
@@ -165,8 +165,8 @@ struct bp__engine {
     bp_profile *profile; /* where the times of everything go, or NULL */
 };
 
-/* Lays out a matrix [rows][columns] of the given role at *elements of a buffer yet to come; adds what
- * it takes to *elements. false where that overflows. */
+/* Lays out a matrix [rows][columns] of the given role at *elements of a buffer yet to come; adds
+ * what it takes to *elements. false where that overflows. */
 bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, bp__role role,
                     size_t rows, size_t columns);
 

@@ -97,8 +97,8 @@ static bp_status fail_check(const bp_device_info *device, const char *what, size
                     device->name, what, number, error, limit);
 }
 
-/* The gradient of the first step in a view's place: the first moment is a multiple of it, and without
- * moments so is the change since `from` (set to NULL otherwise). */
+/* The gradient of the first step in a view's place: the first moment is a multiple of it, and
+ * without moments so is the change since `from` (set to NULL otherwise). */
 static bp_status read_gradient(bp_trainer *trainer, bp__view view, float *out, const float **from)
 {
     if (trainer->network->moment1) {

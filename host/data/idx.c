@@ -54,7 +54,8 @@ static bp_status parse_header(bp__array *out, size_t *expected, const unsigned c
         return bp__fail(BP_ERROR_DATA,
                         "%s: the file ends after %zu bytes, inside its header of %zu", out->source,
                         got, out->start);
-    for (unsigned d = 0; d < out->dimensions; ++d) out->size[d] = big_endian_32(b + 4 + 4 * (size_t)d);
+    for (unsigned d = 0; d < out->dimensions; ++d)
+        out->size[d] = big_endian_32(b + 4 + 4 * (size_t)d);
     return bp__array_count(out, expected, 4, 4);
 }
 

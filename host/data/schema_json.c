@@ -350,8 +350,7 @@ static bp_status read_schema(bp_schema *schema, json_t *object)
                       "classes"));
     json_t *version = json_object_get(object, "version");
     if (!json_is_integer(version) || json_integer_value(version) != VERSION)
-        return fail_field("top", "version",
-                          "2, the one that is known here: train the model anew");
+        return fail_field("top", "version", "2, the one that is known here: train the model anew");
     const char *task = json_string_value(json_object_get(object, "task"));
     if (!task || (strcmp(task, "classify") != 0 && strcmp(task, "regress") != 0))
         return fail_field("top", "task", "\"classify\" or \"regress\"");

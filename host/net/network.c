@@ -14,8 +14,8 @@ static bp_status lay_out(bp__network *network, size_t *size)
         bp__layer_views *views = &network->values[l];
         if (!bp__view_place(&views->weights, &next, network->engine, BP__WEIGHTS, layer->outputs,
                             layer->inputs) ||
-            (layer->bias && !bp__view_place(&views->bias, &next, network->engine, BP__TABLE, 1,
-                                            layer->outputs)))
+            (layer->bias &&
+             !bp__view_place(&views->bias, &next, network->engine, BP__TABLE, 1, layer->outputs)))
             return bp__fail(BP_ERROR_ARGUMENT,
                             "the network has more parameters than fit in memory");
     }

@@ -28,8 +28,8 @@ static bool reserve_all(bp__plan *plan, size_t *numbers, size_t *integers, bool 
     const bp__engine *engine = network->engine;
     const size_t rows = plan->rows;
     const size_t outputs = network->layers[network->layer_count - 1].outputs;
-    bool ok = bp__view_place(&plan->input, numbers, engine, BP__BATCH, rows,
-                             network->layers[0].inputs);
+    bool ok =
+        bp__view_place(&plan->input, numbers, engine, BP__BATCH, rows, network->layers[0].inputs);
     size_t widest = 1;
     for (size_t l = 0; l < network->layer_count; ++l) {
         const size_t width = network->layers[l].outputs;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 typedef struct bp__embedded {
-    const char *name; /* path below kernels/, "cpu/gemm_dot.cl" */
+    const char *name; /* path below kernels/, "cpu/dense.cl" */
     const char *source;
     size_t size;
 } bp__embedded;

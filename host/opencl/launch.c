@@ -104,8 +104,8 @@ bp_status bp__recorder_add_buffer(bp__recorder *recorder, cl_mem *out, const voi
     if (content)
         BP_CL(clEnqueueWriteBuffer(device->queue, *out, CL_TRUE, 0, bytes, content, 0, NULL, NULL));
     else
-        BP_CL(clEnqueueFillBuffer(device->queue, *out, &zero, sizeof zero, 0, bytes, 0, NULL,
-                                  NULL));
+        BP_CL(
+            clEnqueueFillBuffer(device->queue, *out, &zero, sizeof zero, 0, bytes, 0, NULL, NULL));
     return BP_OK;
 }
 

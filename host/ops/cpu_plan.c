@@ -1,5 +1,6 @@
-/* cpu_plan.c - writes a list of operations down for kernels/cpu/plan.cl, which runs them as often as
- * asked in one launch: cuts each into tasks, and gathers those that are independent in phases. */
+/* cpu_plan.c - writes a list of operations down for kernels/cpu/plan.cl, which runs them as often
+ * as asked in one launch: cuts each into tasks, and gathers those that are independent in phases.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,8 +24,8 @@ enum {
 static const double launch_nanoseconds = 40e6;
 
 /* A group that waits reads a counter about once a nanosecond. It leaves after what would be four
- * times the phase on one thread, and not before the system has had time to give two threads that woke
- * on one core a core each: some milliseconds. */
+ * times the phase on one thread, and not before the system has had time to give two threads that
+ * woke on one core a core each: some milliseconds. */
 enum { LEAST_PATIENCE = 10000000 };
 
 /* Memory that an operation reads or writes. */
@@ -123,16 +124,16 @@ static size_t vectors_of(const writing *w, size_t columns)
     return (columns + w->engine->vector_width - 1) / w->engine->vector_width;
 }
 
-/* rows x columns results, tiles of tile_rows of them, each of `depth` multiply-adds. */
+/* rows x columns results, tiles of tile_rows of them, each of `depth` multiply-adds. one_row: the
+ * batch has one row, and the loops of such batches have strips of their own. */
 static void cut_product(writing *w, plan_op *op, size_t rows, size_t tile_rows, size_t columns,
-                        size_t depth, size_t least_row_blocks)
+                        size_t depth, size_t least_row_blocks, bool one_row)
 {
     const size_t vectors = vectors_of(w, columns);
     const bp__cpu_split split =
-        rows == 1 || depth == 1
-            ? bp__cpu_split_row(w->threads, vectors)
-            : bp__cpu_split_product(&w->tile, w->threads, (rows + tile_rows - 1) / tile_rows,
-                                    vectors, least_row_blocks);
+        one_row ? bp__cpu_split_row(w->threads, vectors)
+                : bp__cpu_split_product(&w->tile, w->threads, (rows + tile_rows - 1) / tile_rows,
+                                        vectors, least_row_blocks);
     op->split_rows = (plan_uint)split.row_blocks;
     op->split_columns = (plan_uint)split.column_blocks;
     op->strips = (plan_uint)split.strips;
@@ -164,7 +165,7 @@ static bp_status write_dense_forward(writing *w, plan_op *op, const bp__dense_fo
     op->kind = PLAN_DENSE_FORWARD;
     op->function = (plan_uint)dense->activation;
     cut_product(w, op, rows, w->tile.rows, dense->out.columns, depth,
-                cached_row_blocks(rows, depth, 1u << 20));
+                cached_row_blocks(rows, depth, 1u << 20), rows == 1);
     BP_TRY(gives(w, DENSE_C, &dense->out));
     BP_TRY(takes(w, DENSE_A, &dense->in));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
@@ -178,7 +179,7 @@ static bp_status write_dense_effect(writing *w, plan_op *op, const bp__dense_eff
     op->function = (plan_uint)dense->activation;
     /* Each block of rows packs the weights anew, so that few are better than small ones. */
     cut_product(w, op, rows, w->tile.rows, dense->delta_in.columns, depth,
-                cached_row_blocks(rows, depth, 1u << 20));
+                cached_row_blocks(rows, depth, 1u << 20), rows == 1);
     BP_TRY(gives(w, DENSE_C, &dense->delta_in));
     BP_TRY(takes(w, DENSE_A, &dense->delta));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
@@ -212,8 +213,8 @@ static bp_status write_dense_gradient(writing *w, plan_op *op, const bp__dense_g
                                       const bp__optimizer *optimizer)
 {
     op->kind = PLAN_DENSE_GRADIENT;
-    cut_product(w, op, dense->in.columns, w->tile.lanes, dense->delta.columns, dense->delta.rows,
-                1);
+    cut_product(w, op, dense->in.columns, w->tile.lanes, dense->delta.columns, dense->delta.rows, 1,
+                dense->delta.rows == 1);
     BP_TRY(gives(w, DENSE_C, &dense->weights_gradient));
     BP_TRY(takes(w, DENSE_A, &dense->in));
     BP_TRY(takes(w, DENSE_B, &dense->delta));
@@ -330,8 +331,7 @@ static bp_status write_op(writing *w, const bp__op *from, const bp__optimizer *f
     case BP__OP_LOSS: return write_loss(w, op, &from->as.loss);
     case BP__OP_REDUCE_LOSS: return write_reduce_loss(w, op, &from->as.reduce_loss);
     case BP__OP_DENSE_EFFECT: return write_dense_effect(w, op, &from->as.dense_effect);
-    case BP__OP_DENSE_GRADIENT:
-        return write_dense_gradient(w, op, &from->as.dense_gradient, fused);
+    case BP__OP_DENSE_GRADIENT: return write_dense_gradient(w, op, &from->as.dense_gradient, fused);
     case BP__OP_OPTIMIZER: return write_optimizer(w, op, &from->as.optimizer);
     }
     return bp__fail(BP_ERROR_INTERNAL, "unknown operation %d", (int)from->kind);

@@ -37,7 +37,8 @@ bp__cpu_split bp__cpu_split_product(const bp__cpu_tile *tile, size_t threads, si
     if (least_row_blocks < 1) least_row_blocks = 1;
     bp__cpu_split best = {0};
     size_t best_cost = (size_t)-1;
-    /* Narrower strips, then more blocks of rows: what keeps a thread's weights its own comes first. */
+    /* Narrower strips, then more blocks of rows: what keeps a thread's weights its own comes first.
+     */
     for (size_t strips = fewest; strips <= vectors && strips < fewest + threads; ++strips)
         for (size_t blocks = least_row_blocks;
              blocks <= tiles && blocks < least_row_blocks + threads; ++blocks) {
@@ -63,9 +64,9 @@ bp__cpu_split bp__cpu_split_row(size_t threads, size_t vectors)
     return (bp__cpu_split){.strips = strips, .row_blocks = 1, .column_blocks = strips};
 }
 
-/* Nanoseconds of an operation beside its work, of a multiply-add of one lane, of a byte that is copied
- * or updated, and of waiting for one thread at the end of an operation: fitted to steps of 0.6 to 100
- * microseconds on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
+/* Nanoseconds of an operation beside its work, of a multiply-add of one lane, of a byte that is
+ * copied or updated, and of waiting for one thread at the end of an operation: fitted to steps of
+ * 0.6 to 100 microseconds on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
 static const double operation_ns = 65, lane_ns = 16.0 / 75, byte_ns = 0.01, waiting_ns = 90;
 
 size_t bp__cpu_threads(const bp__op *ops, size_t count, unsigned vector_width, size_t most,

@@ -1,5 +1,5 @@
-/* cpu_split.h - how a plan is cut for a CPU: how many threads, and for products the tiles, strips and
- * tasks. */
+/* cpu_split.h - how a plan is cut for a CPU: how many threads, and for products the tiles, strips
+ * and tasks. */
 #ifndef BP_OPS_CPU_SPLIT_H
 #define BP_OPS_CPU_SPLIT_H
 
@@ -20,8 +20,8 @@ typedef struct bp__cpu_split {
     size_t row_blocks, column_blocks; /* tasks = row_blocks * column_blocks */
 } bp__cpu_split;
 
-/* The split whose slowest thread has the least to do; fewest tasks where that is equal. There are at
- * least least_row_blocks blocks of rows, as far as there are tiles. */
+/* The split whose slowest thread has the least to do; fewest tasks where that is equal. There are
+ * at least least_row_blocks blocks of rows, as far as there are tiles. */
 bp__cpu_split bp__cpu_split_product(const bp__cpu_tile *tile, size_t threads, size_t tiles,
                                     size_t vectors, size_t least_row_blocks);
 

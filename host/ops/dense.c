@@ -49,11 +49,11 @@ bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *rec
                                     const bp__dense_gradient *op)
 {
     const bp__gemm gemm = {.layout = BP__GEMM_TN,
-                     .epilogue = BP__EPILOGUE_NONE,
-                     .activation = BP_ACTIVATION_LINEAR,
-                     .c = op->weights_gradient,
-                     .a = op->delta,
-                     .b = op->in};
+                           .epilogue = BP__EPILOGUE_NONE,
+                           .activation = BP_ACTIVATION_LINEAR,
+                           .c = op->weights_gradient,
+                           .a = op->delta,
+                           .b = op->in};
     BP_TRY(bp__launch_gemm(engine, recorder, &gemm));
     return op->bias_gradient.buffer ? launch_bias_gradient(recorder, op) : BP_OK;
 }

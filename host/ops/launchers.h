@@ -12,14 +12,14 @@ typedef enum bp__when { BP__WHERE_IT_PAYS, BP__ALWAYS, BP__NEVER } bp__when;
 typedef struct bp__device_engine {
     bp__engine base;
     bp_device *device;
-    int32_t gemm;           /* BP_GEMM_* as asked for */
-    bool cpu_kernels;       /* plans for CPUs: explicit vectors of `vector_width`, panels */
-    unsigned vector_width;  /* of cpu kernels; 1 otherwise */
-    size_t threads;         /* of a CPU's plans; 0: as many as pay */
-    bp__when small_steps;   /* whole training steps of small networks in one launch */
-    cl_event behind;        /* of the last read_behind */
-    bp__event_log *log;     /* of all that is enqueued, or NULL */
-    bp__buffer *scratch;    /* what kernels keep between two launches of one operation */
+    int32_t gemm;          /* BP_GEMM_* as asked for */
+    bool cpu_kernels;      /* plans for CPUs: explicit vectors of `vector_width`, panels */
+    unsigned vector_width; /* of cpu kernels; 1 otherwise */
+    size_t threads;        /* of a CPU's plans; 0: as many as pay */
+    bp__when small_steps;  /* whole training steps of small networks in one launch */
+    cl_event behind;       /* of the last read_behind */
+    bp__event_log *log;    /* of all that is enqueued, or NULL */
+    bp__buffer *scratch;   /* what kernels keep between two launches of one operation */
     size_t scratch_size;
     bp__buffer **outgrown; /* smaller scratch that recorded launches still point to */
     size_t outgrown_count, outgrown_capacity;

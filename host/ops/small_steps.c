@@ -108,14 +108,13 @@ static bool possible(const bp__device_engine *engine, const training_step *step)
            step->loss->output.rows <= MAX_ROWS && own_floats(step, 1) <= MAX_PARAMETERS &&
            step->optimizer->parameters.offset == 0 &&
            step->optimizer->parameters.columns >= arena_end(step) && /* not with frozen biases */
-           step->optimizer->step.offset == 0 &&
-           step->optimizer->hyper.offset == 0;
+           step->optimizer->step.offset == 0 && step->optimizer->hyper.offset == 0;
 }
 
 /* Nanoseconds of a step in this way: for each vector of samples every weight is used three times
- * (forward, effect, gradient), and every unit has its function; each parameter is updated once. Plain
- * floats are cheaper than vectors that must be summed over their lanes. Fitted to what was measured on
- * a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
+ * (forward, effect, gradient), and every unit has its function; each parameter is updated once.
+ * Plain floats are cheaper than vectors that must be summed over their lanes. Fitted to what was
+ * measured on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
 static double small_nanoseconds(const bp__device_engine *engine, const training_step *step)
 {
     const size_t lanes = lanes_of(engine, step);
@@ -139,10 +138,10 @@ bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, siz
         !possible(engine, &step))
         return false;
     double plan_nanoseconds;
-    bp__cpu_threads(ops, count, engine->vector_width, engine->device->info.compute_units,
+    bp__cpu_threads(ops, count, engine->vector_width,
+                    engine->threads ? engine->threads : engine->device->info.compute_units,
                     &plan_nanoseconds);
-    return engine->small_steps == BP__ALWAYS ||
-           small_nanoseconds(engine, &step) < plan_nanoseconds;
+    return engine->small_steps == BP__ALWAYS || small_nanoseconds(engine, &step) < plan_nanoseconds;
 }
 
 /* The network as compiler options. */
@@ -201,16 +200,12 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
     bp__matrix_args order = gathers ? bp__matrix(&step.gather->order) : counter;
     const cl_uint once = 1;
     const cl_float scale = (cl_float)step.loss->scale;
-    const bp__arg args[] = {BP_ARG(once),         BP_ARG(scale),
-                            BP_ARG(w.memory),     BP_ARG(g.memory),
-                            BP_ARG(m1.memory),    BP_ARG(m2.memory),
-                            BP_ARG(hyper.memory), BP_ARG(counter.memory),
-                            BP_VECTOR(losses),    BP_VECTOR(hits),
-                            BP_MATRIX(x),         BP_ARG(x_step),
-                            BP_MATRIX(t),         BP_ARG(t_step),
-                            BP_ARG(order.memory), BP_ARG(o->momentum),
-                            BP_ARG(o->beta1),     BP_ARG(o->beta2),
-                            BP_ARG(o->epsilon)};
+    const bp__arg args[] = {
+        BP_ARG(once),      BP_ARG(scale),     BP_ARG(w.memory),     BP_ARG(g.memory),
+        BP_ARG(m1.memory), BP_ARG(m2.memory), BP_ARG(hyper.memory), BP_ARG(counter.memory),
+        BP_VECTOR(losses), BP_VECTOR(hits),   BP_MATRIX(x),         BP_ARG(x_step),
+        BP_MATRIX(t),      BP_ARG(t_step),    BP_ARG(order.memory), BP_ARG(o->momentum),
+        BP_ARG(o->beta1),  BP_ARG(o->beta2),  BP_ARG(o->epsilon)};
     const bp__grid grid = {1, {1, 1, 1}, {1, 1, 1}};
     char *options = NULL;
     bp_status status = describe(&options, engine, &step);

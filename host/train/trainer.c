@@ -218,8 +218,8 @@ bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
     BP_TRY_GOTO(bp__new_array(&trainer->order, pass->rows, sizeof *trainer->order));
     BP_TRY_GOTO(make_plan(trainer, &trainer->full, pass, pass->batch, labels, false));
     if (bp__pass_last_rows(pass) != pass->batch)
-        BP_TRY_GOTO(make_plan(trainer, &trainer->last, pass, bp__pass_last_rows(pass), labels,
-                              false));
+        BP_TRY_GOTO(
+            make_plan(trainer, &trainer->last, pass, bp__pass_last_rows(pass), labels, false));
     if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     return BP_OK;
@@ -399,8 +399,9 @@ bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *wei
     if (!trainer || layer >= trainer->network->layer_count)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: no layer %zu", layer);
     if (!trainer->gradients_kept)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: only bp_trainer_step keeps the "
-                                           "gradients, and it was not what was done last");
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_trainer_get_gradients: only bp_trainer_step keeps the "
+                        "gradients, and it was not what was done last");
     const bp__layer_views *views = &trainer->network->slopes[layer];
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     if (weights) BP_TRY(bp__view_read(trainer->engine, &views->weights, weights));

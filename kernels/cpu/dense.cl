@@ -97,7 +97,8 @@ inline void row_effect(matrix delta_in, matrix delta, matrix weights, uint v0, u
 #pragma unroll
         for (uint t = 0; t < BP_VW; ++t) sum[t] = (vec)(0.0f);
         for (uint p = 0; p < vectors_of(delta.columns); ++p) {
-            const vec d = VLOAD(0, delta.at + p * delta.step);
+            const vec all = VLOAD(0, delta.at + p * delta.step);
+            const vec d = lanes_below(p * BP_VW, delta.columns) ? all : (vec)(0.0f);
             __global const float *w = weights.at + p * weights.step + (ulong)v * BP_VW * BP_VW;
             if (rows == BP_VW) {
 #pragma unroll

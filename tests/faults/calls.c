@@ -90,29 +90,29 @@ PLAIN(clGetKernelInfo,
       (cl_kernel kernel, cl_kernel_info what, size_t size, void *out, size_t *used),
       (kernel, what, size, out, used))
 ENQUEUE(clEnqueueNDRangeKernel,
-      (cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
-       const size_t *global, const size_t *local, WAITS),
-      (queue, kernel, dims, offset, global, local, waits, wait, event))
+        (cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
+         const size_t *global, const size_t *local, WAITS),
+        (queue, kernel, dims, offset, global, local, waits, wait, event))
 ENQUEUE(clEnqueueWriteBuffer,
-      (cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset, size_t size,
-       const void *host, WAITS),
-      (queue, memory, blocking, offset, size, host, waits, wait, event))
+        (cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset, size_t size,
+         const void *host, WAITS),
+        (queue, memory, blocking, offset, size, host, waits, wait, event))
 ENQUEUE(clEnqueueReadBufferRect,
-      (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
-       const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
-       size_t host_slice, void *host, WAITS),
-      (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host,
-       waits, wait, event))
+        (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
+         const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
+         size_t host_slice, void *host, WAITS),
+        (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice,
+         host, waits, wait, event))
 ENQUEUE(clEnqueueWriteBufferRect,
-      (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
-       const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
-       size_t host_slice, const void *host, WAITS),
-      (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice, host,
-       waits, wait, event))
+        (cl_command_queue queue, cl_mem memory, cl_bool blocking, const size_t *origin,
+         const size_t *host_origin, const size_t *region, size_t row, size_t slice, size_t host_row,
+         size_t host_slice, const void *host, WAITS),
+        (queue, memory, blocking, origin, host_origin, region, row, slice, host_row, host_slice,
+         host, waits, wait, event))
 ENQUEUE(clEnqueueFillBuffer,
-      (cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size,
-       size_t offset, size_t size, WAITS),
-      (queue, memory, pattern, pattern_size, offset, size, waits, wait, event))
+        (cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size,
+         size_t offset, size_t size, WAITS),
+        (queue, memory, pattern, pattern_size, offset, size, waits, wait, event))
 ENQUEUE(clEnqueueReadBuffer,
         (cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset, size_t size,
          void *host, WAITS),
@@ -158,8 +158,7 @@ static cl_int CL_API_CALL wrap_clEnqueueUnmapMemObject(cl_command_queue queue, c
 {
     const cl_int code = planned("clEnqueueUnmapMemObject");
     cl_event *const made = code == CL_SUCCESS ? event : NULL;
-    const cl_int real_code =
-        real.clEnqueueUnmapMemObject(queue, memory, mapped, waits, wait, made);
+    const cl_int real_code = real.clEnqueueUnmapMemObject(queue, memory, mapped, waits, wait, made);
     if (real_code == CL_SUCCESS) --live[MAPPING];
     live[EVENT] += real_code == CL_SUCCESS && made;
     return code != CL_SUCCESS ? code : real_code;

@@ -3,8 +3,7 @@
 #define __global
 #define __kernel
 #define fma(a, b, c) ((a) * (b) + (c)) /* with -ffp-contract=fast */
-#define SHIM_WIDTH(W)                                                                              \
-    typedef float shim_float##W __attribute__((ext_vector_type(W), aligned(4)));
+#define SHIM_WIDTH(W) typedef float shim_float##W __attribute__((ext_vector_type(W), aligned(4)));
 SHIM_WIDTH(4)
 SHIM_WIDTH(8)
 SHIM_WIDTH(16)
