@@ -3,13 +3,19 @@
 #define __global
 #define __kernel
 #define fma(a, b, c) ((a) * (b) + (c)) /* with -ffp-contract=fast */
-#define SHIM_WIDTH(W) typedef float shim_float##W __attribute__((ext_vector_type(W), aligned(4)));
-SHIM_WIDTH(4)
-SHIM_WIDTH(8)
-SHIM_WIDTH(16)
-#define vload4(i, p) ((vec) * (const shim_float4 *)((p) + 4 * (size_t)(i)))
-#define vload8(i, p) ((vec) * (const shim_float8 *)((p) + 8 * (size_t)(i)))
-#define vload16(i, p) ((vec) * (const shim_float16 *)((p) + 16 * (size_t)(i)))
-#define vstore4(v, i, p) (*(shim_float4 *)((p) + 4 * (size_t)(i)) = (v))
-#define vstore8(v, i, p) (*(shim_float8 *)((p) + 8 * (size_t)(i)) = (v))
-#define vstore16(v, i, p) (*(shim_float16 *)((p) + 16 * (size_t)(i)) = (v))
+#define SHIM_VECTORS(T, W)                                                                         \
+    typedef T shim_##T##W __attribute__((ext_vector_type(W), aligned(4)));                         \
+    static inline T##W __attribute__((overloadable)) vload##W(size_t i, const T *p)                \
+    {                                                                                              \
+        return *(const shim_##T##W *)(p + W * i);                                                  \
+    }                                                                                              \
+    static inline void __attribute__((overloadable)) vstore##W(T##W v, size_t i, T *p)             \
+    {                                                                                              \
+        *(shim_##T##W *)(p + W * i) = v;                                                           \
+    }
+SHIM_VECTORS(float, 4)
+SHIM_VECTORS(float, 8)
+SHIM_VECTORS(float, 16)
+SHIM_VECTORS(int, 4)
+SHIM_VECTORS(int, 8)
+SHIM_VECTORS(int, 16)
