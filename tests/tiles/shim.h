@@ -5,11 +5,11 @@
 #define fma(a, b, c) ((a) * (b) + (c)) /* with -ffp-contract=fast */
 #define SHIM_VECTORS(T, W)                                                                         \
     typedef T shim_##T##W __attribute__((ext_vector_type(W), aligned(4)));                         \
-    static inline T##W __attribute__((overloadable)) vload##W(size_t i, const T *p)                \
+    inline T##W __attribute__((overloadable)) vload##W(size_t i, const T *p)                \
     {                                                                                              \
         return *(const shim_##T##W *)(p + W * i);                                                  \
     }                                                                                              \
-    static inline void __attribute__((overloadable)) vstore##W(T##W v, size_t i, T *p)             \
+    inline void __attribute__((overloadable)) vstore##W(T##W v, size_t i, T *p)             \
     {                                                                                              \
         *(shim_##T##W *)(p + W * i) = v;                                                           \
     }
