@@ -11,7 +11,7 @@ TestSuite(cpu_plan, .timeout = 300);
 static void check_split(const bp__cpu_tile *tile, size_t threads, size_t tiles, size_t vectors,
                         size_t least)
 {
-    const bp__cpu_split s = bp__cpu_split_product(tile, threads, tiles, vectors, least);
+    const bp__cpu_split s = bp__cpu_split_product(tile, threads, tiles, vectors, 100, least);
     if (tiles == 0) {
         cr_assert_eq(s.row_blocks * s.column_blocks, 0, "tasks without rows");
         return;

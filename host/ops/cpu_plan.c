@@ -133,7 +133,7 @@ static void cut_product(writing *w, plan_op *op, size_t rows, size_t tile_rows, 
     const bp__cpu_split split =
         one_row ? bp__cpu_split_row(w->threads, vectors)
                 : bp__cpu_split_product(&w->tile, w->threads, (rows + tile_rows - 1) / tile_rows,
-                                        vectors, least_row_blocks);
+                                        vectors, depth, least_row_blocks);
     op->split_rows = (plan_uint)split.row_blocks;
     op->split_columns = (plan_uint)split.column_blocks;
     op->strips = (plan_uint)split.strips;

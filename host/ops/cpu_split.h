@@ -20,10 +20,10 @@ typedef struct bp__cpu_split {
     size_t row_blocks, column_blocks; /* tasks = row_blocks * column_blocks */
 } bp__cpu_split;
 
-/* The split whose slowest thread has the least to do; fewest tasks where that is equal. There are
+/* The split whose slowest thread has the least to do, a sum being `depth` deep. There are
  * at least least_row_blocks blocks of rows, as far as there are tiles. */
 bp__cpu_split bp__cpu_split_product(const bp__cpu_tile *tile, size_t threads, size_t tiles,
-                                    size_t vectors, size_t least_row_blocks);
+                                    size_t vectors, size_t depth, size_t least_row_blocks);
 
 /* The same for the only row of a batch of one, which is cut in columns alone. */
 bp__cpu_split bp__cpu_split_row(size_t threads, size_t vectors);
