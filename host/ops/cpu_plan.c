@@ -165,7 +165,7 @@ static bp_status write_dense_forward(writing *w, plan_op *op, const bp__dense_fo
     op->kind = PLAN_DENSE_FORWARD;
     op->function = (plan_uint)dense->activation;
     cut_product(w, op, rows, w->tile.rows, dense->out.columns, depth,
-                cached_row_blocks(rows, depth, 1u << 20), rows == 1);
+                cached_row_blocks(rows, depth, 1u << 17), rows == 1);
     BP_TRY(gives(w, DENSE_C, &dense->out));
     BP_TRY(takes(w, DENSE_A, &dense->in));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
@@ -179,7 +179,7 @@ static bp_status write_dense_effect(writing *w, plan_op *op, const bp__dense_eff
     op->function = (plan_uint)dense->activation;
     /* Each block of rows packs the weights anew, so that few are better than small ones. */
     cut_product(w, op, rows, w->tile.rows, dense->delta_in.columns, depth,
-                cached_row_blocks(rows, depth, 1u << 20), rows == 1);
+                cached_row_blocks(rows, depth, 1u << 18), rows == 1);
     BP_TRY(gives(w, DENSE_C, &dense->delta_in));
     BP_TRY(takes(w, DENSE_A, &dense->delta));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
@@ -213,8 +213,9 @@ static bp_status write_dense_gradient(writing *w, plan_op *op, const bp__dense_g
                                       const bp__optimizer *optimizer)
 {
     op->kind = PLAN_DENSE_GRADIENT;
-    cut_product(w, op, dense->in.columns, w->tile.lanes, dense->delta.columns, dense->delta.rows, 1,
-                dense->delta.rows == 1);
+    const size_t inputs = dense->in.columns, depth = dense->delta.rows;
+    cut_product(w, op, inputs, w->tile.lanes, dense->delta.columns, depth,
+                cached_row_blocks(inputs, depth, 1u << 17), depth == 1);
     BP_TRY(gives(w, DENSE_C, &dense->weights_gradient));
     BP_TRY(takes(w, DENSE_A, &dense->in));
     BP_TRY(takes(w, DENSE_B, &dense->delta));

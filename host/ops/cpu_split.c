@@ -57,10 +57,10 @@ static double split_cost(const bp__cpu_tile *tile, const bp__cpu_split *split, s
         double cost = 0;
         const size_t end = tasks * (thread + 1) / threads;
         for (size_t task = tasks * thread / threads; task < end; ++task)
-            cost +=
-                TASK_COST + (double)depth *
-                                (double)piece(tiles, task % split->row_blocks, split->row_blocks) *
-                                block_cost(tile, split, vectors, task / split->row_blocks);
+            cost += TASK_COST +
+                    (double)depth *
+                        (double)piece(tiles, task / split->column_blocks, split->row_blocks) *
+                        block_cost(tile, split, vectors, task % split->column_blocks);
         if (cost > worst) worst = cost;
     }
     return worst;

@@ -226,13 +226,14 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
     if (delta.rows == 1)
         row_gradient(op->optimizer, to, gradient, weights, in, delta, first * TILE_LANES,
                      min(last * TILE_LANES, gradient.rows), STRIP_BEGIN(s0), STRIP_BEGIN(s1));
-    for (uint s = s0; s < s1; ++s) {
-        const uint v0 = STRIP_BEGIN(s), n = STRIP_BEGIN(s + 1) - v0;
-        __global const float *b = delta.at + v0 * delta.step;
-        uint k0 = 0;
-        if (delta.rows != 1) do { /* once at least: no rows have the gradient 0 */
-            const uint k1 = min(k0 + PLAN_K_BLOCK, delta.rows);
-            const uint optimizer = k1 == delta.rows ? op->optimizer : 0;
+    /* Block of k by block of k: what they take of in stays in the cache while strips pass by. */
+    uint k0 = 0;
+    if (delta.rows != 1) do { /* once at least: no rows have the gradient 0 */
+        const uint k1 = min(k0 + PLAN_K_BLOCK, delta.rows);
+        const uint optimizer = k1 == delta.rows ? op->optimizer : 0;
+        for (uint s = s0; s < s1; ++s) {
+            const uint v0 = STRIP_BEGIN(s), n = STRIP_BEGIN(s + 1) - v0;
+            __global const float *b = delta.at + v0 * delta.step;
             for (uint tile = first; tile < last; ++tile) {
                 const uint i = tile * TILE_LANES;
                 __global const float *a = in.at + (i / BP_VW) * in.step + (i & (BP_VW - 1));
@@ -247,17 +248,19 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
                 finish_gradient(optimizer, to, gradient, weights, g, i,
                                 min(i + TILE_LANES, gradient.rows), v0, n, k0 > 0);
             }
-            k0 += PLAN_K_BLOCK;
-        } while (k0 < delta.rows);
-        if (row_block == 0 && bias_gradient.rows) {
-            bias_gradient.step = bias.step = BP_VW; /* a row is its own panels */
-            vec g[3];
-            for (uint j = 0; j < n; ++j) {
-                g[j] = (vec)(0.0f);
-                for (uint k = 0; k < delta.rows; ++k) g[j] += VLOAD(k, b + j * delta.step);
-            }
-            clear_padding(g, 1, n, v0 + n - 1, delta.columns);
-            finish_gradient(op->optimizer, to, bias_gradient, bias, g, 0, 1, v0, n, false);
         }
+        k0 += PLAN_K_BLOCK;
+    } while (k0 < delta.rows);
+    for (uint s = s0; row_block == 0 && bias_gradient.rows && s < s1; ++s) {
+        const uint v0 = STRIP_BEGIN(s), n = STRIP_BEGIN(s + 1) - v0;
+        __global const float *b = delta.at + v0 * delta.step;
+        bias_gradient.step = bias.step = BP_VW; /* a row is its own panels */
+        vec g[3];
+        for (uint j = 0; j < n; ++j) {
+            g[j] = (vec)(0.0f);
+            for (uint k = 0; k < delta.rows; ++k) g[j] += VLOAD(k, b + j * delta.step);
+        }
+        clear_padding(g, 1, n, v0 + n - 1, delta.columns);
+        finish_gradient(op->optimizer, to, bias_gradient, bias, g, 0, 1, v0, n, false);
     }
 }

@@ -79,8 +79,8 @@ inline void optimizer(__global const plan_op *op, const arenas *to, matrix gradi
 inline void run_task(__global const plan_op *op, __global float **buffers, __global float *scratch,
                      uint task)
 {
-    const uint column_block = task / op->split_rows;
-    const uint row_block = task - column_block * op->split_rows;
+    const uint row_block = task / op->split_columns;
+    const uint column_block = task - row_block * op->split_columns;
     switch (op->kind) {
     case PLAN_GATHER:
         gather(op, FIND(GATHER_OUT), FIND(GATHER_IN), FIND(GATHER_ORDER), FIND(GATHER_STEP),

@@ -71,7 +71,7 @@ enum plan_update_views {
 typedef struct plan_op {
     plan_view view[PLAN_VIEWS];
     plan_uint kind;            /* PLAN_* */
-    plan_uint split_rows;      /* blocks of rows; task = column block * split_rows + row block */
+    plan_uint split_rows;      /* blocks of rows; task = row block * split_columns + column block */
     plan_uint split_columns;   /* blocks of columns */
     plan_uint strips;          /* dense: strips of at most TILE_N vectors in all columns */
     plan_uint phase_end;       /* number of the first operation of the next phase */
