@@ -142,7 +142,7 @@ static const planted bugs[] = {
      SMALL},
     {"half of the error", "cpu/loss.cl", "s/log(sum) - linear/log(sum)/", LARGE},
     {"the same row over and over", "cpu/gather.cl", "s/from\\[r\\]/from[0]/", LARGE},
-    {"a bias gradient of one row", "cpu/dense.cl", "s/k < delta.rows; ++k) g/k < 1; ++k) g/",
+    {"a bias gradient of one row", "cpu/dense.cl", "s/k < delta.rows; ++k) g +=/k < 1; ++k) g +=/",
      LARGE},
     {"no slope in a batch of one", "cpu/dense.cl", "s/BP_SLOPE(N, v)(VLOAD(r, y))/(vec)(1.0f)/",
      ROW},

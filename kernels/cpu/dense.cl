@@ -253,14 +253,12 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
     } while (k0 < delta.rows);
     for (uint s = s0; row_block == 0 && bias_gradient.rows && s < s1; ++s) {
         const uint v0 = STRIP_BEGIN(s), n = STRIP_BEGIN(s + 1) - v0;
-        __global const float *b = delta.at + v0 * delta.step;
         bias_gradient.step = bias.step = BP_VW; /* a row is its own panels */
-        vec g[3];
-        for (uint j = 0; j < n; ++j) {
-            g[j] = (vec)(0.0f);
-            for (uint k = 0; k < delta.rows; ++k) g[j] += VLOAD(k, b + j * delta.step);
+        for (uint v = v0; v < v0 + n; ++v) { /* one by one: a batch of one has wider strips */
+            vec g = (vec)(0.0f);
+            for (uint k = 0; k < delta.rows; ++k) g += VLOAD(k, delta.at + v * delta.step);
+            clear_padding(&g, 1, 1, v, delta.columns);
+            finish_gradient(op->optimizer, to, bias_gradient, bias, &g, 0, 1, v, 1, false);
         }
-        clear_padding(g, 1, n, v0 + n - 1, delta.columns);
-        finish_gradient(op->optimizer, to, bias_gradient, bias, g, 0, 1, v0, n, false);
     }
 }
