@@ -98,6 +98,7 @@ static void forget_data(bp_trainer *trainer)
     free(trainer->order);
     trainer->full = trainer->last = NULL;
     trainer->pass = NULL;
+    trainer->chunk_steps = 1;
     trainer->losses = NULL;
     trainer->order = NULL;
 }
@@ -282,7 +283,7 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
                                            "(bp_trainer_set_data)");
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
     BP_TRY(bp__trainer_begin_epoch(trainer));
-    size_t enqueued = 0, known = 0, chunk_steps = 1;
+    size_t enqueued = 0, known = 0, chunk_steps = trainer->chunk_steps;
     bool stop = false;
     double last_look = bp__seconds();
     while (enqueued < pass->steps && !stop) {
@@ -300,6 +301,7 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
         stop =
             !isfinite(sum) || (chunk && chunk(known, sum, rows_of_steps(pass, known), user) != 0);
     }
+    trainer->chunk_steps = chunk_steps; /* what was found out serves the next epoch */
     BP_TRY(bp__engine_finish(trainer->engine));
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     trainer->step += (int64_t)enqueued;

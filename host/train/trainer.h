@@ -33,10 +33,11 @@ struct bp_trainer {
     int64_t step;   /* finished steps: t of the bias corrections */
     bp__pass *pass; /* of set_data, or NULL */
     bp__plan *full,
-        *last;        /* for batches of the pass; last is NULL where the batch divides the rows */
-    float *losses;    /* [steps] of the epoch, read back behind the device */
-    uint32_t *order;  /* [rows] */
-    bp__plan *single; /* of bp_trainer_step, for its last number of rows */
+        *last;          /* for batches of the pass; last is NULL where the batch divides the rows */
+    size_t chunk_steps; /* that take about as long as a chunk should */
+    float *losses;      /* [steps] of the epoch, read back behind the device */
+    uint32_t *order;    /* [rows] */
+    bp__plan *single;   /* of bp_trainer_step, for its last number of rows */
     bp__pass *single_pass;
     bool gradients_kept; /* those of the last step are on the device: bp_trainer_step did it */
 };
