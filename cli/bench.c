@@ -92,6 +92,7 @@ static json_t *row_json(const bench_row *row, const bench_settings *s, const cli
     json_object_set_new(json, "step_gflop", cli_json_number(r->step_gflop));
     json_object_set_new(json, "step_gbytes", cli_json_number(r->step_gbytes));
     json_object_set_new(json, "setup_seconds", cli_json_number(r->setup_seconds));
+    json_object_set_new(json, "device_bytes", json_integer((json_int_t)r->device_bytes));
     json_object_set_new(json, "profile", cli_profile_json(profile));
     return json;
 }

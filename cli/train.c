@@ -164,6 +164,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "seconds", cli_json_number(o->result.seconds));
     json_object_set_new(json, "samples_per_second", cli_json_number(o->result.samples_per_second));
     json_object_set_new(json, "setup_seconds", cli_json_number(o->result.setup_seconds));
+    json_object_set_new(json, "device_bytes", json_integer((json_int_t)o->result.device_bytes));
     json_object_set_new(json, "model", cli_json_text(o->learned ? s->output : NULL));
     json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
     json_object_set_new(json, "first_not_finite", cli_json_text(*o->began ? o->began : NULL));
@@ -199,6 +200,7 @@ static int print_text(const bp_model *model, const train_settings *s, const bp_d
     printf("speed       %s samples/s, %s of training after %s of set-up\n",
            cli_human(rate, o->result.samples_per_second), cli_duration(time, o->result.seconds),
            cli_duration(setup, o->result.setup_seconds));
+    printf("memory      %.1f MB on the device\n", (double)o->result.device_bytes / 1e6);
     if (s->output && o->learned) printf("model       %s\n", s->output);
     return cli_profile_print(&s->profile);
 }

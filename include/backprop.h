@@ -527,6 +527,7 @@ typedef struct bp_train_result {
     double seconds;          /* training only: no set-up, no validation */
     double setup_seconds;    /* upload and kernel build */
     double samples_per_second;
+    size_t device_bytes;     /* of the device's memory, as bp_trainer_device_bytes, and for validation */
 } bp_train_result;
 
 /* Trains model on encoded data. Targets that the output activation cannot reach are BP_ERROR_DATA
@@ -578,6 +579,12 @@ BP_API bp_status bp_trainer_epoch(bp_trainer *trainer, double *loss);
  * device) is the mean over the rows, before the step. */
 BP_API bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targets,
                                  const int32_t *labels, size_t rows, double *loss);
+
+/* The device's memory that the training holds, in bytes: parameters, optimizer state, resident data
+ * with its permutation, and one batch's activations and deltas; gradients where they are stored, which
+ * a CPU need not do for batches of up to 1024 rows except in bp_trainer_step. Vectors that are padded
+ * come on top, for networks of some hundred thousand parameters about a percent. 0 for NULL. */
+BP_API size_t bp_trainer_device_bytes(const bp_trainer *trainer);
 
 /* Copies the parameters from the device into model, which must have the same layers. */
 BP_API bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model);
@@ -637,6 +644,7 @@ typedef struct bp_bench_result {
     double gflops;         /* step_gflop / step_seconds */
     double step_gbytes;    /* 1e9 bytes that a step's operations read and write, each operand once:
                               caches can save most of them */
+    size_t device_bytes;   /* of the device's memory, data included (bp_trainer_device_bytes) */
     double setup_seconds;  /* data and parameters to the device, kernel build, first launches */
     double check_seconds;  /* comparison with the reference */
 } bp_bench_result;

@@ -134,7 +134,7 @@ static inline float *steps_by_hand(bp__engine *engine, const bp_model *start, co
     OK(bp__pass_create(&pass, engine, data, how.batch, true));
     OK(bp__plan_create(&full, network, pass->batch, labels, true));
     OK(bp__plan_make_train(full, &pass->views, &optimizer));
-    OK(bp__plan_create(&last, network, bp__pass_last_rows(pass), labels, true));
+    OK(bp__plan_create_part(&last, full, bp__pass_last_rows(pass)));
     OK(bp__plan_make_train(last, &pass->views, &optimizer));
     for (size_t e = 0; e < how.epochs; ++e) {
         for (size_t s = 0; s < pass->steps; ++s) {

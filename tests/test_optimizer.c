@@ -96,7 +96,7 @@ static void check_gather(rig *r, void *context)
             order[i] = (i * 7 + 3) % ROWS;
         }
         const int32_t now = 5;
-        pair data = pair_of(r, BP__TABLE, ROWS, width, x),
+        pair data = pair_of(r, BP__DATA, ROWS, width, x),
              out = pair_of(r, BP__BATCH, B, width, NULL);
         pair tags = integers_of(r, ROWS, 1, labels), batch = integers_of(r, B, 1, order);
         pair permutation = integers_of(r, 1, ROWS, order), step = integers_of(r, 1, 1, &now);

@@ -5,7 +5,12 @@
 
 bp_status bp__buffer_create(bp__engine *engine, bp__buffer **out, bp__type type, size_t count)
 {
-    return engine->api->buffer_create(engine, out, type, count);
+    return engine->api->buffer_create(engine, out, type, count, false);
+}
+
+bp_status bp__buffer_create_later(bp__engine *engine, bp__buffer **out, bp__type type, size_t count)
+{
+    return engine->api->buffer_create(engine, out, type, count, true);
 }
 
 void bp__buffer_free(bp__engine *engine, bp__buffer *buffer)
@@ -75,7 +80,7 @@ bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, 
 {
     *view = (bp__view){.offset = *elements, .rows = rows, .columns = columns};
     size_t size;
-    if (engine->panels && role != BP__TABLE) {
+    if (engine->panels && (role == BP__BATCH || role == BP__WEIGHTS)) {
         view->transposed = role == BP__WEIGHTS;
         const size_t stored_rows = view->transposed ? columns : rows;
         const size_t stored_columns = view->transposed ? rows : columns;
@@ -86,6 +91,12 @@ bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, 
                bp__mul_size(&view->panel_step, room | 1, view->stride) &&
                round_up_size(&width, stored_columns, view->stride) &&
                bp__mul_size(&size, width / view->stride, view->panel_step) &&
+               bp__add_size(elements, *elements, size);
+    }
+    if (role == BP__DATA) {
+        /* What a CPU reads of a row is whole vectors: of the last row too. */
+        view->stride = columns;
+        return bp__mul_size(&size, rows, columns) && bp__add_size(&size, size, engine->quantum) &&
                bp__add_size(elements, *elements, size);
     }
     return round_up_size(&view->stride, columns, engine->quantum) &&

@@ -42,7 +42,8 @@ typedef struct bp__view {
 
 /* What a matrix is for, from which an engine knows how it wants it laid out. */
 typedef enum bp__role {
-    BP__TABLE,  /* resident data and vectors: always in rows */
+    BP__DATA,   /* resident data: in rows without padding, and room for a vector behind them */
+    BP__TABLE,  /* vectors: always in rows */
     BP__BATCH,  /* inputs, activations, deltas and targets of a batch */
     BP__WEIGHTS /* [outputs][inputs] of a layer, and their gradient */
 } bp__role;
@@ -145,7 +146,8 @@ typedef struct bp__sequence bp__sequence;
 
 typedef struct bp__engine_api {
     void (*free)(bp__engine *engine);
-    bp_status (*buffer_create)(bp__engine *engine, bp__buffer **out, bp__type type, size_t count);
+    bp_status (*buffer_create)(bp__engine *engine, bp__buffer **out, bp__type type, size_t count,
+                               bool later);
     void (*buffer_free)(bp__engine *engine, bp__buffer *buffer);
     bp_status (*write)(bp__engine *engine, const bp__view *view, const void *host);
     bp_status (*read)(bp__engine *engine, const bp__view *view, void *host);
@@ -163,6 +165,7 @@ struct bp__engine {
     size_t quantum;      /* row strides are multiples of this: the device's vector width */
     bool panels;         /* batches and weights are in panels of `quantum` columns */
     bp_profile *profile; /* where the times of everything go, or NULL */
+    size_t bytes;        /* of memory that buffers and sequences hold */
 };
 
 /* Lays out a matrix [rows][columns] of the given role at *elements of a buffer yet to come; adds
@@ -181,6 +184,10 @@ size_t bp__view_extent(const bp__view *view);
 
 /* A buffer of `count` elements, all zero. BP_ERROR_DEVICE_MEMORY names the size. */
 bp_status bp__buffer_create(bp__engine *engine, bp__buffer **out, bp__type type, size_t count);
+/* The same for gradients, which a device may use up without storing them: the buffer may stay
+ * without memory until a sequence is created that stores something in it. */
+bp_status bp__buffer_create_later(bp__engine *engine, bp__buffer **out, bp__type type,
+                                  size_t count);
 void bp__buffer_free(bp__engine *engine, bp__buffer *buffer);
 
 /* Copies host [rows][columns] (float or int32, no gaps) to a view, and back. Both return when host

@@ -142,6 +142,7 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
     const double start = bp__seconds();
     BP_TRY(make_trainer(b, device, &how));
     result->setup_seconds = bp__seconds() - start;
+    result->device_bytes = bp_trainer_device_bytes(b->trainer);
     return BP_OK;
 }
 

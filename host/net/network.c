@@ -49,7 +49,7 @@ bp_status bp__network_create(bp__network **out, bp__engine *engine, const bp_mod
 
     const size_t size = network->arena_size;
     BP_TRY_GOTO(bp__buffer_create(engine, &network->parameters, BP__NUMBER, size));
-    if (training) BP_TRY_GOTO(bp__buffer_create(engine, &network->gradients, BP__NUMBER, size));
+    if (training) BP_TRY_GOTO(bp__buffer_create_later(engine, &network->gradients, BP__NUMBER, size));
     if (training && optimizer != BP_OPTIMIZER_SGD)
         BP_TRY_GOTO(bp__buffer_create(engine, &network->moment1, BP__NUMBER, size));
     if (training && optimizer == BP_OPTIMIZER_ADAM)

@@ -20,9 +20,8 @@ static bp_status add(op_list *list, bp__op op)
 
 /* ---- The batch's memory -------------------------------------------------------------------- */
 
-/* Reserves all views; they get their buffers afterwards. false on overflow. */
-static bool reserve_all(bp__plan *plan, size_t *numbers, size_t *integers, bool labels,
-                        bool training)
+/* Reserves the batch's views; they get their buffers afterwards. false on overflow. */
+static bool reserve_batch(bp__plan *plan, size_t *numbers, bool labels, bool training)
 {
     const bp__network *network = plan->network;
     const bp__engine *engine = network->engine;
@@ -38,15 +37,35 @@ static bool reserve_all(bp__plan *plan, size_t *numbers, size_t *integers, bool 
     }
     for (int i = 0; training && i < 2; ++i)
         ok = ok && bp__view_place(&plan->delta[i], numbers, engine, BP__BATCH, rows, widest);
-    if (!labels)
-        ok = ok && bp__view_place(&plan->targets, numbers, engine, BP__BATCH, rows, outputs);
-    ok = ok && bp__view_place(&plan->row_loss, numbers, engine, BP__TABLE, 1, rows) &&
-         bp__view_place(&plan->row_hits, numbers, engine, BP__TABLE, 1, rows);
-    if (labels) {
-        plan->labels = (bp__view){.rows = rows, .columns = 1, .stride = 1};
-        *integers = rows;
-    }
-    return ok;
+    return ok &&
+           (labels || bp__view_place(&plan->targets, numbers, engine, BP__BATCH, rows, outputs));
+}
+
+static bool reserve_losses(bp__plan *plan, size_t *numbers)
+{
+    const bp__engine *engine = plan->network->engine;
+    return bp__view_place(&plan->row_loss, numbers, engine, BP__TABLE, 1, plan->rows) &&
+           bp__view_place(&plan->row_hits, numbers, engine, BP__TABLE, 1, plan->rows);
+}
+
+static bp_status too_many_rows(size_t rows)
+{
+    return bp__fail(BP_ERROR_ARGUMENT, "a batch of %zu rows does not fit in memory", rows);
+}
+
+static bp_status new_plan(bp__plan **out, bp__network *network, size_t rows)
+{
+    bp__plan *plan = NULL;
+    bp_status status;
+    BP_TRY(bp__new_array(&plan, 1, sizeof *plan));
+    plan->network = network;
+    plan->rows = rows;
+    BP_TRY_GOTO(bp__new_array(&plan->activations, network->layer_count, sizeof(bp__view)));
+    *out = plan;
+    return BP_OK;
+fail:
+    bp__plan_free(plan);
+    return status;
 }
 
 bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, bool labels,
@@ -55,13 +74,10 @@ bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, boo
     *out = NULL;
     bp__plan *plan = NULL;
     bp_status status;
-    BP_TRY(bp__new_array(&plan, 1, sizeof *plan));
-    plan->network = network;
-    plan->rows = rows;
-    BP_TRY_GOTO(bp__new_array(&plan->activations, network->layer_count, sizeof(bp__view)));
-    size_t numbers = 0, integers = 0;
-    if (!reserve_all(plan, &numbers, &integers, labels, training)) {
-        status = bp__fail(BP_ERROR_ARGUMENT, "a batch of %zu rows does not fit in memory", rows);
+    BP_TRY(new_plan(&plan, network, rows));
+    size_t numbers = 0;
+    if (!reserve_batch(plan, &numbers, labels, training) || !reserve_losses(plan, &numbers)) {
+        status = too_many_rows(rows);
         goto fail;
     }
     BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->numbers, BP__NUMBER, numbers));
@@ -70,11 +86,39 @@ bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, boo
     for (int i = 0; training && i < 2; ++i) plan->delta[i].buffer = plan->numbers;
     plan->row_loss.buffer = plan->row_hits.buffer = plan->numbers;
     if (labels) {
-        BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->integers, BP__INTEGER, integers));
-        plan->labels.buffer = plan->integers;
+        BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->integers, BP__INTEGER, rows));
+        plan->labels =
+            (bp__view){.buffer = plan->integers, .rows = rows, .columns = 1, .stride = 1};
     } else {
         plan->targets.buffer = plan->numbers;
     }
+    *out = plan;
+    return BP_OK;
+fail:
+    bp__plan_free(plan);
+    return status;
+}
+
+bp_status bp__plan_create_part(bp__plan **out, const bp__plan *whole, size_t rows)
+{
+    *out = NULL;
+    bp__network *network = whole->network;
+    bp__plan *plan = NULL;
+    bp_status status;
+    BP_TRY(new_plan(&plan, network, rows));
+    plan->input = bp__view_rows(&whole->input, 0, rows);
+    for (size_t l = 0; l < network->layer_count; ++l)
+        plan->activations[l] = bp__view_rows(&whole->activations[l], 0, rows);
+    for (int i = 0; i < 2; ++i) plan->delta[i] = bp__view_rows(&whole->delta[i], 0, rows);
+    plan->labels = bp__view_rows(&whole->labels, 0, rows);
+    plan->targets = bp__view_rows(&whole->targets, 0, rows);
+    size_t numbers = 0;
+    if (!reserve_losses(plan, &numbers)) {
+        status = too_many_rows(rows);
+        goto fail;
+    }
+    BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->numbers, BP__NUMBER, numbers));
+    plan->row_loss.buffer = plan->row_hits.buffer = plan->numbers;
     *out = plan;
     return BP_OK;
 fail:

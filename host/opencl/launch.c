@@ -100,6 +100,7 @@ bp_status bp__recorder_add_buffer(bp__recorder *recorder, cl_mem *out, const voi
                                 (double)bytes / 1e6);
     }
     recorder->buffers[recorder->buffer_count++] = *out;
+    recorder->bytes += bytes;
     const cl_uchar zero = 0;
     if (content)
         BP_CL(clEnqueueWriteBuffer(device->queue, *out, CL_TRUE, 0, bytes, content, 0, NULL, NULL));

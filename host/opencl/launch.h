@@ -43,6 +43,7 @@ typedef struct bp__recorder {
                                 as its first argument, a uint, says; at most this often */
     cl_mem *buffers;         /* what the commands read and no one else owns */
     size_t buffer_count, buffer_capacity;
+    size_t bytes; /* of all of them */
 } bp__recorder;
 
 /* *out = a buffer of `bytes` bytes that lives as long as the recorder; from `content`, or zero. */

@@ -70,17 +70,25 @@ static void touch(writing *w, const bp__view *view, bool writes)
     *a = (access){*view, writes};
 }
 
-/* Writes a view of the operation at hand down, as it is stored: weights as their transpose. */
-static bp_status put(writing *w, int place, const bp__view *view)
+/* Writes the shape of a view of the operation at hand down, as it is stored: weights as their
+ * transpose. */
+static plan_view *put_shape(writing *w, int place, const bp__view *view)
 {
-    if (!view->buffer) return BP_OK;
     plan_view *to = &w->ops[w->count].view[place];
     *to = (plan_view){.offset = view->offset,
                       .panel_step = view->panel_step,
                       .rows = (plan_uint)(view->transposed ? view->columns : view->rows),
                       .columns = (plan_uint)(view->transposed ? view->rows : view->columns),
                       .stride = (plan_uint)view->stride};
-    return number_buffer(w, &to->buffer, view);
+    return to;
+}
+
+/* And where it lies. */
+static bp_status put(writing *w, int place, const bp__view *view)
+{
+    if (!view->buffer) return BP_OK;
+    BP_TRY(bp__buffer_need(w->engine, view->buffer));
+    return number_buffer(w, &put_shape(w, place, view)->buffer, view);
 }
 
 static bp_status takes(writing *w, int place, const bp__view *view)
@@ -208,7 +216,16 @@ static bp__view same_place(const bp__view *gradient, const bp__view *arena)
     return view;
 }
 
-/* optimizer: the parameters are updated at once, from tiles of the gradient still in registers. */
+/* A gradient that nobody stores has a shape only. */
+static bp_status gives_gradient(writing *w, int place, const bp__view *gradient, bool stored)
+{
+    if (stored) return gives(w, place, gradient);
+    if (gradient->buffer) put_shape(w, place, gradient);
+    return BP_OK;
+}
+
+/* optimizer: the parameters are updated at once, from tiles of the gradient still in registers;
+ * only of batches deeper than a block there are partial sums to be stored. */
 static bp_status write_dense_gradient(writing *w, plan_op *op, const bp__dense_gradient *dense,
                                       const bp__optimizer *optimizer)
 {
@@ -216,10 +233,11 @@ static bp_status write_dense_gradient(writing *w, plan_op *op, const bp__dense_g
     const size_t inputs = dense->in.columns, depth = dense->delta.rows;
     cut_product(w, op, inputs, w->tile.lanes, dense->delta.columns, depth,
                 cached_row_blocks(inputs, depth, 1u << 17), depth == 1);
-    BP_TRY(gives(w, DENSE_C, &dense->weights_gradient));
+    const bool stored = !optimizer || depth > PLAN_K_BLOCK;
+    BP_TRY(gives_gradient(w, DENSE_C, &dense->weights_gradient, stored));
     BP_TRY(takes(w, DENSE_A, &dense->in));
     BP_TRY(takes(w, DENSE_B, &dense->delta));
-    BP_TRY(gives(w, DENSE_E, &dense->bias_gradient));
+    BP_TRY(gives_gradient(w, DENSE_E, &dense->bias_gradient, stored));
     if (!optimizer) return BP_OK;
     const bp__view *const arenas[] = {&optimizer->parameters, &optimizer->moment1,
                                       &optimizer->moment2};
@@ -378,13 +396,20 @@ static size_t place_claims(writing *w)
     return words;
 }
 
-/* What a group packs weights into: where nothing does, none. */
+/* The floats that a group packs a strip of weights into, a block of the sum at a time, as
+ * dense_effect in kernels/cpu/dense.cl does; 0 where nothing is packed, as for a batch of one. */
 static size_t scratch_size(const writing *w)
 {
-    for (size_t o = 0; o < w->count; ++o)
-        if (w->ops[o].kind == PLAN_DENSE_EFFECT)
-            return w->tile.vectors * (PLAN_K_BLOCK + 1) * w->engine->vector_width;
-    return 0;
+    const size_t width = w->engine->vector_width;
+    size_t most = 0;
+    for (size_t o = 0; o < w->count; ++o) {
+        const plan_view *delta = &w->ops[o].view[DENSE_A];
+        if (w->ops[o].kind != PLAN_DENSE_EFFECT || delta->rows == 1) continue;
+        const size_t depth = delta->columns;
+        const size_t block = vectors_of(w, depth < PLAN_K_BLOCK ? depth : PLAN_K_BLOCK) * width;
+        if (block > most) most = block;
+    }
+    return most > 0 ? w->tile.vectors * (most + 1) * width : 0;
 }
 
 static bp_status record(writing *w, bp__recorder *recorder)

@@ -9,11 +9,13 @@
 #include "ops/launchers.h"
 
 struct bp__buffer {
-    cl_mem memory;
+    cl_mem memory; /* NULL: not yet */
+    size_t bytes;
 };
 
 struct bp__sequence {
     bp__recorder recorder;
+    size_t bytes; /* of its own buffers */
 };
 
 static bp__device_engine *of(bp__engine *engine)
@@ -34,13 +36,35 @@ bp__matrix_args bp__matrix(const bp__view *view)
 
 static void device_buffer_free(bp__engine *engine, bp__buffer *buffer)
 {
-    (void)engine;
-    if (buffer->memory) bp__cl.clReleaseMemObject(buffer->memory);
+    if (buffer->memory) {
+        bp__cl.clReleaseMemObject(buffer->memory);
+        engine->bytes -= buffer->bytes;
+    }
     free(buffer);
 }
 
+bp_status bp__buffer_need(bp__device_engine *engine, bp__buffer *buffer)
+{
+    if (buffer->memory) return BP_OK;
+    bp_device *device = engine->device;
+    const size_t bytes = buffer->bytes;
+    cl_int code;
+    cl_mem memory = bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    if (code != CL_SUCCESS) {
+        bp_status status = bp__cl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
+        return bp__fail_context(status, "%s: a buffer of %.1f MB", device->info.name,
+                                (double)bytes / 1e6);
+    }
+    buffer->memory = memory;
+    engine->base.bytes += bytes;
+    const cl_uint zero = 0;
+    BP_CL(clEnqueueFillBuffer(device->queue, memory, &zero, sizeof zero, 0, bytes, 0, NULL,
+                              bp__event_slot(engine->log)));
+    return bp__event_add(engine->log, BP__ITEM_FILL, 0, (double)bytes);
+}
+
 static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__type type,
-                                      size_t count)
+                                      size_t count, bool later)
 {
     (void)type; /* numbers and integers are both 32-bit words, and zero is zero bits in both */
     *out = NULL;
@@ -57,26 +81,14 @@ static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__
                         device->info.name, (double)bytes / 1e6, (double)most / 1e6);
     bp__buffer *buffer = NULL;
     BP_TRY(bp__new_array(&buffer, 1, sizeof *buffer));
-    bp_status status;
-    cl_int code;
-    buffer->memory = bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
-    if (code != CL_SUCCESS) {
-        buffer->memory = NULL;
-        status = bp__cl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
-        status = bp__fail_context(status, "%s: a buffer of %.1f MB", device->info.name,
-                                  (double)bytes / 1e6);
-        goto fail;
+    buffer->bytes = bytes;
+    bp_status status = later ? BP_OK : bp__buffer_need(of(engine), buffer);
+    if (status != BP_OK) {
+        device_buffer_free(engine, buffer);
+        return status;
     }
-    const cl_uint zero = 0;
-    bp__event_log *log = of(engine)->log;
-    BP_CL_GOTO(clEnqueueFillBuffer(device->queue, buffer->memory, &zero, sizeof zero, 0, bytes, 0,
-                                   NULL, bp__event_slot(log)));
-    BP_TRY_GOTO(bp__event_add(log, BP__ITEM_FILL, 0, (double)bytes));
     *out = buffer;
     return BP_OK;
-fail:
-    device_buffer_free(engine, buffer);
-    return status;
 }
 
 bp_status bp__engine_scratch(bp__device_engine *engine, size_t count, cl_mem *out)
@@ -86,7 +98,7 @@ bp_status bp__engine_scratch(bp__device_engine *engine, size_t count, cl_mem *ou
         bp__buffer *larger;
         BP_TRY(bp__grow(&engine->outgrown, &engine->outgrown_capacity, engine->outgrown_count + 1,
                         sizeof(bp__buffer *)));
-        BP_TRY(device_buffer_create(&engine->base, &larger, BP__NUMBER, count));
+        BP_TRY(device_buffer_create(&engine->base, &larger, BP__NUMBER, count, false));
         if (*scratch) engine->outgrown[engine->outgrown_count++] = *scratch;
         *scratch = larger;
         engine->scratch_size = count;
@@ -162,6 +174,7 @@ static bp_status copy_mapped(bp__engine *engine, const bp__view *view, float *in
 
 static bp_status device_write(bp__engine *engine, const bp__view *view, const void *host)
 {
+    BP_TRY(bp__buffer_need(of(engine), view->buffer));
     if (view->panel_step) return copy_mapped(engine, view, NULL, host);
     cl_command_queue queue = of(engine)->device->queue;
     bp__event_log *log = of(engine)->log;
@@ -182,6 +195,7 @@ static bp_status device_write(bp__engine *engine, const bp__view *view, const vo
 
 static bp_status device_read(bp__engine *engine, const bp__view *view, void *host)
 {
+    BP_TRY(bp__buffer_need(of(engine), view->buffer));
     if (view->panel_step) return copy_mapped(engine, view, host, NULL);
     cl_command_queue queue = of(engine)->device->queue;
     bp__event_log *log = of(engine)->log;
@@ -250,8 +264,11 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, const
     case BP__OP_DENSE_EFFECT:
         return bp__launch_dense_effect(engine, recorder, &op->as.dense_effect);
     case BP__OP_DENSE_GRADIENT:
+        BP_TRY(bp__buffer_need(engine, op->as.dense_gradient.weights_gradient.buffer));
         return bp__launch_dense_gradient(engine, recorder, &op->as.dense_gradient);
-    case BP__OP_OPTIMIZER: return bp__launch_optimizer(engine, recorder, &op->as.optimizer);
+    case BP__OP_OPTIMIZER:
+        BP_TRY(bp__buffer_need(engine, op->as.optimizer.gradients.buffer));
+        return bp__launch_optimizer(engine, recorder, &op->as.optimizer);
     }
     return bp__fail(BP_ERROR_INTERNAL, "unknown operation %d", (int)op->kind);
 }
@@ -273,7 +290,7 @@ static bp_status name_commands(bp__device_engine *engine, bp__recorder *recorder
 
 static void device_sequence_free(bp__engine *engine, bp__sequence *sequence)
 {
-    (void)engine;
+    engine->bytes -= sequence->bytes;
     bp__recorder_clear(&sequence->recorder);
     free(sequence);
 }
@@ -300,6 +317,7 @@ static bp_status device_sequence_create(bp__engine *engine, bp__sequence **out, 
             status = name_commands(of(engine), &sequence->recorder, recorded, ops, i, consumed);
         i += consumed;
     }
+    engine->bytes += sequence->bytes = sequence->recorder.bytes;
     if (status == BP_OK)
         *out = sequence;
     else

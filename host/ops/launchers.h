@@ -32,6 +32,9 @@ bp_status bp__engine_scratch(bp__device_engine *engine, size_t count, cl_mem *ou
 /* Opens an engine on an OpenCL device; gemm is a BP_GEMM_* code. */
 bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t gemm);
 
+/* Gives a buffer that was created for later its memory; one that has it keeps it. */
+bp_status bp__buffer_need(bp__device_engine *engine, bp__buffer *buffer);
+
 /* The memory behind a device engine's buffer. */
 cl_mem bp__buffer_memory(const bp__buffer *buffer);
 

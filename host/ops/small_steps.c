@@ -184,6 +184,7 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
 {
     const bool gathers = step.gather != NULL, labels = step.loss->labels.buffer != NULL;
     const bp__optimizer *o = step.optimizer;
+    BP_TRY(bp__buffer_need(engine, o->gradients.buffer));
     bp__matrix_args w = bp__matrix(&o->parameters), g = bp__matrix(&o->gradients);
     bp__matrix_args m1 = o->moment1.buffer ? bp__matrix(&o->moment1) : g;
     bp__matrix_args m2 = o->moment2.buffer ? bp__matrix(&o->moment2) : g;

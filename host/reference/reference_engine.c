@@ -10,6 +10,7 @@
 
 struct bp__buffer {
     bp__type type;
+    size_t bytes;
     double *numbers;
     int32_t *integers;
 };
@@ -22,15 +23,16 @@ struct bp__sequence {
 
 static void reference_buffer_free(bp__engine *engine, bp__buffer *buffer)
 {
-    (void)engine;
+    engine->bytes -= buffer->bytes;
     free(buffer->numbers);
     free(buffer->integers);
     free(buffer);
 }
 
 static bp_status reference_buffer_create(bp__engine *engine, bp__buffer **out, bp__type type,
-                                         size_t count)
+                                         size_t count, bool later)
 {
+    (void)later; /* the reference stores all gradients */
     *out = NULL;
     bp__buffer *buffer = NULL;
     BP_TRY(bp__new_array(&buffer, 1, sizeof *buffer));
@@ -42,6 +44,8 @@ static bp_status reference_buffer_create(bp__engine *engine, bp__buffer **out, b
         reference_buffer_free(engine, buffer);
         return status;
     }
+    buffer->bytes = count * (type == BP__NUMBER ? sizeof(double) : sizeof(int32_t));
+    engine->bytes += buffer->bytes;
     *out = buffer;
     return BP_OK;
 }

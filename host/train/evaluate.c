@@ -15,15 +15,8 @@ struct bp__evaluator {
     bp__network *network;
     bp__pass *pass;
     bp__plan *full, *last;
-    bool labels;
     float *sums; /* [2][steps]: losses, hits */
 };
-
-static bp_status make_plan(bp__evaluator *evaluator, bp__plan **plan, size_t rows)
-{
-    BP_TRY(bp__plan_create(plan, evaluator->network, rows, evaluator->labels, false));
-    return bp__plan_make_evaluate(*plan, &evaluator->pass->views);
-}
 
 bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const bp_data *data)
 {
@@ -32,14 +25,18 @@ bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const 
     bp_status status;
     BP_TRY(bp__new_array(&evaluator, 1, sizeof *evaluator));
     evaluator->network = network;
-    evaluator->labels = bp_data_labels(data) != NULL;
     BP_TRY_GOTO(bp__engine_phase(network->engine, BP_PHASE_SETUP));
     BP_TRY_GOTO(bp__pass_create(&evaluator->pass, network->engine, data, EVALUATION_BATCH, false));
     bp__pass *pass = evaluator->pass;
     BP_TRY_GOTO(bp__new_array(&evaluator->sums, 2 * pass->steps, sizeof *evaluator->sums));
-    BP_TRY_GOTO(make_plan(evaluator, &evaluator->full, pass->batch));
-    if (bp__pass_last_rows(pass) != pass->batch)
-        BP_TRY_GOTO(make_plan(evaluator, &evaluator->last, bp__pass_last_rows(pass)));
+    BP_TRY_GOTO(bp__plan_create(&evaluator->full, network, pass->batch,
+                                bp_data_labels(data) != NULL, false));
+    BP_TRY_GOTO(bp__plan_make_evaluate(evaluator->full, &pass->views));
+    const size_t last_rows = bp__pass_last_rows(pass);
+    if (last_rows != pass->batch) {
+        BP_TRY_GOTO(bp__plan_create_part(&evaluator->last, evaluator->full, last_rows));
+        BP_TRY_GOTO(bp__plan_make_evaluate(evaluator->last, &pass->views));
+    }
     BP_TRY_GOTO(bp__engine_phase(network->engine, BP_PHASE_OTHER));
     *out = evaluator;
     return BP_OK;
@@ -83,7 +80,7 @@ bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accu
         hit_sum += (double)evaluator->sums[pass->steps + s];
     }
     *loss = loss_sum / (double)pass->rows;
-    *accuracy = evaluator->labels ? hit_sum / (double)pass->rows : (double)NAN;
+    *accuracy = pass->views.labels.buffer ? hit_sum / (double)pass->rows : (double)NAN;
     return BP_OK;
 }
 

@@ -13,7 +13,7 @@ static bp_status create_matrix(bp__engine *engine, bp__buffer **buffer, bp__view
                                size_t columns)
 {
     size_t elements = 0;
-    if (!bp__view_place(view, &elements, engine, BP__TABLE, rows, columns))
+    if (!bp__view_place(view, &elements, engine, BP__DATA, rows, columns))
         return bp__fail_memory(SIZE_MAX);
     BP_TRY(bp__buffer_create(engine, buffer, BP__NUMBER, elements));
     view->buffer = *buffer;

@@ -202,6 +202,7 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
     BP_TRY_GOTO(bp_trainer_set_data(r.trainer, data));
     if (validation) BP_TRY_GOTO(bp__evaluator_create(&evaluator, r.trainer->network, validation));
     result->setup_seconds = bp__seconds() - start;
+    result->device_bytes = bp_trainer_device_bytes(r.trainer);
     status = run_all(&r, model, &kept, evaluator);
     if (status != BP_OK && status != BP_ERROR_CANCELLED)
         snapshot_copy(status == BP_ERROR_DIVERGED ? &kept : &before, model, true);

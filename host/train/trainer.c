@@ -127,12 +127,12 @@ bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer)
                                 .freeze_bias = options->freeze_bias == 1};
 }
 
-static bp_status make_plan(bp_trainer *trainer, bp__plan **plan, const bp__pass *pass, size_t rows,
-                           bool labels, bool keep_gradients)
+/* Makes *plan, which there is already but for what it runs, train with the data of the pass. */
+static bp_status make_train(const bp_trainer *trainer, bp__plan **plan, const bp__pass *pass,
+                            bool keep_gradients)
 {
     bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
     optimizer.keep_gradients = keep_gradients;
-    BP_TRY(bp__plan_create(plan, trainer->network, rows, labels, true));
     bp_status status = bp__plan_make_train(*plan, &pass->views, &optimizer);
     if (status != BP_OK) { /* half a plan must not be taken for one that is kept */
         bp__plan_free(*plan);
@@ -217,10 +217,12 @@ bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
     bp__pass *pass = trainer->pass;
     BP_TRY_GOTO(bp__new_array(&trainer->losses, pass->steps, sizeof *trainer->losses));
     BP_TRY_GOTO(bp__new_array(&trainer->order, pass->rows, sizeof *trainer->order));
-    BP_TRY_GOTO(make_plan(trainer, &trainer->full, pass, pass->batch, labels, false));
-    if (bp__pass_last_rows(pass) != pass->batch)
-        BP_TRY_GOTO(
-            make_plan(trainer, &trainer->last, pass, bp__pass_last_rows(pass), labels, false));
+    BP_TRY_GOTO(bp__plan_create(&trainer->full, trainer->network, pass->batch, labels, true));
+    BP_TRY_GOTO(make_train(trainer, &trainer->full, pass, false));
+    if (bp__pass_last_rows(pass) != pass->batch) {
+        BP_TRY_GOTO(bp__plan_create_part(&trainer->last, trainer->full, bp__pass_last_rows(pass)));
+        BP_TRY_GOTO(make_train(trainer, &trainer->last, pass, false));
+    }
     if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     return BP_OK;
@@ -334,7 +336,8 @@ static bp_status prepare_single(bp_trainer *trainer, size_t rows, bool labels)
         BP_TRY(bp__pass_create(&trainer->single_pass, trainer->engine, NULL, 1, true));
     bp__plan_free(plan);
     trainer->single = NULL;
-    return make_plan(trainer, &trainer->single, trainer->single_pass, rows, labels, true);
+    BP_TRY(bp__plan_create(&trainer->single, trainer->network, rows, labels, true));
+    return make_train(trainer, &trainer->single, trainer->single_pass, true);
 }
 
 bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targets,
@@ -376,6 +379,11 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
         return bp__fail(BP_ERROR_DIVERGED, "the loss of step %lld is %g", (long long)trainer->step,
                         *loss);
     return BP_OK;
+}
+
+size_t bp_trainer_device_bytes(const bp_trainer *trainer)
+{
+    return trainer ? trainer->engine->bytes : 0;
 }
 
 bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model)

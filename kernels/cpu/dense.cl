@@ -121,7 +121,8 @@ inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix del
     const uint row1 = cut(tiles, row_block + 1, op->split_rows) * TILE_M;
     const uint s0 = cut(op->strips, column_block, op->split_columns);
     const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
-    const ulong scratch_step = (PLAN_K_BLOCK + 1) * BP_VW;
+    const ulong scratch_step =
+        ((ulong)vectors_of(min(delta.columns, (uint)PLAN_K_BLOCK)) * BP_VW + 1) * BP_VW;
     if (delta_in.rows == 1)
         row_effect(delta_in, delta, weights, STRIP_BEGIN(s0), STRIP_BEGIN(s1));
     for (uint s = s0; delta_in.rows > 1 && s < s1; ++s) {

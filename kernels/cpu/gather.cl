@@ -2,8 +2,8 @@
  * host/base/operation.h. */
 #include "cpu/panel.cl"
 
-/* Rows row0 to row1 of out. in is row by row with a stride that is a multiple of BP_VW, or, where out
- * is not in panels, any. */
+/* Rows row0 to row1 of out. in is row by row without gaps: the last vector of a row ends in the next,
+ * which becomes padding of out. Behind the last row there is room for a vector. */
 inline void gather(__global const plan_op *op, matrix out, matrix in, matrix order, matrix step,
                    uint row_block)
 {

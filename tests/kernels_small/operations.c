@@ -123,7 +123,7 @@ void check_gather(rig *r)
     for (size_t k = 0; k < BP_COUNT(widths); ++k)
         for (int32_t now = 0; now < 2; ++now) {
             float *x = random_floats(ROWS * widths[k], 1, 8);
-            pair in = pair_of(r, BP__TABLE, ROWS, widths[k], x);
+            pair in = pair_of(r, BP__DATA, ROWS, widths[k], x);
             pair out = pair_of(r, BP__BATCH, B, widths[k], NULL);
             pair in_tags = integers_of(r, ROWS, 1, tags);
             pair out_tags = integers_of(r, B, 1, order);
