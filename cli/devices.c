@@ -3,6 +3,35 @@
 #include "options.h"
 #include "output.h"
 
+static json_t *tuning_json(const bp_device_info *info)
+{
+    bp_tuning_info tuning = {0};
+    bp_tuning_get_info(&tuning, info);
+    json_t *json = json_object();
+    json_object_set_new(json, "source", cli_json_text(bp_tuning_source_name(tuning.source)));
+    json_object_set_new(json, "file",
+                        tuning.source == BP_TUNING_FILE ? cli_json_text(tuning.path) : json_null());
+    json_object_set_new(json, "note", *tuning.note ? cli_json_text(tuning.note) : json_null());
+    return json;
+}
+
+static void print_tuning(const bp_device_info *info)
+{
+    bp_tuning_info tuning = {0};
+    bp_tuning_get_info(&tuning, info);
+    if (tuning.source == BP_TUNING_SHIPPED) puts("           tuned: as measured on such a device");
+    if (tuning.source == BP_TUNING_FILE) {
+        fputs("           tuned: ", stdout);
+        cli_print_text(stdout, tuning.path);
+        putchar('\n');
+    }
+    if (*tuning.note) {
+        fputs("           not tuned: ", stdout);
+        cli_print_text(stdout, tuning.note);
+        putchar('\n');
+    }
+}
+
 static json_t *device_json(const bp_device_info *info)
 {
     json_t *json = json_object();
@@ -14,6 +43,8 @@ static json_t *device_json(const bp_device_info *info)
     json_object_set_new(json, "compute_units", cli_json_count(info->compute_units));
     json_object_set_new(json, "global_memory_bytes", cli_json_count(info->global_memory_bytes));
     json_object_set_new(json, "opencl", cli_json_text(info->opencl));
+    json_object_set_new(json, "platform", cli_json_text(info->platform));
+    json_object_set_new(json, "tuning", tuning_json(info));
     return json;
 }
 
@@ -39,6 +70,7 @@ static void print_device(const bp_device_info *info)
         cli_print_text(stdout, info->opencl);
     }
     putchar('\n');
+    print_tuning(info);
 }
 
 int cli_devices(int argc, char **argv)

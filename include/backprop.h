@@ -1,6 +1,6 @@
 /* backprop.h - libbackprop: train feed-forward neural networks on any OpenCL device, from C.
  *
- * This header is the manual. It has six parts, simple before advanced:
+ * This header is the manual. It has seven parts, simple before advanced:
  *
  *   1. Status and errors      what every call returns, and where the details are
  *   2. Devices                which machines can compute, and how to open one
@@ -8,6 +8,7 @@
  *   4. Models                 architecture, parameters, saving and loading
  *   5. Training and using     train, evaluate, predict; then step by step
  *   6. Measuring              how fast a device trains, how fast it could be, where the time goes
+ *   7. Tuning                 what a device computes with, chosen by measurement
  *
  * backprop_explain.h has the parts for looking inside: a training step number by number.
  *
@@ -121,6 +122,7 @@ typedef struct bp_device_info {
     int32_t kind;                 /* BP_KIND_* */
     uint32_t compute_units;
     uint64_t global_memory_bytes; /* 0 for the reference: as much as the process may have */
+    char platform[256];           /* the platform's version text; empty for the reference */
 } bp_device_info;
 
 /* All devices of all OpenCL platforms, then the reference, which is always there, so *count >= 1.
@@ -736,6 +738,40 @@ BP_API bp_status bp_profile_rows(bp_profile_row **out, size_t *count, const bp_p
  * BP_ERROR_MEMORY. */
 BP_API bp_status bp_profile_write(const bp_profile *profile, const char *path,
                                   const bp_device_peak *peak);
+
+/* ---- 7. Tuning --------------------------------------------------------------------------------
+ *
+ * The kernels' register tiles, the estimates by which threads and ways are chosen, and on GPUs the
+ * tile or library for each class of matrix products have defaults that are good; bp_tune finds out by
+ * measurement whether others are better on a device, and keeps them in
+ *
+ *     $XDG_CACHE_HOME/backprop/tuning-*.json, or ~/.cache/backprop where that is not set
+ *
+ * for this device, driver, platform, number of compute units, version of the library and kernel
+ * sources. Every bp_device reads it once, before its first computation. A file that is damaged or
+ * was made for something else is ignored; bp_tuning_get_info says so. With BACKPROP_TUNING=none in
+ * the environment there are only the defaults.
+ *
+ * Tiles and threads change no bit of a result. Whether a small network takes many steps in one
+ * launch does, and so does the way that a GPU multiplies: the same seed gives the same model as long
+ * as the tuning stays what it is. */
+
+/* Where a device's numbers come from. */
+#define BP_TUNING_DEFAULTS 0 /* good for all */
+#define BP_TUNING_SHIPPED 1  /* measured on such a device, part of the library */
+#define BP_TUNING_FILE 2     /* measured on this one */
+/* "defaults", "shipped", "file"; NULL for an unknown code, -2 for an unknown name. */
+BP_API const char *bp_tuning_source_name(int32_t source);
+BP_API int32_t bp_tuning_source_from_name(const char *name);
+
+typedef struct bp_tuning_info {
+    int32_t source;   /* BP_TUNING_* */
+    char path[1024];  /* the file, whether it is there or not; empty: there can be none */
+    char note[1024];  /* why there can be none, or why what is there is ignored; else empty */
+} bp_tuning_info;
+
+/* What a device that is opened now would be used with. Errors: BP_ERROR_ARGUMENT. */
+BP_API bp_status bp_tuning_get_info(bp_tuning_info *out, const bp_device_info *device);
 
 #ifdef __cplusplus
 }

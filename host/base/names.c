@@ -90,4 +90,9 @@ BP__FAMILY(phase,
     {"training", BP_PHASE_TRAINING},
     {"validation", BP_PHASE_VALIDATION},
     {"other", BP_PHASE_OTHER})
+
+BP__FAMILY(tuning_source,
+    {"defaults", BP_TUNING_DEFAULTS},
+    {"shipped", BP_TUNING_SHIPPED},
+    {"file", BP_TUNING_FILE})
 /* clang-format on */

@@ -64,14 +64,24 @@ void bp__engine_free(bp__engine *engine)
     if (engine) engine->api->free(engine);
 }
 
-/* Rows of a matrix in panels that have room behind the last: tiles of rows may run over it. */
-enum { ROW_SLACK = 16 };
-
 /* *out = value, and up to a multiple of quantum; false on overflow. */
 static bool round_up_size(size_t *out, size_t value, size_t quantum)
 {
     if (!bp__add_size(out, value, quantum - 1)) return false;
     *out -= *out % quantum;
+    return true;
+}
+
+/* Rows of a batch in panels that there is room for: vectors of samples may run over the last one,
+ * and so may tiles. False on overflow. */
+static bool rows_with_slack(size_t *room, const bp__engine *engine, size_t rows)
+{
+    enum { WIDEST_VECTOR = 16 };
+    size_t tiles;
+    if (!round_up_size(room, rows, WIDEST_VECTOR) ||
+        !round_up_size(&tiles, rows, engine->tile_rows ? engine->tile_rows : 1))
+        return false;
+    if (tiles > *room) *room = tiles;
     return true;
 }
 
@@ -87,7 +97,7 @@ bool bp__view_place(bp__view *view, size_t *elements, const bp__engine *engine, 
         /* An odd number of vectors: panels begin in different sets of the caches. */
         size_t room = stored_rows, width;
         view->stride = engine->quantum;
-        return (role != BP__BATCH || round_up_size(&room, stored_rows, ROW_SLACK)) &&
+        return (role != BP__BATCH || rows_with_slack(&room, engine, stored_rows)) &&
                bp__mul_size(&view->panel_step, room | 1, view->stride) &&
                round_up_size(&width, stored_columns, view->stride) &&
                bp__mul_size(&size, width / view->stride, view->panel_step) &&

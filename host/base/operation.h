@@ -164,6 +164,7 @@ struct bp__engine {
     const bp__engine_api *api;
     size_t quantum;      /* row strides are multiples of this: the device's vector width */
     bool panels;         /* batches and weights are in panels of `quantum` columns */
+    size_t tile_rows;    /* panels of a batch have room for whole tiles of this many rows; 0: any */
     bp_profile *profile; /* where the times of everything go, or NULL */
     size_t bytes;        /* of memory that buffers and sequences hold */
 };

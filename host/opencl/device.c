@@ -41,6 +41,20 @@ static bp_status text_info(char *out, size_t size, cl_device_id id, cl_device_in
     return code == CL_SUCCESS ? BP_OK : bp__cl_fail(code, "clGetDeviceInfo", __FILE__, __LINE__);
 }
 
+static bp_status platform_version(char *out, size_t size, cl_platform_id id)
+{
+    size_t needed = 0;
+    char *text = NULL;
+    BP_CL(clGetPlatformInfo(id, CL_PLATFORM_VERSION, 0, NULL, &needed));
+    BP_TRY(bp__new_array(&text, needed + 1, 1));
+    bp_status status = BP_OK;
+    BP_CL_GOTO(clGetPlatformInfo(id, CL_PLATFORM_VERSION, needed, text, NULL));
+    snprintf(out, size, "%s", text);
+fail:
+    free(text);
+    return status;
+}
+
 static bp_status describe(found *device, unsigned platform, unsigned number)
 {
     bp_device_info *info = &device->info;
@@ -50,6 +64,7 @@ static bp_status describe(found *device, unsigned platform, unsigned number)
     BP_TRY(text_info(info->vendor, sizeof info->vendor, id, CL_DEVICE_VENDOR));
     BP_TRY(text_info(info->driver, sizeof info->driver, id, CL_DRIVER_VERSION));
     BP_TRY(text_info(info->opencl, sizeof info->opencl, id, CL_DEVICE_VERSION));
+    BP_TRY(platform_version(info->platform, sizeof info->platform, device->platform));
     cl_device_type type = 0;
     cl_uint units = 0;
     cl_ulong bytes = 0;
@@ -343,6 +358,7 @@ void bp_device_free(bp_device *device)
         bp__cl.clReleaseCommandQueue(device->queue);
     }
     if (device->context) bp__cl.clReleaseContext(device->context);
+    free(device->tuning);
     free(device);
 }
 

@@ -8,6 +8,7 @@
 #include "opencl/api.h"
 
 struct bp__program;
+struct bp__tuning;
 
 struct bp_device {
     bp_device_info info;
@@ -25,6 +26,8 @@ struct bp_device {
     cl_uint vector_width;      /* native float vector, 1 where the compiler vectorizes work-items */
 
     struct bp__program *programs; /* list, newest first */
+    struct bp__tuning *tuning; /* what was measured for the device; NULL: nothing, or not looked */
+    bool tuning_known;         /* looked for */
     void (*before_release)(void); /* of a library that keeps the context alive, or NULL */
 };
 

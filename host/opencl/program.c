@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "opencl/embedded.h"
 
@@ -135,6 +136,21 @@ fail:
     free(added);
     free(key);
     return status;
+}
+
+uint64_t bp__kernels_hash(void)
+{
+    uint64_t hash = BP__HASH_START;
+    bp__hold_error(true);
+    for (const bp__embedded *kernel = bp__embedded_kernels; kernel->name; ++kernel) {
+        char *text;
+        hash = bp__hash(hash, kernel->name, strlen(kernel->name) + 1);
+        if (source_text(&text, kernel->name) != BP_OK) continue;
+        hash = bp__hash(hash, text, strlen(text) + 1);
+        free(text);
+    }
+    bp__hold_error(false);
+    return hash;
 }
 
 void bp__programs_free(bp_device *device)

@@ -13,4 +13,8 @@ bp_status bp__program_get(cl_program *out, bp_device *device, const char *file,
 
 void bp__programs_free(bp_device *device);
 
+/* A hash of all kernel files as they would be built now. One that cannot be read counts as empty.
+ */
+uint64_t bp__kernels_hash(void);
+
 #endif

@@ -38,7 +38,7 @@ typedef struct access {
 typedef struct writing {
     bp__device_engine *engine;
     size_t threads;
-    bp__cpu_tile tile;
+    bp__tile product, gradient; /* as the kernel is built with them */
     plan_op *ops;
     access (*accesses)[ACCESSES]; /* of each operation, to the first without a buffer */
     size_t count;
@@ -132,15 +132,15 @@ static size_t vectors_of(const writing *w, size_t columns)
     return (columns + w->engine->vector_width - 1) / w->engine->vector_width;
 }
 
-/* rows x columns results, tiles of tile_rows of them, each of `depth` multiply-adds. one_row: the
- * batch has one row, and the loops of such batches have strips of their own. */
-static void cut_product(writing *w, plan_op *op, size_t rows, size_t tile_rows, size_t columns,
+/* rows x columns results in tiles, each of `depth` multiply-adds. one_row: the batch has one row,
+ * and the loops of such batches have strips of their own. */
+static void cut_product(writing *w, plan_op *op, const bp__tile *tile, size_t rows, size_t columns,
                         size_t depth, size_t least_row_blocks, bool one_row)
 {
     const size_t vectors = vectors_of(w, columns);
     const bp__cpu_split split =
         one_row ? bp__cpu_split_row(w->threads, vectors)
-                : bp__cpu_split_product(&w->tile, w->threads, (rows + tile_rows - 1) / tile_rows,
+                : bp__cpu_split_product(tile, w->threads, (rows + tile->rows - 1) / tile->rows,
                                         vectors, depth, least_row_blocks);
     op->split_rows = (plan_uint)split.row_blocks;
     op->split_columns = (plan_uint)split.column_blocks;
@@ -172,7 +172,7 @@ static bp_status write_dense_forward(writing *w, plan_op *op, const bp__dense_fo
     const size_t rows = dense->out.rows, depth = dense->in.columns;
     op->kind = PLAN_DENSE_FORWARD;
     op->function = (plan_uint)dense->activation;
-    cut_product(w, op, rows, w->tile.rows, dense->out.columns, depth,
+    cut_product(w, op, &w->product, rows, dense->out.columns, depth,
                 cached_row_blocks(rows, depth, 1u << 17), rows == 1);
     BP_TRY(gives(w, DENSE_C, &dense->out));
     BP_TRY(takes(w, DENSE_A, &dense->in));
@@ -186,7 +186,7 @@ static bp_status write_dense_effect(writing *w, plan_op *op, const bp__dense_eff
     op->kind = PLAN_DENSE_EFFECT;
     op->function = (plan_uint)dense->activation;
     /* Each block of rows packs the weights anew, so that few are better than small ones. */
-    cut_product(w, op, rows, w->tile.rows, dense->delta_in.columns, depth,
+    cut_product(w, op, &w->product, rows, dense->delta_in.columns, depth,
                 cached_row_blocks(rows, depth, 1u << 18), rows == 1);
     BP_TRY(gives(w, DENSE_C, &dense->delta_in));
     BP_TRY(takes(w, DENSE_A, &dense->delta));
@@ -231,7 +231,7 @@ static bp_status write_dense_gradient(writing *w, plan_op *op, const bp__dense_g
 {
     op->kind = PLAN_DENSE_GRADIENT;
     const size_t inputs = dense->in.columns, depth = dense->delta.rows;
-    cut_product(w, op, inputs, w->tile.lanes, dense->delta.columns, depth,
+    cut_product(w, op, &w->gradient, inputs, dense->delta.columns, depth,
                 cached_row_blocks(inputs, depth, 1u << 17), depth == 1);
     const bool stored = !optimizer || depth > PLAN_K_BLOCK;
     BP_TRY(gives_gradient(w, DENSE_C, &dense->weights_gradient, stored));
@@ -409,7 +409,7 @@ static size_t scratch_size(const writing *w)
         const size_t block = vectors_of(w, depth < PLAN_K_BLOCK ? depth : PLAN_K_BLOCK) * width;
         if (block > most) most = block;
     }
-    return most > 0 ? w->tile.vectors * (most + 1) * width : 0;
+    return most > 0 ? w->product.vectors * (most + 1) * width : 0;
 }
 
 static bp_status record(writing *w, bp__recorder *recorder)
@@ -427,8 +427,10 @@ static bp_status record(writing *w, bp__recorder *recorder)
     for (size_t b = 0; b < BUFFERS; ++b)
         args[6 + b] = (bp__arg)BP_ARG(w->buffers[b < w->buffer_count ? b : 0]);
     char options[128];
-    snprintf(options, sizeof options, "-DBP_VW=%u -DTILE_M=%u -DTILE_LANES=%u -DTILE_N=%u",
-             engine->vector_width, w->tile.rows, w->tile.lanes, w->tile.vectors);
+    snprintf(options, sizeof options,
+             "-DBP_VW=%u -DTILE_M=%u -DTILE_N=%u -DTILE_LANES=%u -DTILE_LANES_N=%u",
+             engine->vector_width, w->product.rows, w->product.vectors, w->gradient.rows,
+             w->gradient.vectors);
     const bp__grid grid = {1, {w->threads, 1, 1}, {1, 1, 1}};
     BP_TRY(bp__record_launch(recorder, "cpu/plan.cl", options, "run_plan", args, BP_COUNT(args),
                              &grid));
@@ -445,12 +447,14 @@ bp_status bp__fuse_cpu_plan(bp__device_engine *engine, bp__recorder *recorder, c
     if (!engine->cpu_kernels) return BP_OK;
     if (engine->base.profile) count = 1; /* whose time is to be known by itself */
     double nanoseconds;
-    const size_t threads = bp__cpu_threads(ops, count, engine->vector_width,
+    const size_t threads = bp__cpu_threads(engine->tuning.cost, ops, count, engine->vector_width,
                                            engine->device->info.compute_units, &nanoseconds);
     writing w = {.engine = engine,
                  .threads = engine->threads ? engine->threads : threads,
                  .step_nanoseconds = nanoseconds,
-                 .tile = bp__cpu_tile_of(engine->vector_width)};
+                 .product = engine->tuning.product,
+                 .gradient = engine->tuning.gradient};
+    if (w.gradient.rows > engine->vector_width) w.gradient.rows = engine->vector_width;
     const bp__optimizer *fused = fusible_optimizer(ops, count);
     bp_status status;
     BP_TRY_GOTO(bp__new_array(&w.ops, count, sizeof *w.ops));

@@ -9,14 +9,6 @@ enum {
     NEAR = 4         /* numbers of pieces that are tried from the fewest on */
 };
 
-/* Vectors of 16 floats come with 32 registers, as do those of 4 (NEON); those of 8 with 16. A tile
- * needs its sums, a row of vectors and one broadcast. */
-bp__cpu_tile bp__cpu_tile_of(unsigned vector_width)
-{
-    if (vector_width == 8) return (bp__cpu_tile){.rows = 4, .lanes = 4, .vectors = 3};
-    return (bp__cpu_tile){.rows = 8, .lanes = vector_width < 8 ? vector_width : 8, .vectors = 3};
-}
-
 static size_t ceil_divide(size_t a, size_t b)
 {
     return (a + b - 1) / b;
@@ -37,7 +29,7 @@ static size_t piece(size_t count, size_t i, size_t n)
 }
 
 /* What a task costs that has column block `block`, for one tile of rows. */
-static double block_cost(const bp__cpu_tile *tile, const bp__cpu_split *split, size_t vectors,
+static double block_cost(const bp__tile *tile, const bp__cpu_split *split, size_t vectors,
                          size_t block)
 {
     const size_t end = split->strips * (block + 1) / split->column_blocks;
@@ -48,7 +40,7 @@ static double block_cost(const bp__cpu_tile *tile, const bp__cpu_split *split, s
 }
 
 /* The half cycles of the thread that has the most to do. */
-static double split_cost(const bp__cpu_tile *tile, const bp__cpu_split *split, size_t threads,
+static double split_cost(const bp__tile *tile, const bp__cpu_split *split, size_t threads,
                          size_t tiles, size_t vectors, size_t depth)
 {
     const size_t tasks = split->row_blocks * split->column_blocks;
@@ -77,7 +69,7 @@ static size_t candidate(size_t number, size_t fewest, size_t most, size_t thread
     return count <= most ? count : number <= NEAR + 1 ? most : 0;
 }
 
-bp__cpu_split bp__cpu_split_product(const bp__cpu_tile *tile, size_t threads, size_t tiles,
+bp__cpu_split bp__cpu_split_product(const bp__tile *tile, size_t threads, size_t tiles,
                                     size_t vectors, size_t depth, size_t least_row_blocks)
 {
     const size_t fewest = ceil_divide(vectors, tile->vectors);
@@ -106,25 +98,26 @@ bp__cpu_split bp__cpu_split_row(size_t threads, size_t vectors)
     return (bp__cpu_split){.strips = strips, .row_blocks = 1, .column_blocks = strips};
 }
 
-/* Nanoseconds of an operation beside its work, of a multiply-add of one lane, of a byte that is
- * copied or updated, and of waiting for one thread at the end of an operation: fitted to steps of
- * 0.6 to 100 microseconds on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
-static const double operation_ns = 65, lane_ns = 16.0 / 75, byte_ns = 0.01, waiting_ns = 90;
-
-size_t bp__cpu_threads(const bp__op *ops, size_t count, unsigned vector_width, size_t most,
-                       double *nanoseconds)
+double bp__cpu_nanoseconds(const double *costs, const bp__op *ops, size_t count,
+                           unsigned vector_width, size_t threads)
 {
     double alone = 0;
     for (size_t i = 0; i < count; ++i) {
         const bp__work work = bp__work_of(ops, i, 1);
-        alone += work.flops > 0 ? work.flops / 2 / vector_width * lane_ns : work.bytes * byte_ns;
+        alone += work.flops > 0 ? work.flops / 2 / vector_width * costs[BP__COST_MULTIPLY_ADD]
+                                : work.bytes * costs[BP__COST_BYTE];
     }
-    const double fixed = (double)count * operation_ns;
+    const double waiting = threads > 1 ? costs[BP__COST_WAITING] * (double)threads : 0;
+    return (double)count * (costs[BP__COST_OPERATION] + waiting) + alone / (double)threads;
+}
+
+size_t bp__cpu_threads(const double *costs, const bp__op *ops, size_t count, unsigned vector_width,
+                       size_t most, double *nanoseconds)
+{
     size_t best = 1;
-    *nanoseconds = fixed + alone;
+    *nanoseconds = bp__cpu_nanoseconds(costs, ops, count, vector_width, 1);
     for (size_t threads = 2; threads <= most; ++threads) {
-        const double together =
-            fixed + alone / (double)threads + (double)count * waiting_ns * (double)threads;
+        const double together = bp__cpu_nanoseconds(costs, ops, count, vector_width, threads);
         if (together >= *nanoseconds) continue;
         *nanoseconds = together;
         best = threads;

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "ops/fusions.h"
 #include "ops/launchers.h"
+#include "tuning/store.h"
 
 struct bp__buffer {
     cl_mem memory; /* NULL: not yet */
@@ -380,6 +381,12 @@ static unsigned cpu_vector_width(const bp_device *device)
     return device->vector_width >= 16 ? 16 : device->vector_width >= 8 ? 8 : 4;
 }
 
+void bp__device_engine_tune(bp__device_engine *engine, const bp__tuning *tuning)
+{
+    engine->tuning = *tuning;
+    engine->base.tile_rows = tuning->product.rows;
+}
+
 bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t gemm)
 {
     *out = NULL;
@@ -394,6 +401,8 @@ bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t 
     /* GPUs read rows fastest from 16-byte boundaries. */
     engine->base.quantum = engine->cpu_kernels ? engine->vector_width : 4;
     engine->base.panels = engine->cpu_kernels;
+    const bp__tuning tuning = bp__tuning_of(device, engine->vector_width);
+    bp__device_engine_tune(engine, &tuning);
     *out = &engine->base;
     return BP_OK;
 }

@@ -47,10 +47,13 @@ bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, cons
                                   0);
 }
 
-/* The backend that a product goes to. */
-static int32_t backend_of(const bp__device_engine *engine)
+/* The backend that a product goes to. CLBlast may have been removed since the device was tuned. */
+static int32_t backend_of(const bp__device_engine *engine, const bp__gemm_shape *shape)
 {
     if (engine->gemm != BP_GEMM_AUTO && engine->gemm != BP_GEMM_NATIVE) return engine->gemm;
+    if (engine->gemm == BP_GEMM_AUTO &&
+        engine->tuning.gemm[bp__shape_of(shape->m, shape->n)].clblast && bp__clblast_is_there())
+        return BP_GEMM_CLBLAST;
     return bp__gemm_gpu_fits(engine->device) ? BP_GEMM_GPU : BP_GEMM_NAIVE;
 }
 
@@ -58,7 +61,7 @@ bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, con
 {
     bp__gemm_shape shape = bp__gemm_get_shape(gemm);
     if (shape.m == 0 || shape.n == 0) return BP_OK;
-    switch (backend_of(engine)) {
+    switch (backend_of(engine, &shape)) {
     case BP_GEMM_NAIVE: return bp__gemm_naive(engine, recorder, gemm);
     case BP_GEMM_GPU: return bp__gemm_gpu(engine, recorder, gemm);
     case BP_GEMM_CLBLAST: return bp__gemm_clblast(engine, recorder, gemm);

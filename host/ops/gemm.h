@@ -54,7 +54,9 @@ void bp__gemm_options(char *out, size_t size, const bp__gemm *gemm, const char *
 bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 
-/* Whether the device has what the gpu kernel needs: local memory and work-group size. */
+/* Whether the device has what the gpu kernel needs, local memory and work-group size: for its
+ * smallest tile, and for the one of this side, of which false says that there is none. */
 bool bp__gemm_gpu_fits(const bp_device *device);
+bool bp__gemm_gpu_tile_fits(const bp_device *device, unsigned side);
 
 #endif

@@ -75,10 +75,15 @@ static bp_status call_sgemm(bp_device *device, void *context)
     return BP_OK;
 }
 
-bp_status bp__gemm_clblast(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
+bool bp__clblast_is_there(void)
 {
     pthread_once(&load_once, load);
-    if (load_problem[0])
+    return !load_problem[0];
+}
+
+bp_status bp__gemm_clblast(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
+{
+    if (!bp__clblast_is_there())
         return bp__fail(BP_ERROR_UNSUPPORTED,
                         "CLBlast was chosen but cannot be loaded: %s (Debian and Ubuntu: apt-get "
                         "install libclblast1; or choose another --gemm)",

@@ -8,4 +8,7 @@
  * be loaded. */
 bp_status bp__gemm_clblast(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 
+/* Whether CLBlast can be loaded, which it is by that. */
+bool bp__clblast_is_there(void);
+
 #endif

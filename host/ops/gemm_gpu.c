@@ -19,9 +19,30 @@ static bool fits(const tile *t, const bp_device *device)
     return items <= device->max_work_group && bytes <= device->local_bytes;
 }
 
-static const tile *choose(const bp_device *device, const bp__gemm_shape *shape)
+bool bp__gemm_gpu_fits(const bp_device *device)
 {
-    const tile *best = NULL;
+    return fits(&tiles[BP_COUNT(tiles) - 1], device);
+}
+
+/* The tile of this side, if there is one that the device can hold. */
+static const tile *tile_of(const bp_device *device, unsigned side)
+{
+    for (size_t i = 0; i < BP_COUNT(tiles); ++i)
+        if (tiles[i].m == side && fits(&tiles[i], device)) return &tiles[i];
+    return NULL;
+}
+
+bool bp__gemm_gpu_tile_fits(const bp_device *device, unsigned side)
+{
+    return tile_of(device, side) != NULL;
+}
+
+/* The tile of the tuning where there is one and it fits, else by the number of groups. */
+static const tile *choose(const bp__device_engine *engine, const bp__gemm_shape *shape)
+{
+    const bp_device *device = engine->device;
+    const tile *best = tile_of(device, engine->tuning.gemm[bp__shape_of(shape->m, shape->n)].tile);
+    if (best) return best;
     for (size_t i = 0; i < BP_COUNT(tiles); ++i) {
         if (!fits(&tiles[i], device)) continue;
         /* A smaller tile where the larger one would be mostly edge or leave the device idle. */
@@ -33,15 +54,10 @@ static const tile *choose(const bp_device *device, const bp__gemm_shape *shape)
     return best;
 }
 
-bool bp__gemm_gpu_fits(const bp_device *device)
-{
-    return fits(&tiles[BP_COUNT(tiles) - 1], device);
-}
-
 bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
 {
     bp__gemm_shape shape = bp__gemm_get_shape(gemm);
-    const tile *t = choose(engine->device, &shape);
+    const tile *t = choose(engine, &shape);
     if (!t)
         return bp__fail(BP_ERROR_UNSUPPORTED,
                         "%s has too little local memory for the tiled GEMM: choose naive",

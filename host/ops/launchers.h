@@ -4,6 +4,7 @@
 
 #include "base/operation.h"
 #include "opencl/launch.h"
+#include "tuning/tuning.h"
 
 /* When a faster way that is not always the faster one is taken. Tests take both. */
 typedef enum bp__when { BP__WHERE_IT_PAYS, BP__ALWAYS, BP__NEVER } bp__when;
@@ -15,6 +16,7 @@ typedef struct bp__device_engine {
     int32_t gemm;          /* BP_GEMM_* as asked for */
     bool cpu_kernels;      /* plans for CPUs: explicit vectors of `vector_width`, panels */
     unsigned vector_width; /* of cpu kernels; 1 otherwise */
+    bp__tuning tuning;     /* of the device when the engine was made */
     size_t threads;        /* of a CPU's plans; 0: as many as pay */
     bp__when small_steps;  /* whole training steps of small networks in one launch */
     cl_event behind;       /* of the last read_behind */
@@ -31,6 +33,9 @@ bp_status bp__engine_scratch(bp__device_engine *engine, size_t count, cl_mem *ou
 
 /* Opens an engine on an OpenCL device; gemm is a BP_GEMM_* code. */
 bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t gemm);
+
+/* Another tuning than the device's, before anything is laid out on the engine. */
+void bp__device_engine_tune(bp__device_engine *engine, const bp__tuning *tuning);
 
 /* Gives a buffer that was created for later its memory; one that has it keeps it. */
 bp_status bp__buffer_need(bp__device_engine *engine, bp__buffer *buffer);
@@ -58,6 +63,11 @@ bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder
 /* Whether ops[count] are a whole training step, and many of them in one launch are the faster way.
  */
 bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, size_t count);
+
+/* Nanoseconds of ops[count] in that way, estimated from costs[BP__COSTS]; INFINITY where they are
+ * no step that it can take. */
+double bp__small_steps_nanoseconds(const bp__device_engine *engine, const double *costs,
+                                   const bp__op *ops, size_t count);
 
 /* A matrix as the three kernel arguments that describe it. */
 typedef struct bp__matrix_args {

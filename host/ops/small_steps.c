@@ -1,5 +1,7 @@
 /* small_steps.c - recognises a whole training step of a small network, and launches many at once.
  * Kernel in kernels/cpu/small_steps.cl. */
+#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,9 +115,9 @@ static bool possible(const bp__device_engine *engine, const training_step *step)
 
 /* Nanoseconds of a step in this way: for each vector of samples every weight is used three times
  * (forward, effect, gradient), and every unit has its function; each parameter is updated once.
- * Plain floats are cheaper than vectors that must be summed over their lanes. Fitted to what was
- * measured on a 2-core AVX-512 CPU through POCL 3.1 (docs/performance.md). */
-static double small_nanoseconds(const bp__device_engine *engine, const training_step *step)
+ * Plain floats are cheaper than vectors that must be summed over their lanes. */
+static double nanoseconds_of(const bp__device_engine *engine, const double *cost,
+                             const training_step *step)
 {
     const size_t lanes = lanes_of(engine, step);
     const double chunks = (double)((step->loss->output.rows + lanes - 1) / lanes);
@@ -125,23 +127,33 @@ static double small_nanoseconds(const bp__device_engine *engine, const training_
             (double)step->forward[l]->weights.rows * (double)step->forward[l]->weights.columns;
         units += (double)step->forward[l]->out.columns;
     }
-    return chunks * (lanes == 1 ? weights * 0.4 + units * 8 : weights * 2 + units * 12) +
-           (double)own_floats(step, 1) * 0.1;
+    const double sample =
+        lanes == 1 ? weights * cost[BP__COST_SINGLE_WEIGHT] + units * cost[BP__COST_SINGLE_UNIT]
+                   : weights * cost[BP__COST_WEIGHT] + units * cost[BP__COST_UNIT];
+    return chunks * sample + (double)own_floats(step, 1) * cost[BP__COST_PARAMETER];
+}
+
+double bp__small_steps_nanoseconds(const bp__device_engine *engine, const double *costs,
+                                   const bp__op *ops, size_t count)
+{
+    training_step step;
+    if (!take_apart(&step, ops, count) || !possible(engine, &step)) return (double)INFINITY;
+    return nanoseconds_of(engine, costs, &step);
 }
 
 bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, size_t count)
 {
-    training_step step;
+    const double *costs = engine->tuning.cost;
     /* Who names a GEMM backend wants to see it at work. */
     if (engine->gemm != BP_GEMM_AUTO && engine->gemm != BP_GEMM_NATIVE) return false;
-    if (engine->small_steps == BP__NEVER || !take_apart(&step, ops, count) ||
-        !possible(engine, &step))
-        return false;
-    double plan_nanoseconds;
-    bp__cpu_threads(ops, count, engine->vector_width,
-                    engine->threads ? engine->threads : engine->device->info.compute_units,
-                    &plan_nanoseconds);
-    return engine->small_steps == BP__ALWAYS || small_nanoseconds(engine, &step) < plan_nanoseconds;
+    if (engine->small_steps == BP__NEVER) return false;
+    const double small = bp__small_steps_nanoseconds(engine, costs, ops, count);
+    if (isinf(small)) return false;
+    if (engine->small_steps == BP__ALWAYS) return true;
+    double plan;
+    bp__cpu_threads(costs, ops, count, engine->vector_width,
+                    engine->threads ? engine->threads : engine->device->info.compute_units, &plan);
+    return small < plan;
 }
 
 /* The network as compiler options. */
@@ -215,8 +227,9 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
                                    BP_COUNT(args), &grid);
     free(options);
     /* Long against the launch itself, short enough that a stop is prompt. */
-    const double steps = 40e6 / small_nanoseconds(engine, &step);
-    recorder->steps_per_launch = steps < 1 ? 1 : (size_t)steps;
+    const double steps = 40e6 / nanoseconds_of(engine, engine->tuning.cost, &step),
+                 most = INT32_MAX;
+    recorder->steps_per_launch = (size_t)(steps < 1 ? 1 : steps < most ? steps : most);
     return status;
 }
 

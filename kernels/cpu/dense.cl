@@ -238,13 +238,11 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
             for (uint tile = first; tile < last; ++tile) {
                 const uint i = tile * TILE_LANES;
                 __global const float *a = in.at + (i / BP_VW) * in.step + (i & (BP_VW - 1));
-                vec g[TILE_LANES * 3];
-                if (n == 3)
-                    TILE_PASTE(lanes, TILE_LANES, 3)(g, a, b, delta.step, k0, k1);
-                else if (n == 2)
-                    TILE_PASTE(lanes, TILE_LANES, 2)(g, a, b, delta.step, k0, k1);
-                else
-                    TILE_PASTE(lanes, TILE_LANES, 1)(g, a, b, delta.step, k0, k1);
+                vec g[TILE_LANES * TILE_LANES_N];
+#define LANES_TILE(N)                                                                              \
+    case N: TILE_PASTE(lanes, TILE_LANES, N)(g, a, b, delta.step, k0, k1); break;
+                switch (n) { FOR_WIDTHS(TILE_LANES_N, LANES_TILE) }
+#undef LANES_TILE
                 clear_padding(g, TILE_LANES, n, v0 + n - 1, delta.columns);
                 finish_gradient(optimizer, to, gradient, weights, g, i,
                                 min(i + TILE_LANES, gradient.rows), v0, n, k0 > 0);

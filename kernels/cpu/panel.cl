@@ -8,17 +8,27 @@
  *   element (r, c) at (c / BP_VW) * step + r * BP_VW + c % BP_VW
  *
  * Inputs, activations and deltas [rows][units] lie in panels, and weights as their transpose
- * [inputs][outputs]. Batch matrices have at least ROW_SLACK rows' room behind the last one, so that
- * tiles may read and write past it. */
+ * [inputs][outputs]. Batch matrices have room behind the last row up to a multiple of BP_VW and of
+ * TILE_M, so that vectors of samples and tiles may read and write past it. */
 #ifndef BP_PANEL_CL
 #define BP_PANEL_CL
 
 #include "cpu/plan_format.h"
 #include "cpu/transpose.cl"
 
-#if !defined(TILE_M) || !defined(TILE_N) || !defined(TILE_LANES)
-#error "TILE_M, TILE_N and TILE_LANES must be defined"
+/* Register tiles: TILE_M rows x TILE_N vectors of forward and effect, TILE_LANES inputs x
+ * TILE_LANES_N vectors of the gradient. The widths are those of the widest strips; narrower strips
+ * have tiles of their own. */
+#if !defined(TILE_M) || !defined(TILE_N) || !defined(TILE_LANES) || !defined(TILE_LANES_N)
+#error "TILE_M, TILE_N, TILE_LANES and TILE_LANES_N must be defined"
 #endif
+
+/* X(n) for every width of a strip, of 1 to 4 vectors at most. */
+#define FOR_WIDTHS_1(X) X(1)
+#define FOR_WIDTHS_2(X) FOR_WIDTHS_1(X) X(2)
+#define FOR_WIDTHS_3(X) FOR_WIDTHS_2(X) X(3)
+#define FOR_WIDTHS_4(X) FOR_WIDTHS_3(X) X(4)
+#define FOR_WIDTHS(most, X) BP_PASTE(FOR_WIDTHS_, most)(X)
 
 /* A plan_view whose buffer has been found. */
 typedef struct matrix {
@@ -126,10 +136,12 @@ inline void load_block(vec *x, __global const float *from, uint rows, uint colum
                 fma((vec)(a[(ulong)(k)*BP_VW + i]), row[j], sum[i][j]);                            \
     }
 
-#define DEFINE_TILES(M, LANES, N) DEFINE_ROWS_TILE(M, N) DEFINE_LANES_TILE(LANES, N)
-DEFINE_TILES(TILE_M, TILE_LANES, 1)
-DEFINE_TILES(TILE_M, TILE_LANES, 2)
-DEFINE_TILES(TILE_M, TILE_LANES, 3)
+#define DEFINE_ROWS_TILE_OF(M, N) DEFINE_ROWS_TILE(M, N)
+#define DEFINE_LANES_TILE_OF(M, N) DEFINE_LANES_TILE(M, N)
+#define DEFINE_ROWS_WIDTH(N) DEFINE_ROWS_TILE_OF(TILE_M, N)
+#define DEFINE_LANES_WIDTH(N) DEFINE_LANES_TILE_OF(TILE_LANES, N)
+FOR_WIDTHS(TILE_N, DEFINE_ROWS_WIDTH)
+FOR_WIDTHS(TILE_LANES_N, DEFINE_LANES_WIDTH)
 DEFINE_ROWS_TILE(1, 8)
 DEFINE_ROWS_TILE(1, 4)
 DEFINE_ROWS_TILE(1, 1)
@@ -157,16 +169,12 @@ inline void strip_product(__global float *c, ulong c_step, __global const float 
                           uint row1, uint vectors)
 {
 #define STRIP_ROWS(N)                                                                              \
-    for (uint r = row0; r < row1; r += TILE_M)                                                     \
-        TILE_PASTE(rows, TILE_M, N)(c + (ulong)r * BP_VW, c_step, a + (ulong)r * BP_VW, a_step, b, \
-                                    b_step, k0, k1);
-    if (vectors == 3) {
-        STRIP_ROWS(3)
-    } else if (vectors == 2) {
-        STRIP_ROWS(2)
-    } else {
-        STRIP_ROWS(1)
-    }
+    case N:                                                                                        \
+        for (uint r = row0; r < row1; r += TILE_M)                                                 \
+            TILE_PASTE(rows, TILE_M, N)(c + (ulong)r * BP_VW, c_step, a + (ulong)r * BP_VW,        \
+                                        a_step, b, b_step, k0, k1);                                \
+        break;
+    switch (vectors) { FOR_WIDTHS(TILE_N, STRIP_ROWS) }
 #undef STRIP_ROWS
 }
 

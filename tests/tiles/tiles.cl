@@ -13,4 +13,4 @@
     {                                                                                              \
         TILE_PASTE(lanes, TILE_LANES, N)(c, a, b, b_step, k0, k1);                                 \
     }
-ROWS_TILE(1) ROWS_TILE(2) ROWS_TILE(3) LANES_TILE(1) LANES_TILE(2) LANES_TILE(3)
+FOR_WIDTHS(TILE_N, ROWS_TILE) FOR_WIDTHS(TILE_LANES_N, LANES_TILE)
