@@ -773,6 +773,67 @@ typedef struct bp_tuning_info {
 /* What a device that is opened now would be used with. Errors: BP_ERROR_ARGUMENT. */
 BP_API bp_status bp_tuning_get_info(bp_tuning_info *out, const bp_device_info *device);
 
+/* How far bp_tune has come. */
+typedef struct bp_tune_progress {
+    const char *subject, *candidate; /* as in bp_tune_candidate; candidate may be empty */
+    double fraction;                 /* of the time, 0 to 1 */
+} bp_tune_progress;
+
+/* Called often, and before each kernel build, which may take seconds. A value other
+ * than 0 stops with BP_ERROR_CANCELLED: nothing is kept, an older tuning stays. */
+typedef int (*bp_tune_fn)(const bp_tune_progress *progress, void *user);
+
+typedef struct bp_tune_options {
+    size_t size;
+    double seconds;      /* about how long it may take; with less, fewer candidates are tried */
+    int32_t save;        /* 1: into the file */
+    bp_tune_fn progress; /* may be NULL */
+    void *user;
+} bp_tune_options;
+
+BP_API bp_tune_options bp_tune_options_default(void);
+
+/* Something that was tried. The candidates of one subject stand together, measured in turns. */
+typedef struct bp_tune_candidate {
+    const char *subject; /* what there is to choose: "tile of products", "64,32,10 at 8" */
+    const char *name;    /* "8 x 3", "1 thread", "CLBlast" */
+    double seconds;      /* a training step, median; NAN where it was not timed */
+    double ratio;        /* the default's time divided by its own, median; NAN likewise */
+    int32_t verified;    /* its losses, gradients and weights are the reference's */
+    int32_t is_default;  /* what would be used without tuning */
+    int32_t chosen;
+    const char *problem; /* why it is not verified or was not timed; empty otherwise */
+} bp_tune_candidate;
+
+/* Training steps with the defaults and with what was chosen, in turns. */
+typedef struct bp_tune_gain {
+    const char *layers;  /* "784,128,10" */
+    int64_t batch;
+    double default_seconds, tuned_seconds; /* a step, medians */
+    double ratio, ratio_low, ratio_high;   /* default / tuned: median and quartiles of the turns */
+} bp_tune_gain;
+
+typedef struct bp_tune_result {
+    const bp_tune_candidate *candidates;
+    size_t candidate_count;
+    const bp_tune_gain *gains; /* none where what was chosen are the defaults */
+    size_t gain_count;
+    int32_t changed;  /* 1: something other than the defaults was chosen */
+    int32_t withdrawn; /* 1: something was, but in the end whole steps were slower with it, or wrong */
+    double seconds;   /* that all took */
+    const char *path; /* the file that was written, or NULL */
+} bp_tune_result;
+
+/* Tries out and keeps what is best. A candidate counts only after training steps with it have been
+ * compared with the reference; another than the default is chosen only where it is faster beyond the
+ * noise of the measurement. The result is the caller's: bp_tune_result_free. Objects that exist keep
+ * what they were made with; trainers made from now on with this device use what was chosen. Errors:
+ * BP_ERROR_UNSUPPORTED (the reference has nothing to tune), BP_ERROR_INTERNAL (whatever was tried
+ * computes wrong results), BP_ERROR_IO (no place for the file, found out before anything is
+ * measured), BP_ERROR_CANCELLED, and those of bp_train. */
+BP_API bp_status bp_tune(bp_tune_result **out, bp_device *device, const bp_tune_options *options);
+BP_API void bp_tune_result_free(bp_tune_result *result);
+
 #ifdef __cplusplus
 }
 #endif

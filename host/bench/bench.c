@@ -19,9 +19,8 @@
 static const double data_bytes = 64e6;
 enum { FEWEST_STEPS = 4, MOST_STEPS = 65536, MOST_REPEATS = 1000 };
 
-/* Too small to move a parameter far within a benchmark, so that no figure depends on what the
- * network learns: neither infinities nor the slow numbers near zero come up. */
-static const double idle_rate = 1e-9;
+/* Multiply-adds of a step of the reference that results are compared with: a third of a second. */
+static const double check_work = 3e8;
 
 bp_status bp_device_measure(bp_device_peak *out, bp_device *device)
 {
@@ -146,19 +145,23 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
     return BP_OK;
 }
 
-static bp_status count_work(bench *b, bp_device *device, bp_bench_result *result)
+bp_status bp__bench_step(bp__op **ops, size_t *count, const bp_trainer *trainer)
 {
-    const bp_train_options *o = &b->trainer->options;
+    const bp_train_options *o = &trainer->options;
     const bp__plan_optimizer optimizer = {.optimizer = o->optimizer,
                                           .momentum = o->momentum,
                                           .beta1 = o->beta1,
                                           .beta2 = o->beta2,
                                           .epsilon = o->epsilon,
                                           .freeze_bias = o->freeze_bias == 1};
+    return bp__plan_train_ops(ops, count, trainer->full, &trainer->pass->views, &optimizer);
+}
+
+static bp_status count_work(bench *b, bp_device *device, bp_bench_result *result)
+{
     bp__op *ops;
     size_t count;
-    BP_TRY(
-        bp__plan_train_ops(&ops, &count, b->trainer->full, &b->trainer->pass->views, &optimizer));
+    BP_TRY(bp__bench_step(&ops, &count, b->trainer));
     const bp__work work = bp__work_of(ops, 0, count);
     result->step_gflop = 1e-9 * work.flops;
     result->step_gbytes = 1e-9 * work.bytes;
@@ -168,8 +171,7 @@ static bp_status count_work(bench *b, bp_device *device, bp_bench_result *result
     return BP_OK;
 }
 
-/* Runs `times` steps from the first row on, again and again, and waits for them. */
-static bp_status run(bp_trainer *trainer, size_t times, double *seconds)
+bp_status bp__bench_run(bp_trainer *trainer, size_t times, double *seconds)
 {
     const bp__pass *pass = trainer->pass;
     const double start = bp__seconds();
@@ -184,13 +186,12 @@ static bp_status run(bp_trainer *trainer, size_t times, double *seconds)
     return BP_OK;
 }
 
-/* As many steps as take `wanted` seconds: what is run to find out is the warm-up. */
-static bp_status calibrate(bp_trainer *trainer, double wanted, size_t *times)
+bp_status bp__bench_calibrate(bp_trainer *trainer, double wanted, size_t *times)
 {
     double seconds;
-    BP_TRY(run(trainer, 1, &seconds));
+    BP_TRY(bp__bench_run(trainer, 1, &seconds));
     for (*times = 1;;) {
-        BP_TRY(run(trainer, *times, &seconds));
+        BP_TRY(bp__bench_run(trainer, *times, &seconds));
         if (seconds >= wanted || *times > SIZE_MAX / 4) return BP_OK;
         /* A tenth more than seems to be needed; twice to eightfold at once. */
         const double factor = 1.1 * wanted / (seconds > 0 ? seconds : wanted);
@@ -210,9 +211,9 @@ static bp_status measure(bp_trainer *trainer, const bp_bench_options *options,
     double seconds[MOST_REPEATS];
     const size_t repeats = (size_t)options->repeats;
     size_t times;
-    BP_TRY(calibrate(trainer, options->repeat_seconds, &times));
+    BP_TRY(bp__bench_calibrate(trainer, options->repeat_seconds, &times));
     for (size_t r = 0; r < repeats; ++r) {
-        BP_TRY(run(trainer, times, &seconds[r]));
+        BP_TRY(bp__bench_run(trainer, times, &seconds[r]));
         seconds[r] /= (double)times;
     }
     qsort(seconds, repeats, sizeof *seconds, by_value);
@@ -244,9 +245,10 @@ static bp_status measure_checked(bench *b, bp_device *device, const bp_bench_opt
 {
     const double start = bp__seconds();
     if (bp_device_get_info(device)->kind != BP_KIND_REFERENCE)
-        BP_TRY(bp__bench_check(b->trainer, b->model, b->data, bp_device_get_info(device)));
+        BP_TRY(
+            bp__bench_check(b->trainer, b->model, b->data, bp_device_get_info(device), check_work));
     result->check_seconds = bp__seconds() - start;
-    BP_TRY(bp__bench_set_rate(b->trainer, idle_rate, 1 + BP__CHECK_STEPS));
+    BP_TRY(bp__bench_set_rate(b->trainer, bp__idle_rate, 1 + BP__CHECK_STEPS));
     BP_TRY(count_work(b, device, result));
     BP_TRY(measure(b->trainer, options, result));
     return check_losses(b->trainer, (size_t)result->steps);
@@ -262,9 +264,9 @@ static bp_status profile_steps(bench *b, bp_device *device, bp_profile *profile,
     bp_trainer_free(b->trainer);
     b->trainer = NULL;
     BP_TRY(make_trainer(b, device, &how));
-    BP_TRY(bp__bench_set_rate(b->trainer, idle_rate, 1));
+    BP_TRY(bp__bench_set_rate(b->trainer, bp__idle_rate, 1));
     BP_TRY(bp__engine_phase(b->trainer->engine, BP_PHASE_TRAINING));
-    BP_TRY(run(b->trainer, steps, &seconds));
+    BP_TRY(bp__bench_run(b->trainer, steps, &seconds));
     return bp__engine_phase(b->trainer->engine, BP_PHASE_OTHER);
 }
 

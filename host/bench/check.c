@@ -12,22 +12,19 @@
 #include "base/random.h"
 #include "bench/bench.h"
 
-/* Multiply-adds of a step of the reference: a third of a second. */
-static const double reference_work = 3e8;
-
 /* Relative differences, of losses to the first or the wanted one, whichever is larger: a loss that
  * has become next to nothing has no digits in common. float32 accounts for 1e-5; a unit of relu
  * whose net input is within rounding of zero can be on in one engine and off in the other. */
 static const double loss_tolerance = 1e-3, gradient_tolerance = 2e-2, change_tolerance = 5e-2;
 
 /* The largest divisor of batch that is affordable. */
-static size_t distinct_rows(const bp__network *network, size_t batch)
+static size_t distinct_rows(const bp__network *network, size_t batch, double work)
 {
     double weights = 0;
     for (size_t l = 0; l < network->layer_count; ++l)
         weights += (double)network->layers[l].inputs * (double)network->layers[l].outputs;
     for (size_t rows = batch; rows > 4; --rows)
-        if (batch % rows == 0 && 3 * weights * (double)rows <= reference_work) return rows;
+        if (batch % rows == 0 && 3 * weights * (double)rows <= work) return rows;
     return batch % 4 == 0 ? 4 : batch % 3 == 0 ? 3 : batch % 2 == 0 ? 2 : 1;
 }
 
@@ -199,9 +196,9 @@ static bp_status compare(bp_trainer *trainer, bp_trainer *reference, const bp_mo
 }
 
 bp_status bp__bench_check(bp_trainer *trainer, const bp_model *model, const bp_data *data,
-                          const bp_device_info *device)
+                          const bp_device_info *device, double work)
 {
-    const size_t rows = distinct_rows(trainer->network, trainer->pass->batch);
+    const size_t rows = distinct_rows(trainer->network, trainer->pass->batch, work);
     const bp_data_info info = bp_data_get_info(data);
     bp_device *plain_c = NULL;
     bp_data *part = NULL;
