@@ -11,5 +11,6 @@ int cli_devices(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_gradcheck(int argc, char **argv);
+int cli_tune(int argc, char **argv);
 
 #endif

@@ -22,6 +22,7 @@ static const struct {
     {"explain", cli_explain, "show every number of a training step, and why it is so"},
     {"gradcheck", cli_gradcheck, "compare gradients with differences of the error"},
     {"bench", cli_bench, "time training steps, and what the device could do"},
+    {"tune", cli_tune, "find out what a device computes fastest with"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -11,6 +11,7 @@
 #include "device.h"
 #include "files.h"
 #include "output.h"
+#include "stop.h"
 
 /* ---- checks before anything is computed ------------------------------------------------------ */
 
@@ -270,7 +271,7 @@ static int train_and_keep(const cli_command *command, const train_settings *s, b
     const int traced = cli_profile_write(&s->profile);
     code = save(model, s, device, &outcome);
     if (code != CLI_OK) return code;
-    if (!outcome.signal) outcome.signal = cli_train_signal();
+    if (!outcome.signal) outcome.signal = cli_stop_signal();
     code = command->json ? print_json(model, s, device, sets, &outcome)
                          : print_text(model, s, device, sets, &outcome);
     const int end = explain_end(command, s, &outcome);

@@ -1,5 +1,5 @@
 /* train.h - what the three files of `backprop train` share: train.c has the options and the order
- * of things, train_data.c the data sets, train_run.c the training itself and its signals. */
+ * of things, train_data.c the data sets, train_run.c the training itself. */
 #ifndef CLI_TRAIN_H
 #define CLI_TRAIN_H
 
@@ -52,8 +52,5 @@ typedef struct train_outcome {
  * from then on. Reports; returns an exit code only where there is nothing to keep, else -1. */
 int cli_train_run(train_outcome *out, const cli_command *command, const train_settings *s,
                   bp_model *model, bp_device *device, const train_sets *sets);
-
-/* The signal that came since, or 0. */
-int cli_train_signal(void);
 
 #endif

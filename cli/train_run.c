@@ -1,45 +1,11 @@
-/* train_run.c - the training of `backprop train`: progress, log, and what a signal does. */
+/* train_run.c - the training of `backprop train`: progress, and the log. */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "output.h"
 #include "progress.h"
+#include "stop.h"
 #include "train.h"
-
-static volatile sig_atomic_t stop_signal;
-
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
-enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };
-
-/* The first signal asks for an end at the next step; whoever sends a second one wants it now. */
-static void on_signal(int number)
-{
-    stop_signal = number;
-    for (int i = 0; i < STOP_SIGNALS; ++i) signal(stop_signals[i], SIG_DFL);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
-    sigemptyset(&action.sa_mask);
-    for (int i = 0; i < STOP_SIGNALS; ++i) {
-        /* nohup wants the process to outlive its terminal. */
-        if (stop_signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 &&
-            old.sa_handler == SIG_IGN)
-            continue;
-        sigaction(stop_signals[i], &action, NULL);
-    }
-    /* A reader of the progress that goes away must not cost the model. A file-size limit is an
-     * error that can be reported. */
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
-}
-
-int cli_train_signal(void)
-{
-    return stop_signal;
-}
 
 typedef struct observer {
     cli_progress progress;
@@ -79,7 +45,7 @@ static int observe(const bp_progress *now, void *user)
     json_t *line = now->epoch_done && o->log && !o->log_failed ? log_json(now) : NULL;
     cli_watch_update(o->watch, now, line);
     if (line) write_log(o, line);
-    return stop_signal != 0;
+    return cli_stop_signal() != 0;
 }
 
 static int open_log(observer *o, const char *path)
@@ -114,7 +80,7 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
     how.seed = s->seed;
     how.progress = observe;
     how.user = &o;
-    catch_signals();
+    cli_stop_catch();
     out->status = bp_train(model, device, sets->train, sets->validation, &how, &out->result);
     cli_progress_end(&o.progress);
     close_log(&o, s->log);
@@ -129,12 +95,12 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
     if (out->status != BP_OK && out->status != BP_ERROR_CANCELLED &&
         out->status != BP_ERROR_DIVERGED)
         return cli_fail(out->status, NULL);
-    if (out->status == BP_OK && sets->test && !stop_signal) {
+    if (out->status == BP_OK && sets->test && !cli_stop_signal()) {
         bp_status status = bp_evaluate(&out->test, model, device, sets->test);
         /* The training is not lost for a test that failed. */
         if (status != BP_OK) cli_fail(status, "while evaluating the test data");
         out->has_test = status == BP_OK;
     }
-    out->signal = stop_signal;
+    out->signal = cli_stop_signal();
     return -1;
 }

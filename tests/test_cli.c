@@ -5,8 +5,8 @@
 
 TestSuite(cli, .init = make_folder, .fini = remove_folder, .timeout = 300);
 
-static const char *const command_names[] = {"train",   "eval",  "predict", "info",
-                                            "devices", "bench", "explain", "gradcheck"};
+static const char *const command_names[] = {"train", "eval",    "predict",   "info", "devices",
+                                            "bench", "explain", "gradcheck", "tune"};
 enum { COMMANDS = sizeof command_names / sizeof *command_names };
 
 /* ---- help, version, usage ---------------------------------------------------------------------
