@@ -212,6 +212,19 @@ inline void clear_padding(vec *g, uint rows, uint n, uint v, uint columns)
     }
 }
 
+/* The bias gradient for vectors v0 to v1: column sums of delta. */
+inline void column_gradient(uint optimizer, const arenas *to, matrix gradient, matrix bias,
+                            matrix delta, uint v0, uint v1)
+{
+    gradient.step = bias.step = BP_VW; /* a row is its own panels */
+    for (uint v = v0; v < v1; ++v) {
+        vec g = (vec)(0.0f);
+        for (uint k = 0; k < delta.rows; ++k) g += VLOAD(k, delta.at + v * delta.step);
+        clear_padding(&g, 1, 1, v, delta.columns);
+        finish_gradient(optimizer, to, gradient, bias, &g, 0, 1, v, 1, false);
+    }
+}
+
 /* weights_gradient = delta^T in, stored as its transpose in^T delta [inputs][outputs];
  * bias_gradient = column sums of delta. With an optimizer the parameters are updated instead. */
 inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix gradient,
@@ -224,12 +237,18 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
     const uint last = cut(tiles, row_block + 1, op->split_rows);
     const uint s0 = cut(op->strips, column_block, op->split_columns);
     const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
-    if (delta.rows == 1)
+    if (row_block == 0 && bias_gradient.rows)
+        column_gradient(op->optimizer, to, bias_gradient, bias, delta, STRIP_BEGIN(s0),
+                        STRIP_BEGIN(s1));
+    if (delta.rows == 1) {
         row_gradient(op->optimizer, to, gradient, weights, in, delta, first * TILE_LANES,
                      min(last * TILE_LANES, gradient.rows), STRIP_BEGIN(s0), STRIP_BEGIN(s1));
-    /* Block of k by block of k: what they take of in stays in the cache while strips pass by. */
+        return;
+    }
+    /* Block of k by block of k: what they take of in stays in the cache while strips pass by. Once at
+     * least: no rows have the gradient 0. */
     uint k0 = 0;
-    if (delta.rows != 1) do { /* once at least: no rows have the gradient 0 */
+    do {
         const uint k1 = min(k0 + PLAN_K_BLOCK, delta.rows);
         const uint optimizer = k1 == delta.rows ? op->optimizer : 0;
         for (uint s = s0; s < s1; ++s) {
@@ -250,14 +269,4 @@ inline void dense_gradient(__global const plan_op *op, const arenas *to, matrix 
         }
         k0 += PLAN_K_BLOCK;
     } while (k0 < delta.rows);
-    for (uint s = s0; row_block == 0 && bias_gradient.rows && s < s1; ++s) {
-        const uint v0 = STRIP_BEGIN(s), n = STRIP_BEGIN(s + 1) - v0;
-        bias_gradient.step = bias.step = BP_VW; /* a row is its own panels */
-        for (uint v = v0; v < v0 + n; ++v) { /* one by one: a batch of one has wider strips */
-            vec g = (vec)(0.0f);
-            for (uint k = 0; k < delta.rows; ++k) g += VLOAD(k, delta.at + v * delta.step);
-            clear_padding(&g, 1, 1, v, delta.columns);
-            finish_gradient(op->optimizer, to, bias_gradient, bias, &g, 0, 1, v, 1, false);
-        }
-    }
 }
