@@ -44,8 +44,7 @@ typedef struct writing {
     size_t count;
     cl_mem buffers[BUFFERS];
     size_t buffer_count;
-    double *nanoseconds;     /* of each operation on one thread, estimated */
-    double step_nanoseconds; /* of all of them together */
+    double step_nanoseconds; /* estimated */
 } writing;
 
 /* ---- Views ----------------------------------------------------------------------------------- */
@@ -124,7 +123,6 @@ static void cut_freely(writing *w, plan_op *op, size_t units, size_t floats)
     if (tasks > units) tasks = units;
     op->split_rows = (plan_uint)(tasks < 1 ? 1 : tasks);
     op->split_columns = 1;
-    w->nanoseconds[w->count] = (double)units * (double)floats;
 }
 
 static size_t vectors_of(const writing *w, size_t columns)
@@ -145,7 +143,6 @@ static void cut_product(writing *w, plan_op *op, const bp__tile *tile, size_t ro
     op->split_rows = (plan_uint)split.row_blocks;
     op->split_columns = (plan_uint)split.column_blocks;
     op->strips = (plan_uint)split.strips;
-    w->nanoseconds[w->count] = (double)rows * (double)columns * (double)depth / 50;
 }
 
 /* Blocks of rows so small that `cache_floats` hold one, as deep as a block of k is: it stays in a
@@ -358,8 +355,9 @@ static bp_status write_op(writing *w, const bp__op *from, const bp__optimizer *f
 
 /* ---- Phases and the launch ------------------------------------------------------------------- */
 
-/* Puts each operation in the phase of the one before, if it depends on nothing there. */
-static void make_phases(writing *w)
+/* Puts each of the operations, `from` which the plan was written, in the phase of the one before,
+ * if it depends on nothing there. */
+static void make_phases(writing *w, const bp__op *from)
 {
     size_t first = 0;
     plan_uint tasks = 0;
@@ -369,11 +367,10 @@ static void make_phases(writing *w)
         for (size_t i = first; !ends && i <= o; ++i)
             ends = depends(w->accesses[o + 1], w->accesses[i]);
         if (!ends) continue;
-        double nanoseconds = 0;
-        for (size_t i = first; i <= o; ++i) nanoseconds += w->nanoseconds[i];
+        const double alone = bp__cpu_nanoseconds(w->engine->tuning.cost, from + first,
+                                                 o + 1 - first, w->engine->vector_width, 1);
         for (size_t i = first; i <= o; ++i) {
-            w->ops[i].patience =
-                (plan_uint)(LEAST_PATIENCE + (nanoseconds < 5e8 ? 4 * nanoseconds : 2e9));
+            w->ops[i].patience = (plan_uint)(LEAST_PATIENCE + (alone < 5e8 ? 4 * alone : 2e9));
             w->ops[i].phase_end = (plan_uint)(o + 1);
             w->ops[i].tasks_until_end = tasks;
         }
@@ -458,19 +455,17 @@ bp_status bp__fuse_cpu_plan(bp__device_engine *engine, bp__recorder *recorder, c
     const bp__optimizer *fused = fusible_optimizer(ops, count);
     bp_status status;
     BP_TRY_GOTO(bp__new_array(&w.ops, count, sizeof *w.ops));
-    BP_TRY_GOTO(bp__new_array(&w.nanoseconds, count, sizeof *w.nanoseconds));
     BP_TRY_GOTO(bp__new_array(&w.accesses, count, sizeof *w.accesses));
     for (size_t i = 0; i < count; ++i) {
         if (fused && ops[i].kind == BP__OP_OPTIMIZER) continue;
         BP_TRY_GOTO(write_op(&w, &ops[i], fused));
         ++w.count;
     }
-    make_phases(&w);
+    make_phases(&w, ops);
     BP_TRY_GOTO(record(&w, recorder));
     *consumed = count;
 fail:
     free(w.ops);
     free(w.accesses);
-    free(w.nanoseconds);
     return status;
 }
