@@ -71,6 +71,7 @@ static json_t *row_json(const bench_row *row, const bench_settings *s, const cli
     json_object_set_new(json, "device_spec", cli_json_text(row->device.spec));
     json_object_set_new(json, "driver", cli_json_text(row->device.driver));
     json_object_set_new(json, "version", cli_json_text(bp_version()));
+    json_object_set_new(json, "tuning", cli_tuning_json(&(bp_tuning_info){0}, &row->device));
     json_object_set_new(json, "layers", layers);
     json_object_set_new(json, "batch", json_integer(row->network.batch));
     json_object_set_new(json, "activation", cli_json_text(bp_activation_name(s->activation)));
@@ -99,10 +100,14 @@ static json_t *row_json(const bench_row *row, const bench_settings *s, const cli
 
 static void print_device(const bp_device_info *info, const bp_device_peak *peak)
 {
+    bp_tuning_info tuning = {0};
+    bp_tuning_get_info(&tuning, info);
     printf("device  ");
     cli_print_text(stdout, info->name);
-    printf(" (%s)\npeak    %.4g GFLOP/s, memory %.3g GB/s\n\n", info->spec, peak->gflops,
+    printf(" (%s)\npeak    %.4g GFLOP/s, memory %.3g GB/s\n", info->spec, peak->gflops,
            peak->gbytes_per_second);
+    if (tuning.source != BP_TUNING_DEFAULTS) printf("tuned   %s\n", tuning.summary);
+    putchar('\n');
     printf("%-20s %6s %11s %23s %11s %9s %8s\n", "layers", "batch", "step us", "[fastest .. slowest]",
            "samples/s", "GFLOP/s", "of peak");
     fflush(stdout);
@@ -181,6 +186,7 @@ static int bench_device(bench_run *b, const char *spec)
 {
     bp_device *device = NULL;
     int code = cli_open_device(&device, spec);
+    if (code < 0 && !b->command->quiet) cli_note_tuning(device);
     if (code < 0) code = bench_open_device(b, device);
     cli_profile_end(&b->profile);
     bp_device_free(device);

@@ -44,3 +44,22 @@ int cli_open_device(bp_device **out, const char *spec)
     bp_status status = bp_device_open(out, spec);
     return status == BP_OK ? -1 : cli_fail(status, NULL);
 }
+
+void cli_note_tuning(const bp_device *device)
+{
+    bp_tuning_info about;
+    const char *wish = getenv("BACKPROP_TUNING");
+    if (bp_tuning_get_info(&about, bp_device_get_info(device)) != BP_OK || !about.ignored) return;
+    cli_note("%s%s", about.note,
+             wish && *wish ? ""
+                           : " (backprop tune measures anew, backprop tune --forget removes it)");
+}
+
+json_t *cli_tuning_json(bp_tuning_info *about, const bp_device_info *device)
+{
+    json_t *json = json_object();
+    bp_tuning_get_info(about, device);
+    json_object_set_new(json, "source", cli_json_text(bp_tuning_source_name(about->source)));
+    json_object_set_new(json, "summary", cli_json_text(about->summary));
+    return json;
+}

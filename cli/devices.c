@@ -1,14 +1,13 @@
 /* devices.c - `backprop devices`: what --device accepts on this machine. */
 #include "commands.h"
+#include "device.h"
 #include "options.h"
 #include "output.h"
 
 static json_t *tuning_json(const bp_device_info *info)
 {
-    bp_tuning_info tuning = {0};
-    bp_tuning_get_info(&tuning, info);
-    json_t *json = json_object();
-    json_object_set_new(json, "source", cli_json_text(bp_tuning_source_name(tuning.source)));
+    bp_tuning_info tuning;
+    json_t *json = cli_tuning_json(&tuning, info);
     json_object_set_new(json, "file",
                         tuning.source == BP_TUNING_FILE ? cli_json_text(tuning.path) : json_null());
     json_object_set_new(json, "note", *tuning.note ? cli_json_text(tuning.note) : json_null());
@@ -19,14 +18,14 @@ static void print_tuning(const bp_device_info *info)
 {
     bp_tuning_info tuning = {0};
     bp_tuning_get_info(&tuning, info);
-    if (tuning.source == BP_TUNING_SHIPPED) puts("           tuned: as measured on such a device");
-    if (tuning.source == BP_TUNING_FILE) {
-        fputs("           tuned: ", stdout);
-        cli_print_text(stdout, tuning.path);
+    if (tuning.source != BP_TUNING_DEFAULTS) {
+        printf("           tuned: %s; ", tuning.summary);
+        cli_print_text(stdout, tuning.source == BP_TUNING_FILE ? tuning.path : "shipped");
         putchar('\n');
     }
     if (*tuning.note) {
-        fputs("           not tuned: ", stdout);
+        fputs(tuning.source == BP_TUNING_DEFAULTS ? "           not tuned: " : "           note: ",
+              stdout);
         cli_print_text(stdout, tuning.note);
         putchar('\n');
     }

@@ -296,6 +296,7 @@ static int run(const cli_command *command, train_settings *s)
     if (code < 0 && !command->quiet) {
         if (!s->output) cli_note("the model will not be kept: name a file with -o");
         cli_train_tell(bp_model_get_schema(model), bp_data_get_info(sets.train).rows);
+        cli_note_tuning(device);
         announce(model, device, &sets);
     }
     if (code < 0) code = cli_profile_begin(&s->profile, device, NULL);

@@ -14,7 +14,7 @@
 typedef struct tune_settings {
     const char *device;
     double seconds;
-    int32_t dry_run;
+    int32_t dry_run, forget;
 } tune_settings;
 
 /* ---- progress ---------------------------------------------------------------------------------
@@ -195,6 +195,8 @@ static int tune(const cli_command *command, const tune_settings *s, bp_device *d
     clear(&progress);
     if (status == BP_ERROR_CANCELLED && cli_stop_signal())
         return cli_error(CLI_SIGNAL + cli_stop_signal(), "%s", bp_last_error());
+    if (status == BP_ERROR_IO)
+        return cli_fail(status, "XDG_CACHE_HOME names another folder, --dry-run needs none");
     if (status != BP_OK) return cli_fail(status, NULL);
     const char *wish = getenv("BACKPROP_TUNING");
     if (result->path && wish && strcmp(wish, "none") == 0 && !command->quiet)
@@ -206,6 +208,22 @@ static int tune(const cli_command *command, const tune_settings *s, bp_device *d
         print_table(info, result);
     bp_tune_result_free(result);
     return code;
+}
+
+static int forget(const cli_command *command, const bp_device_info *device)
+{
+    size_t count;
+    const bp_status status = bp_tuning_forget(device, &count);
+    if (status != BP_OK) return cli_fail(status, NULL);
+    if (command->json) {
+        json_t *json = json_object();
+        json_object_set_new(json, "removed", cli_json_count(count));
+        return cli_print_json(stdout, json);
+    }
+    printf("%zu file%s of ", count, cli_s(count));
+    cli_print_text(stdout, device->name);
+    puts(" removed");
+    return CLI_OK;
 }
 
 int cli_tune(int argc, char **argv)
@@ -231,6 +249,11 @@ int cli_tune(int argc, char **argv)
          .to.code = &s.dry_run,
          .set = 1,
          .help = "measures and tells, but keeps nothing"},
+        {.name = "forget",
+         .kind = CLI_FLAG,
+         .to.code = &s.forget,
+         .set = 1,
+         .help = "removes what was kept for the device, and measures nothing"},
     };
     cli_command command = {
         .name = "tune",
@@ -243,15 +266,19 @@ int cli_tune(int argc, char **argv)
             "in the cache folder and used from then on. Quiet machines give better answers.",
         .examples = "  backprop tune\n"
                     "  backprop tune --device gpu --seconds 30\n"
-                    "  backprop tune --dry-run --json\n",
+                    "  backprop tune --dry-run --json\n"
+                    "  backprop tune --forget\n",
         .groups = {{"Options", options, sizeof options / sizeof *options}},
     };
     const char *arguments[CLI_ARGUMENTS];
     int code = cli_parse(&command, argc, argv, arguments);
     if (code >= 0) return code;
+    if (s.forget && s.dry_run)
+        return cli_usage(&command, "--forget measures nothing: not with --dry-run");
     bp_device *device = NULL;
     code = cli_open_device(&device, s.device);
-    if (code < 0) code = tune(&command, &s, device);
+    if (code < 0)
+        code = s.forget ? forget(&command, bp_device_get_info(device)) : tune(&command, &s, device);
     bp_device_free(device);
     return code;
 }

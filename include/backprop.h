@@ -749,8 +749,8 @@ BP_API bp_status bp_profile_write(const bp_profile *profile, const char *path,
  *
  * for this device, driver, platform, number of compute units, version of the library and kernel
  * sources. Every bp_device reads it once, before its first computation. A file that is damaged or
- * was made for something else is ignored; bp_tuning_get_info says so. With BACKPROP_TUNING=none in
- * the environment there are only the defaults.
+ * was made for something else is ignored; bp_tuning_get_info says so. bp_tuning_forget removes what
+ * was kept. With BACKPROP_TUNING=none in the environment there are only the defaults.
  *
  * Tiles and threads change no bit of a result. Whether a small network takes many steps in one
  * launch does, and so does the way that a GPU multiplies: the same seed gives the same model as long
@@ -765,13 +765,20 @@ BP_API const char *bp_tuning_source_name(int32_t source);
 BP_API int32_t bp_tuning_source_from_name(const char *name);
 
 typedef struct bp_tuning_info {
-    int32_t source;   /* BP_TUNING_* */
-    char path[1024];  /* the file, whether it is there or not; empty: there can be none */
-    char note[1024];  /* why there can be none, or why what is there is ignored; else empty */
+    int32_t source;    /* BP_TUNING_* */
+    int32_t ignored;   /* 1: there is something that does not count, a file or a wish; note says why */
+    char path[1024];   /* the file, whether it is there or not; empty: there can be none */
+    char note[1024];   /* why there can be none, or why what is there is ignored; else empty */
+    char summary[256]; /* what is used, in words: "tiles 8 x 3 and 4 x 4, fitted costs", "defaults" */
 } bp_tuning_info;
 
 /* What a device that is opened now would be used with. Errors: BP_ERROR_ARGUMENT. */
 BP_API bp_status bp_tuning_get_info(bp_tuning_info *out, const bp_device_info *device);
+
+/* Removes every file that was kept for the device, whatever driver or version it was measured with;
+ * *count (may be NULL) receives their number. Devices that are open keep what they have read. Errors:
+ * BP_ERROR_ARGUMENT, BP_ERROR_MEMORY, BP_ERROR_IO (a file cannot be removed). */
+BP_API bp_status bp_tuning_forget(const bp_device_info *device, size_t *count);
 
 /* How far bp_tune has come. */
 typedef struct bp_tune_progress {

@@ -112,12 +112,20 @@ Test(cli_tune, json_file_and_devices)
     free_result(&damaged);
     json_decref(json);
     free_result(&r);
-    /* Nobody stumbles over a file that is damaged. */
+    /* Nobody stumbles over a file that is damaged, but who listens is told. */
     write_flowers("f.csv", 60, 1, true);
     r = shell("exec " CLI " train %s --epochs 1 -q", path_of("f.csv"));
     assert_code(r, 0);
     cr_assert_str_empty(r.err);
     free_result(&r);
+    const char *const loud[] = {"train f.csv --epochs 1", "bench --layers 2,2,1 --batch 4"};
+    for (size_t i = 0; i < 2; ++i) {
+        r = shell("cd '%s' && exec " CLI " %s", folder, loud[i]);
+        assert_code(r, 0);
+        assert_has(r.err, "is ignored: its checksum");
+        assert_has(r.err, "tune --forget");
+        free_result(&r);
+    }
     r = shell("exec " CLI " devices");
     assert_code(r, 0);
     assert_has(r.out, "not tuned: ");
@@ -143,6 +151,43 @@ Test(cli_tune, table)
     assert_has(r.out, "kept in ");
     assert_has(r.err, "BACKPROP_TUNING is none");
     cr_assert_eq(tunings(), 1);
+    free_result(&r);
+}
+
+Test(cli_tune, what_is_in_force_is_shown_and_forgotten)
+{
+    if (!has_device()) cr_skip_test("no OpenCL device");
+    const char *const bench = "exec " CLI " bench --layers 2,2,1 --batch 4";
+    result r = shell("exec " CLI " tune --seconds 0.5 -q");
+    assert_code(r, 0);
+    free_result(&r);
+    r = shell("%s", bench);
+    assert_has(r.out, "\ntuned   tiles ");
+    assert_has_not(r.err, "ignored");
+    free_result(&r);
+    r = shell("exec " CLI " devices");
+    assert_has(r.out, "tuned: tiles ");
+    free_result(&r);
+    r = shell("exec " CLI " tune --forget");
+    assert_code(r, 0);
+    assert_has(r.out, "1 file of ");
+    cr_assert_str_empty(r.err);
+    cr_assert_eq(tunings(), 0);
+    free_result(&r);
+    r = shell("%s --json", bench);
+    json_t *json = json_of(&r);
+    const json_t *tuning = want_key(json_array_get(json, 0), "tuning", "o");
+    cr_assert_str_eq(json_string_value(want_key(tuning, "source", "s")), "defaults");
+    cr_assert_str_eq(json_string_value(want_key(tuning, "summary", "s")), "defaults");
+    json_decref(json);
+    free_result(&r);
+    r = shell("%s", bench);
+    assert_has_not(r.out, "tuned");
+    free_result(&r);
+    r = shell("exec " CLI " tune --forget --json");
+    json = json_of(&r);
+    cr_assert_eq(want_number(json, "removed"), 0);
+    json_decref(json);
     free_result(&r);
 }
 
@@ -186,6 +231,7 @@ Test(cli_tune, what_cannot_be_is_said)
         {"", "--seconds never", "--seconds", 2},
         {"", "--second 3", "did you mean", 2},
         {"", "data.csv", "data.csv", 2},
+        {"", "--forget --dry-run", "--forget", 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         result r = shell("%s exec " CLI " tune %s", cases[i].before, cases[i].line);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -86,21 +87,15 @@ static bp_status compare_keys(const json_t *theirs, const json_t *ours)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-/* The folder, and the one that it is in; NULL where neither variable names one. */
-static bp_status find_folder(char **out, char **parent)
+/* NULL where neither variable names a folder. */
+static bp_status find_folder(char **out)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    *out = *parent = NULL;
+    *out = NULL;
     /* A relative path is to be ignored, says the XDG Base Directory Specification. */
-    if (cache && *cache == '/')
-        BP_TRY(bp__copy_text(parent, cache));
-    else if (home && *home == '/')
-        BP_TRY(bp__append(parent, "%s/.cache", home));
-    else
-        return BP_OK;
-    bp_status status = bp__append(out, "%s/backprop", *parent);
-    if (status != BP_OK) free(*parent);
-    return status;
+    if (cache && *cache == '/') return bp__append(out, "%s/backprop", cache);
+    if (home && *home == '/') return bp__append(out, "%s/.cache/backprop", home);
+    return BP_OK;
 }
 
 static void device_prefix(char name[NAME], const bp_device_info *device)
@@ -111,13 +106,13 @@ static void device_prefix(char name[NAME], const bp_device_info *device)
 }
 
 /* *folder and *path are NULL where there is no place. */
-static bp_status find_place(char **folder, char **parent, char **path, const bp_device_info *device,
+static bp_status find_place(char **folder, char **path, const bp_device_info *device,
                             const json_t *key)
 {
     char prefix[NAME];
     uint64_t hash;
     *path = NULL;
-    BP_TRY(find_folder(folder, parent));
+    BP_TRY(find_folder(folder));
     if (!*folder) return BP_OK;
     device_prefix(prefix, device);
     bp_status status = hash_of(&hash, key);
@@ -125,38 +120,45 @@ static bp_status find_place(char **folder, char **parent, char **path, const bp_
         status = bp__append(path, "%s/%s%016" PRIx64 ".json", *folder, prefix, hash);
     if (status == BP_OK) return BP_OK;
     free(*folder);
-    free(*parent);
-    *folder = *parent = NULL;
+    *folder = NULL;
     return status;
 }
 
-static bp_status make_folder(const char *folder)
+/* Makes an absolute path's folders, those that are missing, for this user alone: as the same
+ * specification asks for. */
+static bp_status make_folders(char *path)
 {
-    if (mkdir(folder, 0700) == 0 || errno == EEXIST) return BP_OK;
-    return bp__fail(BP_ERROR_IO, "%s: cannot be made: %s", folder, strerror(errno));
+    for (char *end = path; end;) {
+        end = strchr(end + 1, '/');
+        if (end) *end = '\0';
+        const bool there = mkdir(path, 0700) == 0 || errno == EEXIST;
+        /* What stands above may be there and yet not be ours to make. */
+        if (!there && (!end || access(path, F_OK) != 0))
+            return bp__fail(BP_ERROR_IO, "%s: cannot be made: %s", path, strerror(errno));
+        if (end) *end = '/';
+    }
+    return BP_OK;
 }
 
 bp_status bp__tuning_place(char **path, const bp_device_info *device)
 {
-    char *folder, *parent;
+    char *folder;
     *path = NULL;
     json_t *key = key_of(device);
     if (!key) return bp__fail(BP_ERROR_MEMORY, "no memory for a tuning as JSON");
-    bp_status status = find_place(&folder, &parent, path, device, key);
+    bp_status status = find_place(&folder, path, device, key);
     json_decref(key);
     BP_TRY(status);
     if (!folder)
         return bp__fail(BP_ERROR_IO,
                         "no place for a tuning: neither XDG_CACHE_HOME nor HOME names a "
                         "folder");
-    status = make_folder(parent);
-    if (status == BP_OK) status = make_folder(folder);
+    status = make_folders(folder);
     /* That the file can be written is found out with another beside it. */
     bp__atomic_file *file = NULL;
     if (status == BP_OK) status = bp__atomic_open(&file, *path);
     bp__atomic_abort(file);
     free(folder);
-    free(parent);
     if (status == BP_OK) return BP_OK;
     free(*path);
     *path = NULL;
@@ -211,7 +213,7 @@ bp_status bp__tuning_save(const bp__tuning *tuning, const bp_device_info *device
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* The file as an object with all its members, undamaged. */
+/* The file as an object, of this version and undamaged. */
 static bp_status load(json_t **out, const char *path)
 {
     char *text;
@@ -225,6 +227,12 @@ static bp_status load(json_t **out, const char *path)
     if (!json_is_object(object)) {
         json_decref(object);
         return bp__fail(BP_ERROR_DATA, "not JSON, or cut off");
+    }
+    const char *format = json_string_value(json_object_get(object, "format"));
+    if (!format || strcmp(format, format_name) != 0 ||
+        json_integer_value(json_object_get(object, "version")) != VERSION) {
+        json_decref(object);
+        return bp__fail(BP_ERROR_DATA, "not a tuning of version %d", (int)VERSION);
     }
     json_t *checksum = json_incref(json_object_get(object, "checksum"));
     json_object_del(object, "checksum");
@@ -245,19 +253,17 @@ static bp_status read_file(bp__tuning *out, const char *path, const json_t *key)
 {
     json_t *object;
     BP_TRY(load(&object, path));
-    const char *format = json_string_value(json_object_get(object, "format"));
-    bp_status status = BP_OK;
-    if (!format || strcmp(format, format_name) != 0 ||
-        json_integer_value(json_object_get(object, "version")) != VERSION)
-        status = bp__fail(BP_ERROR_DATA, "not a tuning of version %d", (int)VERSION);
-    if (status == BP_OK) status = compare_keys(json_object_get(object, "key"), key);
+    bp_status status = compare_keys(json_object_get(object, "key"), key);
     if (status == BP_OK) status = bp__tuning_from_json(out, json_object_get(object, "tuning"));
     json_decref(object);
     return status;
 }
 
-static void note(bp_tuning_info *about, const char *path, const char *what)
+static void ignore(bp_tuning_info *about, const char *path, const char *what)
 {
+    const size_t length = strlen(path);
+    about->ignored = 1;
+    if (strncmp(what, path, length) == 0 && what[length] == ':') what += length + 2;
     snprintf(about->note, sizeof about->note, "%.500s is ignored: %.400s", path, what);
 }
 
@@ -279,7 +285,7 @@ static void note_others(bp_tuning_info *about, const char *folder, const bp_devi
         if (bp__append(&path, "%s/%s", folder, entry->d_name) == BP_OK &&
             load(&object, path) == BP_OK &&
             compare_keys(json_object_get(object, "key"), key) != BP_OK)
-            note(about, path, bp_last_error());
+            ignore(about, path, bp_last_error());
         json_decref(object);
         free(path);
     }
@@ -289,12 +295,12 @@ static void note_others(bp_tuning_info *about, const char *folder, const bp_devi
 /* Whether the file there is the device's; about has path and note. */
 static bool find_file(bp__tuning *out, bp_tuning_info *about, const bp_device_info *device)
 {
-    char *folder = NULL, *parent = NULL, *path = NULL;
+    char *folder = NULL, *path = NULL;
     struct stat there;
     bool found = false;
     json_t *key = key_of(device);
     bp__tuning tuning;
-    if (!key || find_place(&folder, &parent, &path, device, key) != BP_OK)
+    if (!key || find_place(&folder, &path, device, key) != BP_OK)
         snprintf(about->note, sizeof about->note, "no memory to look for a tuning");
     else if (!folder)
         snprintf(about->note, sizeof about->note, "neither XDG_CACHE_HOME nor HOME names a folder");
@@ -307,12 +313,11 @@ static bool find_file(bp__tuning *out, bp_tuning_info *about, const bp_device_in
         else if (read_file(&tuning, path, key) == BP_OK)
             found = true;
         else
-            note(about, path, bp_last_error());
+            ignore(about, path, bp_last_error());
     }
     if (found) *out = tuning;
     json_decref(key);
     free(folder);
-    free(parent);
     free(path);
     return found;
 }
@@ -327,6 +332,7 @@ static bool switched_off(bp_tuning_info *about)
         snprintf(about->note, sizeof about->note, "BACKPROP_TUNING is none");
         return true;
     }
+    about->ignored = 1;
     snprintf(about->note, sizeof about->note,
              "BACKPROP_TUNING is \"%.100s\", only \"none\" has a meaning", wish);
     return false;
@@ -379,6 +385,47 @@ bp_status bp_tuning_get_info(bp_tuning_info *out, const bp_device_info *device)
     if (!out || !device)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_tuning_get_info: out and device are needed");
     bp__tuning tuning;
-    bp__tuning_find(&tuning, out, device);
+    if (bp__tuning_find(&tuning, out, device))
+        bp__tuning_describe(out->summary, sizeof out->summary, &tuning,
+                            device->kind == BP_KIND_CPU);
+    else
+        snprintf(out->summary, sizeof out->summary, "%s",
+                 bp_tuning_source_name(BP_TUNING_DEFAULTS));
     return BP_OK;
+}
+
+/* ---- Forgetting ------------------------------------------------------------------------------ */
+
+/* Every file of the device, temporaries that a killed process has left included. */
+static bp_status remove_files(size_t *count, const char *folder, const bp_device_info *device)
+{
+    char prefix[NAME];
+    device_prefix(prefix, device);
+    DIR *list = opendir(folder);
+    if (!list && (errno == ENOENT || errno == ENOTDIR)) return BP_OK;
+    if (!list) return bp__fail(BP_ERROR_IO, "%s: cannot be read: %s", folder, strerror(errno));
+    bp_status status = BP_OK;
+    for (const struct dirent *entry; status == BP_OK && (entry = readdir(list)) != NULL;) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0) continue;
+        if (unlinkat(dirfd(list), entry->d_name, 0) == 0)
+            ++*count;
+        else if (errno != ENOENT) /* another process may be forgetting, too */
+            status = bp__fail(BP_ERROR_IO, "%s/%s: cannot be removed: %s", folder, entry->d_name,
+                              strerror(errno));
+    }
+    closedir(list);
+    return status;
+}
+
+bp_status bp_tuning_forget(const bp_device_info *device, size_t *count)
+{
+    char *folder;
+    size_t removed = 0;
+    if (count) *count = 0;
+    if (!device) return bp__fail(BP_ERROR_ARGUMENT, "bp_tuning_forget: device is NULL");
+    BP_TRY(find_folder(&folder));
+    const bp_status status = folder ? remove_files(&removed, folder, device) : BP_OK;
+    if (count) *count = removed;
+    free(folder);
+    return status;
 }

@@ -1,6 +1,7 @@
 /* tuning.c - the struct of what is tuned: defaults, limits, and its form as JSON. */
 #include "tuning/tuning.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const cost_keys[] = {
@@ -89,6 +90,35 @@ bool bp__tuning_same(const bp__tuning *a, const bp__tuning *b)
         same =
             same && a->gemm[s].tile == b->gemm[s].tile && a->gemm[s].clblast == b->gemm[s].clblast;
     return same;
+}
+
+/* ---- In words -------------------------------------------------------------------------------- */
+
+static void describe_cpu(char *out, size_t size, const bp__tuning *tuning)
+{
+    const bp__tuning usual = bp__tuning_default(1); /* of any width: their costs are the same */
+    const bool fitted = memcmp(tuning->cost, usual.cost, sizeof usual.cost) != 0;
+    snprintf(out, size, "tiles %u x %u and %u x %u, %s costs%s", tuning->product.rows,
+             tuning->product.vectors, tuning->gradient.rows, tuning->gradient.vectors,
+             fitted ? "fitted" : "default",
+             tuning->cost[BP__COST_WAITING] < bp__most_cost ? "" : ", one thread");
+}
+
+static void describe_gpu(char *out, size_t size, const bp__tuning *tuning)
+{
+    size_t used = (size_t)snprintf(out, size, "products: ");
+    for (size_t s = 0; s < BP__SHAPES && used < size; ++s) {
+        const bp__gemm_choice *choice = &tuning->gemm[s];
+        char way[32] = "default";
+        if (choice->tile) snprintf(way, sizeof way, "%u x %u", choice->tile, choice->tile);
+        used += (size_t)snprintf(out + used, size - used, "%s%s %s", s ? ", " : "", shape_keys[s],
+                                 choice->clblast ? "CLBlast" : way);
+    }
+}
+
+void bp__tuning_describe(char *out, size_t size, const bp__tuning *tuning, bool cpu)
+{
+    (cpu ? describe_cpu : describe_gpu)(out, size, tuning);
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */

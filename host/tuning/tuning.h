@@ -87,6 +87,9 @@ bp_status bp__tuning_check(const bp__tuning *tuning);
 
 bool bp__tuning_same(const bp__tuning *a, const bp__tuning *b);
 
+/* What it says, in words, for a device with kernels for CPUs or for others. */
+void bp__tuning_describe(char *out, size_t size, const bp__tuning *tuning, bool cpu);
+
 /* As JSON: {"product": {"rows": 8, "vectors": 3}, "gradient": …, "costs": {…}, "gemm": {…}}; the
  * object is the caller's. Read back with every member there, none unknown, and checked:
  * BP_ERROR_DATA. */
