@@ -99,6 +99,7 @@ static int print_json(const bp_device_info *device, const bp_tune_result *r)
     json_object_set_new(json, "changed", json_boolean(r->changed));
     json_object_set_new(json, "withdrawn", json_boolean(r->withdrawn));
     json_object_set_new(json, "seconds", cli_json_number(r->seconds));
+    json_object_set_new(json, "processor_share", cli_json_number(r->processor_share));
     json_object_set_new(json, "file", cli_json_text(r->path));
     return cli_print_json(stdout, json);
 }
@@ -177,6 +178,9 @@ static void print_table(const bp_device_info *device, const bp_tune_result *r)
 /* ---- the order of things ----------------------------------------------------------------------
  */
 
+/* On a quiet machine threads that spin have nearly all that they want. */
+static const double least_share = 0.9;
+
 static int tune(const cli_command *command, const tune_settings *s, bp_device *device)
 {
     const bp_device_info *info = bp_device_get_info(device);
@@ -201,6 +205,11 @@ static int tune(const cli_command *command, const tune_settings *s, bp_device *d
     const char *wish = getenv("BACKPROP_TUNING");
     if (result->path && wish && strcmp(wish, "none") == 0 && !command->quiet)
         cli_warn("BACKPROP_TUNING is none: what was found is kept, but will not be used");
+    if (result->processor_share < least_share && !command->quiet)
+        cli_note(
+            "threads had %.0f %% of the processor time that they wanted, because of other work "
+            "or fewer cores than the device counts: what was found may hold as long as that",
+            100 * result->processor_share);
     int code = CLI_OK;
     if (command->json)
         code = print_json(info, result);

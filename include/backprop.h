@@ -828,6 +828,9 @@ typedef struct bp_tune_result {
     int32_t changed;  /* 1: something other than the defaults was chosen */
     int32_t withdrawn; /* 1: something was, but in the end whole steps were slower with it, or wrong */
     double seconds;   /* that all took */
+    double processor_share; /* what threads had of the processor time that they wanted: below 0.9 there
+                               was other work, or there are fewer cores than the device counts; NAN
+                               where nothing was timed on several threads */
     const char *path; /* the file that was written, or NULL */
 } bp_tune_result;
 

@@ -75,6 +75,7 @@ Test(cli_tune, json_file_and_devices)
     want_key(json, "device_spec", "s");
     want_key(json, "driver", "s");
     cr_assert_gt(want_number(json, "seconds"), 0);
+    want_key(json, "processor_share", "n0");
     cr_assert(json_is_boolean(json_object_get(json, "changed")));
     cr_assert(json_is_boolean(json_object_get(json, "withdrawn")));
     const json_t *candidates = want_key(json, "candidates", "a");

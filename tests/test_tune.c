@@ -239,6 +239,8 @@ Test(tune, a_run_keeps_a_file_that_the_next_one_takes)
     cr_assert(bp__tuning_find(&found, &about, &device->info), "%s", about.note);
     const bp__tuning start = bp__tuning_start(&device->info, 16);
     cr_assert_eq(r->changed, !bp__tuning_same(&found, &start));
+    cr_assert(isnan(r->processor_share) || (r->processor_share > 0 && r->processor_share < 1.1),
+              "%g", r->processor_share);
     OK(bp__engine_create(&engine, device, BP_GEMM_AUTO));
     cr_assert(bp__tuning_same(&found, &((bp__device_engine *)engine)->tuning));
     bp__engine_free(engine);

@@ -1,11 +1,21 @@
-/* clock.c - seconds of a monotonic clock. */
+/* clock.c - seconds of clocks that only go forward. */
 #include "base/clock.h"
 
 #include <time.h>
 
-double bp__seconds(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double bp__seconds(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+double bp__processor_seconds(void)
+{
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }

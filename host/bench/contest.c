@@ -175,6 +175,15 @@ void bp__contest_end(bp__contest *contest)
     *contest = (bp__contest){0};
 }
 
+/* Threads of a plan compute or spin all the time: what they had of it tells how many cores there
+ * were for them. */
+static void count_processor(bp__tuner *tuner, const bp__tune_way *way, double seconds, double had)
+{
+    if (way->threads < 2 || way->small_steps != BP__NEVER) return;
+    tuner->processor_wanted += seconds * (double)way->threads;
+    tuner->processor_had += had;
+}
+
 bp_status bp__contest_run(bp__contest *contest, double share)
 {
     for (contest->rounds = 0; contest->rounds < BP__TUNE_ROUNDS; ++contest->rounds) {
@@ -186,7 +195,10 @@ bp_status bp__contest_run(bp__contest *contest, double share)
             double *seconds = &trial->seconds[contest->rounds];
             if (!trial->trainer) continue;
             BP_TRY(bp__tuner_tell(contest->tuner, contest->subject, ""));
+            const double before = bp__processor_seconds();
             BP_TRY(bp__bench_run(trial->trainer, trial->times, seconds));
+            count_processor(contest->tuner, &trial->way, *seconds,
+                            bp__processor_seconds() - before);
             *seconds /= (double)trial->times;
         }
     }

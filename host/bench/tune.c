@@ -2,6 +2,7 @@
  * kept. */
 #include "bench/tune.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -138,6 +139,8 @@ static bp_status tune(bp__tuner *tuner)
     if (status == BP_OK) status = bp__tuning_set(device, &tuner->best);
     if (status == BP_OK && path) status = bp__report_text(tuner->report, &result->path, "%s", path);
     result->seconds = bp__seconds() - tuner->began;
+    result->processor_share =
+        tuner->processor_wanted > 0 ? tuner->processor_had / tuner->processor_wanted : (double)NAN;
     free(path);
     return status;
 }

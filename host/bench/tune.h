@@ -31,6 +31,7 @@ typedef struct bp__tuner {
     bool cpu_kernels;
     unsigned vector_width;
     bp__tune_report *report;
+    double processor_wanted, processor_had; /* seconds, by ways with several threads */
 } bp__tuner;
 
 /* Whether this share of the time, 0 to 1, is over. */
