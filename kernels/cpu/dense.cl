@@ -48,7 +48,7 @@ inline void dense_forward(__global const plan_op *op, matrix out, matrix in, mat
 {
     const uint vectors = vectors_of(out.columns), tiles = (out.rows + TILE_M - 1) / TILE_M;
     const uint row0 = cut(tiles, row_block, op->split_rows) * TILE_M;
-    const uint row1 = cut(tiles, row_block + 1, op->split_rows) * TILE_M;
+    const uint row1 = min(cut(tiles, row_block + 1, op->split_rows) * TILE_M, out.rows);
     const uint s0 = cut(op->strips, column_block, op->split_columns);
     const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
     for (uint k0 = 0; k0 < in.columns; k0 += PLAN_K_BLOCK) {
@@ -66,8 +66,7 @@ inline void dense_forward(__global const plan_op *op, matrix out, matrix in, mat
             }
         }
     }
-    activate_strip(op->function, out, bias, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0,
-                   min(row1, out.rows));
+    activate_strip(op->function, out, bias, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
 }
 
 /* panel j of scratch = rows [o0, o1) of W for the inputs of vector v0 + j: blocks of the stored W^T,
@@ -118,7 +117,7 @@ inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix del
     const uint vectors = vectors_of(delta_in.columns);
     const uint tiles = (delta_in.rows + TILE_M - 1) / TILE_M;
     const uint row0 = cut(tiles, row_block, op->split_rows) * TILE_M;
-    const uint row1 = cut(tiles, row_block + 1, op->split_rows) * TILE_M;
+    const uint row1 = min(cut(tiles, row_block + 1, op->split_rows) * TILE_M, delta_in.rows);
     const uint s0 = cut(op->strips, column_block, op->split_columns);
     const uint s1 = cut(op->strips, column_block + 1, op->split_columns);
     const ulong scratch_step =
@@ -136,8 +135,7 @@ inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix del
         }
     }
     if (in.rows)
-        slope_strip(op->function, delta_in, in, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0,
-                    min(row1, delta_in.rows));
+        slope_strip(op->function, delta_in, in, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
 }
 
 /* Where parameters and moments lie, and what to do with them. */

@@ -142,6 +142,21 @@ inline void load_block(vec *x, __global const float *from, uint rows, uint colum
 #define DEFINE_LANES_WIDTH(N) DEFINE_LANES_TILE_OF(TILE_LANES, N)
 FOR_WIDTHS(TILE_N, DEFINE_ROWS_WIDTH)
 FOR_WIDTHS(TILE_LANES_N, DEFINE_LANES_WIDTH)
+
+/* The last rows, where they are few, have smaller tiles: TILE_EDGE rows at most. */
+#define DEFINE_ROWS_4(N) DEFINE_ROWS_TILE(4, N)
+#define DEFINE_ROWS_2(N) DEFINE_ROWS_TILE(2, N)
+#if TILE_M > 4
+#define TILE_EDGE 4
+FOR_WIDTHS(TILE_N, DEFINE_ROWS_4)
+FOR_WIDTHS(TILE_N, DEFINE_ROWS_2)
+#elif TILE_M > 2
+#define TILE_EDGE 2
+FOR_WIDTHS(TILE_N, DEFINE_ROWS_2)
+#else
+#define TILE_EDGE 0
+#endif
+
 DEFINE_ROWS_TILE(1, 8)
 DEFINE_ROWS_TILE(1, 4)
 DEFINE_ROWS_TILE(1, 1)
@@ -168,14 +183,31 @@ inline void strip_product(__global float *c, ulong c_step, __global const float 
                           __global const float *b, ulong b_step, uint k0, uint k1, uint row0,
                           uint row1, uint vectors)
 {
+    uint r = row0;
+#define STRIP_TILE(M, N)                                                                           \
+    TILE_PASTE(rows, M, N)(c + (ulong)r * BP_VW, c_step, a + (ulong)r * BP_VW, a_step, b, b_step,  \
+                           k0, k1)
+#if TILE_EDGE == 4
+#define STRIP_EDGE(N)                                                                              \
+    if (r + 2 < row1)                                                                              \
+        STRIP_TILE(4, N);                                                                          \
+    else if (r < row1)                                                                             \
+        STRIP_TILE(2, N);
+#elif TILE_EDGE == 2
+#define STRIP_EDGE(N)                                                                              \
+    if (r < row1) STRIP_TILE(2, N);
+#else
+#define STRIP_EDGE(N)
+#endif
 #define STRIP_ROWS(N)                                                                              \
     case N:                                                                                        \
-        for (uint r = row0; r < row1; r += TILE_M)                                                 \
-            TILE_PASTE(rows, TILE_M, N)(c + (ulong)r * BP_VW, c_step, a + (ulong)r * BP_VW,        \
-                                        a_step, b, b_step, k0, k1);                                \
+        for (; r + TILE_EDGE < row1; r += TILE_M) STRIP_TILE(TILE_M, N);                           \
+        STRIP_EDGE(N)                                                                              \
         break;
     switch (vectors) { FOR_WIDTHS(TILE_N, STRIP_ROWS) }
 #undef STRIP_ROWS
+#undef STRIP_EDGE
+#undef STRIP_TILE
 }
 
 #endif
