@@ -10,6 +10,7 @@
 #include "files.h"
 #include "input.h"
 #include "output.h"
+#include "svg.h"
 #include "profile.h"
 
 /* Operations of a step above which the reference, unless it is asked for by name and network, is
@@ -263,8 +264,7 @@ int cli_bench(int argc, char **argv)
          .fallback = "$BACKPROP_DEVICE, else auto"},
         {.name = "gemm", .kind = CLI_CHOICE, .to.code = &s.gemm, .value = "NAME",
          .choice = bp_gemm_name, .help = "matrix multiplication"},
-        {.name = "roofline", .kind = CLI_TEXT, .to.text = &s.roofline, .value = "FILE.svg",
-         .help = "draw the results under the device's limits"},
+        cli_picture_option("roofline", &s.roofline, "draw the results under the device's limits"),
         cli_profile_option(&s.profile),
     };
     cli_command command = {
@@ -290,7 +290,7 @@ int cli_bench(int argc, char **argv)
     if (cli_same_file(s.profile, s.roofline))
         return cli_usage(&command, "--profile and --roofline name the same file");
     code = cli_profile_check(&command, s.profile);
-    if (code < 0 && s.roofline) code = cli_check_output(s.roofline);
+    if (code < 0) code = cli_picture_check(&command, "roofline", s.roofline);
     if (code >= 0) return code;
     if (s.suite) return bench(&command, &s, suite, SUITE);
     bench_network one = {.batch = s.batch};

@@ -2,6 +2,8 @@
 #include <math.h>
 
 #include "commands.h"
+#include "confusion.h"
+#include "files.h"
 #include "input.h"
 #include "output.h"
 
@@ -32,7 +34,9 @@ int cli_eval(int argc, char **argv)
 {
     cli_input input = cli_input_default();
     const char *spec = NULL;
-    cli_option data[CLI_INPUT_OPTIONS];
+    cli_confusion_options confusion = {.path = NULL};
+    cli_option data[CLI_INPUT_OPTIONS], picture[CLI_CONFUSION_OPTIONS];
+    cli_confusion_rows(&confusion, picture);
     cli_option machine[] = {cli_activation_option(&input.activation), cli_device_option(&spec)};
     cli_command command = {
         .name = "eval",
@@ -40,12 +44,14 @@ int cli_eval(int argc, char **argv)
         .summary = "Measures MODEL on DATA: a file of CSV, NumPy (NPY, NPZ), IDX, FANN or libsvm, "
                    "a folder with the four MNIST-style files, or - for standard input. DATA is "
                    "raw, as it was for train: the model knows how to scale it.",
-        .examples = "  backprop eval iris.safetensors iris-test.csv\n"
-                    "  backprop eval mnist.safetensors mnist/ --json\n"
-                    "  backprop eval mnist.safetensors t10k-images.gz --labels t10k-labels.gz\n",
+        .examples =
+            "  backprop eval iris.safetensors iris-test.csv\n"
+            "  backprop eval mnist.safetensors mnist/ --json --plot-confusion confused.svg\n"
+            "  backprop eval mnist.safetensors t10k-images.gz --labels t10k-labels.gz\n",
         .arguments = 2,
         .several = true,
         .groups = {{"Data", data, cli_input_options(&input, data, CLI_TO_USE)},
+                   {"Picture", picture, CLI_CONFUSION_OPTIONS},
                    {"Computing", machine, sizeof machine / sizeof *machine}},
     };
     const char *arguments[CLI_ARGUMENTS];
@@ -53,6 +59,11 @@ int cli_eval(int argc, char **argv)
     if (code >= 0) return code;
     const cli_files files = cli_data_files(&command, &input, 1);
     code = cli_input_check(&command, &input, &files);
+    if (code < 0 && (cli_same_file(confusion.path, arguments[0]) ||
+                     (confusion.path && cli_reads(&files, confusion.path))))
+        code =
+            cli_usage(&command, "--plot-confusion %s would overwrite what is read", confusion.path);
+    if (code < 0) code = cli_picture_check(&command, "plot-confusion", confusion.path);
     if (code >= 0) return code;
 
     bp_model *model = NULL;
@@ -64,6 +75,8 @@ int cli_eval(int argc, char **argv)
         bp_metrics metrics;
         bp_status status = bp_evaluate(&metrics, model, device, set);
         code = status == BP_OK ? print_result(&command, &metrics, device) : cli_fail(status, NULL);
+        if (code == CLI_OK && confusion.path)
+            code = cli_confusion_draw(&confusion, &command, model, device, set, arguments[1]);
     }
     bp_data_free(set);
     bp_device_free(device);

@@ -19,6 +19,7 @@ static const struct {
     {"predict", cli_predict, "print a model's answer for every row of a data file"},
     {"info", cli_info, "show what a model file or a data set holds"},
     {"devices", cli_devices, "list the devices that can compute"},
+    {"plot", cli_plot, "draw learning curves from logs of trainings"},
     {"explain", cli_explain, "show every number of a training step, and why it is so"},
     {"gradcheck", cli_gradcheck, "compare gradients with differences of the error"},
     {"bench", cli_bench, "time training steps, and what the device could do"},

@@ -49,18 +49,33 @@ static double seconds_left(const bp_progress *now)
     return left < 0.1 ? 0.1 : left; /* milliseconds would only flicker */
 }
 
+/* What stands behind the bar. Where the window is narrow the least important goes first, a field as
+ * a whole: a number that is cut would be another number. */
+static int describe(char *out, size_t size, const bp_progress *now, int columns)
+{
+    char rate[CLI_NUMBER], left[CLI_NUMBER], fields[4][64] = {"", "", "", ""};
+    static const int drop_order[] = {0, 2, 1, 3};
+    snprintf(fields[0], sizeof *fields, " %lld/%lld", (long long)now->step, (long long)now->steps);
+    if (now->step > 0) {
+        snprintf(fields[1], sizeof *fields, "  loss %.4g", now->train_loss);
+        snprintf(fields[2], sizeof *fields, "  %s/s", cli_human(rate, now->samples_per_second));
+        snprintf(fields[3], sizeof *fields, "  %s left", cli_duration(left, seconds_left(now)));
+    }
+    for (size_t drop = 0;; ++drop) {
+        const int length =
+            snprintf(out, size, "%s%s%s%s", fields[0], fields[1], fields[2], fields[3]);
+        if (length <= columns || drop == sizeof drop_order / sizeof *drop_order) return length;
+        fields[drop_order[drop]][0] = '\0';
+    }
+}
+
 static void draw_bar(cli_progress *progress, const bp_progress *now)
 {
-    char before[128], after[256], rate[CLI_NUMBER], left[CLI_NUMBER];
+    char before[128], after[256];
     int columns = cli_terminal_columns(stderr) - 1;
     int head = snprintf(before, sizeof before, "epoch %lld/%lld ", (long long)now->epoch,
                         (long long)now->epochs);
-    int tail =
-        snprintf(after, sizeof after, " %lld/%lld", (long long)now->step, (long long)now->steps);
-    if (now->step > 0)
-        tail += snprintf(after + tail, sizeof after - (size_t)tail, "  loss %.4g  %s/s  %s left",
-                         now->train_loss, cli_human(rate, now->samples_per_second),
-                         cli_duration(left, seconds_left(now)));
+    int tail = describe(after, sizeof after, now, columns - head);
     int width = columns - head - tail - 2;
     if (width > BAR_MOST) width = BAR_MOST;
     char line[LINE] = "";
@@ -75,7 +90,9 @@ static void draw_bar(cli_progress *progress, const bp_progress *now)
         drawn = columns;
         line[columns] = '\0';
     }
-    fprintf(stderr, "\r%s%*s", line, progress->drawn > drawn ? progress->drawn - drawn : 0, "");
+    /* A window that has become narrower would break a longer line in two. */
+    const int old = progress->drawn < columns ? progress->drawn : columns;
+    fprintf(stderr, "\r%s%*s", line, old > drawn ? old - drawn : 0, "");
     fflush(stderr);
     progress->drawn = drawn;
 }
@@ -83,7 +100,8 @@ static void draw_bar(cli_progress *progress, const bp_progress *now)
 void cli_progress_end(cli_progress *progress)
 {
     if (progress->drawn > 0) {
-        fprintf(stderr, "\r%*s\r", progress->drawn, "");
+        const int columns = cli_terminal_columns(stderr) - 1;
+        fprintf(stderr, "\r%*s\r", progress->drawn < columns ? progress->drawn : columns, "");
         fflush(stderr);
     }
     progress->drawn = 0;

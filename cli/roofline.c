@@ -6,42 +6,14 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "files.h"
 #include "output.h"
+#include "svg.h"
 
 /* The plot's edges; the legend is to its right, a line for each device and each network. */
-enum { LEFT = 70, TOP = 24, RIGHT = 560, HEIGHT = 420, LEGEND = 600, WIDTH = 1000, LINE = 19 };
-enum { COLOURS = 5 };
-
-/* Colours of devices, for light paper and for dark. */
-static const char *const colours[COLOURS][2] = {{"#0b62c4", "#6cb2ff"},
-                                                {"#b3450c", "#ff9b66"},
-                                                {"#1a7f37", "#5fd07f"},
-                                                {"#7b3fb5", "#c79bff"},
-                                                {"#946200", "#e6b84c"}};
-
-static void draw_colours(FILE *to, const char *paper, const char *ink, const char *grid, int dark)
-{
-    fprintf(to, "text{fill:%s} .paper,.mark{fill:%s} .grid{stroke:%s}\n", ink, paper, grid);
-    for (size_t c = 0; c < COLOURS; ++c)
-        fprintf(to, ".c%zu{fill:%s} .roof%zu{stroke:%s}\n", c, colours[c][dark], c, colours[c][dark]);
-}
-
-/* Plain rules only: not every program that shows SVG knows variables, or asks for dark colours. */
-static void draw_style(FILE *to)
-{
-    fputs("<style>\ntext{font:13px sans-serif} .bold{font-weight:bold} path{fill:none}\n"
-          ".x,.mark{text-anchor:middle} .y{text-anchor:end} .roof{stroke-width:2}\n"
-          ".mark{font-size:11px;font-weight:bold}\n",
-          to);
-    draw_colours(to, "#fff", "#222", "#e3e3e3", 0);
-    fputs("@media (prefers-color-scheme:dark){\n", to);
-    draw_colours(to, "#16181c", "#ddd", "#34373d", 1);
-    fputs("}\n</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n", to);
-}
+enum { LEFT = 70, TOP = 24, RIGHT = 560, HEIGHT = 420, LEGEND = 600, WIDTH = 1000, LINE = SVG_LINE };
+static const char style[] = ".roof{stroke-width:2} .mark{font-size:11px;font-weight:bold}\n";
 
 /* Powers of ten at the plot's edges. */
 typedef struct axes {
@@ -80,19 +52,6 @@ static axes axes_of(const bench_row *rows, size_t count)
                   (int)floor(log10(y[0]) - 0.1), (int)ceil(log10(y[1]) + 0.1), TOP + HEIGHT};
 }
 
-static void draw_text(FILE *to, const char *text)
-{
-    for (; *text; ++text) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '<')
-            fputs("&lt;", to);
-        else if (c == '&')
-            fputs("&amp;", to);
-        else
-            fputc(c >= 0x20 && c < 0x7f ? c : '?', to); /* a driver may say anything */
-    }
-}
-
 static void draw_axes(FILE *to, const axes *a)
 {
     for (int d = a->x0; d <= a->x1; ++d) {
@@ -119,7 +78,7 @@ static void draw_roof(FILE *to, const axes *a, const bp_device_peak *peak, size_
     const double low = pow(10, a->x0), floor_y = pow(10, a->y0);
     const double from = fmax(low, floor_y / peak->gbytes_per_second);
     const double edge = peak->gflops / peak->gbytes_per_second;
-    fprintf(to, "<path class=\"roof roof%zu\" d=\"M%.1f %.1f L%.1f %.1f H%d\"/>\n",
+    fprintf(to, "<path class=\"roof l%zu\" d=\"M%.1f %.1f L%.1f %.1f H%d\"/>\n",
             colour, x_of(a, from), y_of(a, from * peak->gbytes_per_second), x_of(a, edge),
             y_of(a, peak->gflops), RIGHT);
 }
@@ -127,19 +86,16 @@ static void draw_roof(FILE *to, const axes *a, const bp_device_peak *peak, size_
 static void draw_mark(FILE *to, double x, double y, size_t colour, size_t number)
 {
     fprintf(to, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"9\" class=\"c%zu\"/>"
-                "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\">%zu</text>\n",
+                "<text class=\"mark on x\" x=\"%.1f\" y=\"%.1f\">%zu</text>\n",
             x, y, colour, x, y + 4, number);
 }
 
 static void draw_device(FILE *to, double y, size_t colour, const bench_row *row)
 {
-    fprintf(to, "<text x=\"%d\" y=\"%.1f\" class=\"bold c%zu\">", LEGEND, y,
-            colour);
-    char name[44];
-    if (snprintf(name, sizeof name, "%s", row->device.name) >= (int)sizeof name)
-        memcpy(name + sizeof name - 4, "...", 4);
-    draw_text(to, name);
-    fprintf(to, "</text>\n<text x=\"%d\" y=\"%.1f\">%.4g GFLOP/s, %.3g GB/s</text>\n", LEGEND, y + LINE,
+    char classes[16];
+    snprintf(classes, sizeof classes, "bold c%zu", colour);
+    svg_label(to, classes, LEGEND, y, row->device.name, 44);
+    fprintf(to, "<text x=\"%d\" y=\"%.1f\">%.4g GFLOP/s, %.3g GB/s</text>\n", LEGEND, y + LINE,
             row->peak.gflops, row->peak.gbytes_per_second);
 }
 
@@ -154,17 +110,16 @@ static void draw_network(FILE *to, double y, size_t colour, size_t number, const
             100 * row->result.gflops / row->peak.gflops);
 }
 
-static void draw(FILE *to, const bench_row *rows, size_t count)
+int bench_roofline(const char *path, const bench_row *rows, size_t count)
 {
     const axes a = axes_of(rows, count);
     size_t devices = 0;
     for (size_t i = 0; i < count; ++i)
         devices += i == 0 || strcmp(rows[i].device.spec, rows[i - 1].device.spec) != 0;
     const double legend = TOP + (double)LINE * (double)(count + 3 * devices);
-    fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" "
-                "viewBox=\"0 0 %d %.0f\">\n",
-            WIDTH, fmax(a.bottom + 56, legend), WIDTH, fmax(a.bottom + 56, legend));
-    draw_style(to);
+    cli_drawing drawing;
+    FILE *to = svg_begin(&drawing, WIDTH, fmax(a.bottom + 56, legend), CLI_THEME_AUTO, style);
+    if (!to) return svg_end(&drawing, path);
     draw_axes(to, &a);
     double y = TOP + 10;
     size_t device = 0;
@@ -173,28 +128,15 @@ static void draw(FILE *to, const bench_row *rows, size_t count)
         device += next;
         if (next) y += LINE;
         if (next || i == 0) {
-            draw_roof(to, &a, &rows[i].peak, device % COLOURS);
-            draw_device(to, y, device % COLOURS, &rows[i]);
+            draw_roof(to, &a, &rows[i].peak, device % SVG_COLOURS);
+            draw_device(to, y, device % SVG_COLOURS, &rows[i]);
             y += 2 * LINE + 4;
         }
         draw_mark(to, x_of(&a, intensity(&rows[i])), y_of(&a, rows[i].result.gflops),
-                  device % COLOURS, i + 1);
-        draw_network(to, y, device % COLOURS, i + 1, &rows[i]);
+                  device % SVG_COLOURS, i + 1);
+        draw_network(to, y, device % SVG_COLOURS, i + 1, &rows[i]);
         y += LINE;
     }
-    fputs("</svg>\n", to);
-}
-
-int bench_roofline(const char *path, const bench_row *rows, size_t count)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory) return cli_error(CLI_FAILURE, "out of memory");
-    draw(memory, rows, count);
-    const bool complete = fclose(memory) == 0;
-    const int code = complete ? cli_write_file(path, text, size)
-                              : cli_error(CLI_FAILURE, "out of memory");
-    free(text);
+    const int code = svg_end(&drawing, path);
     return code == CLI_OK ? -1 : code;
 }

@@ -23,24 +23,33 @@ static bool is_input(const train_settings *s, const char *path)
            cli_is_read_by(path, s->test_labels);
 }
 
+/* What is written must neither be read nor be written twice. */
 static int check_outputs(const cli_command *command, const train_settings *s)
 {
-    const char *const trace = s->profile.path;
-    if (s->log && is_input(s, s->log))
-        return cli_usage(command, "--log %s would overwrite what is read", s->log);
-    if (trace && is_input(s, trace))
-        return cli_usage(command, "--profile %s would overwrite what is read", trace);
-    if (cli_same_file(trace, s->log) || cli_same_file(trace, s->output))
-        return cli_usage(command, "--profile and %s name the same file",
-                         cli_same_file(trace, s->log) ? "--log" : "-o");
-    const int code = cli_profile_check(command, trace);
+    const struct {
+        const char *option, *path;
+    } files[] = {
+        {"-o", s->output},
+        {"--log", s->record.log},
+        {"--plot", s->record.plot},
+        {"--profile", s->profile.path},
+        {"--tensorboard", s->record.tensorboard},
+    };
+    enum { FILES = sizeof files / sizeof *files };
+    for (size_t i = 0; i < FILES; ++i) {
+        if (files[i].path && is_input(s, files[i].path))
+            return cli_usage(command, "%s %s would overwrite what is read", files[i].option,
+                             files[i].path);
+        for (size_t k = 0; k < i; ++k)
+            if (cli_same_file(files[i].path, files[k].path))
+                return cli_usage(command, "%s and %s name the same file", files[i].option,
+                                 files[k].option);
+    }
+    int code = cli_profile_check(command, s->profile.path);
+    if (code < 0) code = cli_record_check(command, &s->record);
     if (code >= 0 || !s->output) return code;
     if (strcmp(s->output, "-") == 0)
         return cli_usage(command, "-o -: a model is written to a file, not to standard output");
-    if (is_input(s, s->output))
-        return cli_usage(command, "-o %s would overwrite what is read", s->output);
-    if (cli_same_file(s->log, s->output))
-        return cli_usage(command, "-o and --log name the same file");
     return cli_check_output(s->output);
 }
 
@@ -244,7 +253,7 @@ static int explain_end(const cli_command *command, const train_settings *s, cons
                      s->how.epochs, kept);
         return CLI_SIGNAL + o->signal;
     }
-    return o->log_failed ? CLI_FAILURE : CLI_OK;
+    return o->record_failed ? CLI_FAILURE : CLI_OK;
 }
 
 /* ---- the order of things --------------------------------------------------------------------- */
@@ -433,8 +442,6 @@ int cli_train(int argc, char **argv)
         cli_device_option(&s.device),
         {.name = "gemm", .kind = CLI_CHOICE, .to.code = &s.how.gemm, .value = "NAME",
          .choice = bp_gemm_name, .help = "matrix multiplication"},
-        {.name = "log", .kind = CLI_TEXT, .to.text = &s.log, .value = "FILE.jsonl",
-         .help = "one JSON object an epoch"},
         {.name = "watch-gradients", .kind = CLI_FLAG, .to.code = &s.watch_gradients, .set = 1,
          .help = "tell of each layer's gradients, dead and saturated units after every epoch, and "
                  "where a divergence began"},
@@ -442,6 +449,8 @@ int cli_train(int argc, char **argv)
          .help = "where to save the model, a safetensors file"},
         cli_profile_option(&s.profile.path),
     };
+    cli_option records[CLI_RECORD_OPTIONS];
+    cli_record_rows(&s.record, records);
     cli_command command = {
         .name = "train",
         .usage = "DATA... [OPTIONS]",
@@ -457,7 +466,8 @@ int cli_train(int argc, char **argv)
                    {"Measuring", measuring, sizeof measuring / sizeof *measuring},
                    {"Network", network, sizeof network / sizeof *network},
                    {"Training", training, sizeof training / sizeof *training},
-                   {"Computing and results", machine, sizeof machine / sizeof *machine}},
+                   {"Computing and results", machine, sizeof machine / sizeof *machine},
+                   {"Records of the training", records, CLI_RECORD_OPTIONS}},
     };
     const char *arguments[CLI_ARGUMENTS];
     s.command_line = quoted_command(argc, argv); /* before the parser puts the arguments in order */

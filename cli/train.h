@@ -3,17 +3,17 @@
 #ifndef CLI_TRAIN_H
 #define CLI_TRAIN_H
 
-#include <stdio.h>
-
 #include "input.h"
 #include "profile.h"
+#include "record.h"
 #include "watch.h"
 
 typedef struct train_settings {
     cli_input input;
     cli_files data;
     const char *validation, *validation_labels, *test, *test_labels;
-    const char *device, *log, *output;
+    const char *device, *output;
+    cli_record_options record;
     cli_profile profile;
     double split;
     int32_t watch_gradients;
@@ -42,7 +42,7 @@ typedef struct train_outcome {
     bp_status status; /* BP_OK, BP_ERROR_CANCELLED or BP_ERROR_DIVERGED */
     int signal;       /* that asked for the end, or 0 */
     bool learned;     /* the model is no longer what it started as */
-    bool log_failed;
+    bool record_failed; /* the log, the event files or the picture; reported */
     char began[CLI_WATCH_TEXT]; /* where a watched training began to diverge; or empty */
     bool has_test;
     bp_metrics test;

@@ -6,7 +6,7 @@
 TestSuite(cli, .init = make_folder, .fini = remove_folder, .timeout = 300);
 
 static const char *const command_names[] = {"train", "eval",    "predict",   "info", "devices",
-                                            "bench", "explain", "gradcheck", "tune"};
+                                            "bench", "explain", "gradcheck", "tune", "plot"};
 enum { COMMANDS = sizeof command_names / sizeof *command_names };
 
 /* ---- help, version, usage ---------------------------------------------------------------------
@@ -26,6 +26,7 @@ Test(cli, help_and_version_are_quick_and_open_no_opencl)
             assert_code(r, 0);
             cr_assert(*r.out, "%s prints nothing", lines[i]);
             assert_has_not(r.err, "libOpenCL");
+            assert_has_not(r.err, "librsvg");
             if (r.seconds < best) best = r.seconds;
             free_result(&r);
         }
