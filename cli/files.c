@@ -78,11 +78,11 @@ static int cannot(const char *path)
 }
 
 /* A file being written beside its final place. */
-typedef struct output {
+typedef struct temporary {
     int fd;
     char *target; /* the path, or where its links lead */
     char *name;   /* of the temporary */
-} output;
+} temporary;
 
 /* Where the links lead that path's last name may be: the library follows them too. The caller's;
  * NULL and errno on failure. */
@@ -114,7 +114,7 @@ static char *follow_links(const char *path)
     return NULL;
 }
 
-static void release(output *out)
+static void release(temporary *out)
 {
     int reason = errno;
     free(out->target);
@@ -123,10 +123,10 @@ static void release(output *out)
 }
 
 /* Opens a temporary beside what path leads to; false with errno on failure. */
-static bool open_temporary(output *out, const char *path)
+static bool open_temporary(temporary *out, const char *path)
 {
     static const char suffix[] = ".tmp-XXXXXX";
-    *out = (output){.fd = -1, .target = follow_links(path)};
+    *out = (temporary){.fd = -1, .target = follow_links(path)};
     if (!out->target) return false;
     struct stat about;
     const bool exists = stat(out->target, &about) == 0;
@@ -150,7 +150,7 @@ static bool open_temporary(output *out, const char *path)
 
 int cli_check_output(const char *path)
 {
-    output out;
+    temporary out;
     if (!open_temporary(&out, path)) return cannot(path);
     unlink(out.name);
     close(out.fd);
@@ -172,7 +172,7 @@ static bool write_all(int fd, const char *bytes, size_t size)
 
 static int replace(const char *path, const char *bytes, size_t size)
 {
-    output out;
+    temporary out;
     if (!open_temporary(&out, path)) return cannot(path);
     bool done = write_all(out.fd, bytes, size) && fsync(out.fd) == 0;
     int reason = done ? 0 : errno;
@@ -209,5 +209,106 @@ int cli_write_file(const char *path, const char *bytes, size_t size)
     int code = replace(path, bytes, size);
     sigaction(SIGXFSZ, &old, NULL);
     sigprocmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+/* ---- written bit by bit ------------------------------------------------------------------------
+ */
+
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+enum { ENDS = sizeof ends / sizeof *ends };
+
+/* What the handler removes; set before it is installed. */
+static const char *volatile doomed;
+
+static void remove_and_end(int number)
+{
+    if (doomed) unlink(doomed);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void watch_signals(const char *name)
+{
+    doomed = name;
+    for (int i = 0; i < ENDS; ++i) {
+        struct sigaction before, action = {.sa_handler = name ? remove_and_end : SIG_DFL};
+        sigemptyset(&action.sa_mask);
+        /* nohup wants the process to outlive its terminal. */
+        if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(ends[i], &action, NULL);
+    }
+}
+
+int cli_output_open(cli_output *out, const char *path)
+{
+    *out = (cli_output){.to = stdout, .path = path};
+    if (strcmp(path, "-") == 0) return -1;
+    temporary t;
+    if (!open_temporary(&t, path)) return cannot(path);
+    signal(SIGXFSZ, SIG_IGN);
+    out->target = t.target;
+    out->name = t.name;
+    watch_signals(out->name);
+    out->to = fdopen(t.fd, "wb");
+    if (out->to) return -1;
+    const int code = cannot(path);
+    close(t.fd);
+    cli_output_abort(out);
+    return code;
+}
+
+static void forget(cli_output *out)
+{
+    watch_signals(NULL);
+    free(out->target);
+    free(out->name);
+    *out = (cli_output){.to = NULL};
+}
+
+void cli_output_abort(cli_output *out)
+{
+    if (out->name) {
+        if (out->to) fclose(out->to);
+        unlink(out->name);
+        forget(out);
+    }
+    out->to = NULL;
+}
+
+int cli_output_flush(cli_output *out)
+{
+    errno = 0;
+    if (fflush(out->to) == 0 && !ferror(out->to)) return -1;
+    if (errno == 0) errno = EIO;
+    if (out->name) return cannot(out->path);
+    if (errno == EPIPE)
+        return CLI_FAILURE; /* main ends as every program at the head of a pipe does */
+    const int code = cannot("standard output");
+    /* What is left in the buffer cannot be written either, and has been reported. */
+    if (!freopen("/dev/null", "w", stdout)) clearerr(stdout);
+    out->to = NULL;
+    return code;
+}
+
+int cli_output_commit(cli_output *out)
+{
+    if (!out->name) return CLI_OK;
+    errno = 0;
+    bool done = fflush(out->to) == 0 && !ferror(out->to) && fsync(fileno(out->to)) == 0;
+    int reason = errno;
+    if (fclose(out->to) != 0 && done) {
+        done = false;
+        reason = errno;
+    }
+    out->to = NULL;
+    if (done && rename(out->name, out->target) != 0) {
+        done = false;
+        reason = errno;
+    }
+    if (!done) unlink(out->name);
+    errno = reason ? reason : EIO;
+    const int code = done ? CLI_OK : cannot(out->path);
+    forget(out);
     return code;
 }

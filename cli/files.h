@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Whether both paths lead to the same file (NULL: no). */
 bool cli_same_file(const char *a, const char *b);
@@ -21,5 +22,22 @@ int cli_check_output(const char *path);
  * link is followed, an existing file keeps its permission bits. Reports and returns an exit code.
  * The old file stays on failure. */
 int cli_write_file(const char *path, const char *bytes, size_t size);
+
+/* The same for what is written bit by bit: `to` is the temporary until commit. A signal that ends
+ * the process takes the temporary with it. One at a time. "-" is standard output, which commit and
+ * abort leave open. */
+typedef struct cli_output {
+    FILE *to;
+    const char *path;
+    char *target, *name; /* where links lead, and the temporary; NULL for standard output */
+} cli_output;
+
+/* Reports; an exit code or -1. */
+int cli_output_open(cli_output *out, const char *path);
+/* Hands on what has been written. Reports; an exit code or -1. */
+int cli_output_flush(cli_output *out);
+/* Reports; an exit code. Releases out, as abort does. */
+int cli_output_commit(cli_output *out);
+void cli_output_abort(cli_output *out);
 
 #endif

@@ -177,14 +177,8 @@ bp_load_options cli_input_load_options(const cli_input *input)
     return options;
 }
 
-int cli_load(bp_data **raw, const cli_command *command, const cli_files *files,
-             const bp_load_options *options)
+int cli_fail_load(bp_status status, const bp_load_options *options)
 {
-    bp_status status = bp_data_load_files(raw, files->paths, files->labels, files->count, options);
-    if (status == BP_OK) {
-        if (!command->quiet) cli_warn(bp_data_warnings(*raw));
-        return -1;
-    }
     /* Names where there should be numbers. */
     const char *text = bp_last_error();
     if (status == BP_ERROR_DATA && options->header == 0 &&
@@ -193,6 +187,15 @@ int cli_load(bp_data **raw, const cli_command *command, const cli_files *files,
         return CLI_INPUT;
     }
     return cli_fail_input(status);
+}
+
+int cli_load(bp_data **raw, const cli_command *command, const cli_files *files,
+             const bp_load_options *options)
+{
+    bp_status status = bp_data_load_files(raw, files->paths, files->labels, files->count, options);
+    if (status != BP_OK) return cli_fail_load(status, options);
+    if (!command->quiet) cli_warn(bp_data_warnings(*raw));
+    return -1;
 }
 
 int cli_encode(bp_data **out, const cli_command *command, const bp_schema *schema, bp_data *raw)

@@ -54,6 +54,9 @@ int32_t cli_has_test_part(const cli_files *files);
 /* All but the labels. */
 bp_load_options cli_input_load_options(const cli_input *input);
 
+/* Reports that data could not be loaded, with a remedy where one suits; an exit code. */
+int cli_fail_load(bp_status status, const bp_load_options *options);
+
 /* Loads the files and shows what that warns of unless -q. Reports; returns an exit code or -1. */
 int cli_load(bp_data **raw, const cli_command *command, const cli_files *files,
              const bp_load_options *options);

@@ -1,276 +1,112 @@
-/* predict.c - `backprop predict`: the model's answer for every row, as lines, as CSV of
- * probabilities, as JSON or as pictures. */
+/* predict.c - `backprop predict`: the model's answer for every row, as the rows come. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "commands.h"
 #include "files.h"
 #include "input.h"
 #include "output.h"
 #include "picture.h"
 
+/* What becomes of a row that cannot be read. */
+typedef enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP, ON_ERROR_BLANK } on_error;
+
 typedef struct settings {
     cli_input input;
-    const char *device, *output, *names;
-    int32_t proba;
-    int64_t show;
+    const char *device, *output, *names, *keep;
+    int32_t proba, form, on_error;
+    int64_t top, show;
+    double threshold;
 } settings;
 
-/* What has been computed, and what is needed to print it. */
-typedef struct answers {
-    const bp_model *model;
-    const bp_data *data;
-    size_t rows, outputs;
-    float *y;            /* [rows][outputs] */
-    bool classes;        /* the largest output is the answer, not the outputs' values */
-    char **names;        /* [outputs], of --names; or NULL */
-    char *names_text;    /* what they point into */
-} answers;
+typedef struct job {
+    const cli_command *command;
+    const settings *s;
+    bp_model *model;
+    bp_device *device;
+    bp_rows *rows;
+    bp_predictor *predictor;
+    cli_answers answers;
+    cli_output out;
+    float *y;
+    size_t most; /* rows of a block */
+    size_t done, bad, right;
+    bool started, judged; /* judged: the truth is known of all rows so far */
+    char *names_text;     /* --names, cut; what names points into */
+    const char **names;
+    char *told[16]; /* warnings that have been shown, their numbers aside */
+    size_t told_count;
+    json_t *predictions, *probabilities, *top; /* of --json without a file */
+} job;
 
-/* The name of class k: --names, else the schema's, else its number. */
-static const char *class_name(const answers *a, size_t k, char number[CLI_NUMBER])
+/* ---- before the first row ---------------------------------------------------------------------
+ */
+
+static const char *on_error_name(int32_t code)
 {
-    if (a->names) return a->names[k];
-    const bp_schema *schema = bp_model_get_schema(a->model);
-    const char *name = schema ? bp_schema_output_name(schema, k) : NULL;
-    if (name) return name;
-    snprintf(number, CLI_NUMBER, "%zu", k);
-    return number;
+    static const char *const names[] = {"stop", "skip", "blank"};
+    return code >= 0 && code <= ON_ERROR_BLANK ? names[code] : NULL;
 }
 
-static size_t best_class(const answers *a, size_t row)
+/* What --to leaves open is decided by the file's name, then by what there is to be written. */
+static int32_t form_of(const settings *s)
 {
-    const float *y = a->y + row * a->outputs;
-    size_t best = 0;
-    for (size_t k = 1; k < a->outputs; ++k)
-        if (y[k] > y[best]) best = k;
-    return best;
+    static const struct {
+        const char *ending;
+        int32_t form;
+    } endings[] = {{".csv", CLI_ANSWERS_CSV},
+                   {".jsonl", CLI_ANSWERS_JSONL},
+                   {".ndjson", CLI_ANSWERS_JSONL},
+                   {".npy", CLI_ANSWERS_NPY}};
+    if (s->form != CLI_ANSWERS_AUTO) return s->form;
+    const char *dot = s->output ? strrchr(s->output, '.') : NULL;
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; ++i)
+        if (strcasecmp(dot, endings[i].ending) == 0) return endings[i].form;
+    return s->proba || s->keep || s->top ? CLI_ANSWERS_CSV : CLI_ANSWERS_LINES;
 }
 
-/* Output k in the target's own units. */
-static double own_units(const answers *a, size_t row, size_t k)
+static int check_form(const cli_command *command, const settings *s)
 {
-    double mean = 0, scale = 1;
-    const bp_schema *schema = bp_model_get_schema(a->model);
-    if (schema) bp_schema_target_scale(schema, k, &mean, &scale);
-    return (double)a->y[row * a->outputs + k] * scale + mean;
-}
-
-/* The share of rows that are right; NAN where the labels are not known. */
-static double accuracy(const answers *a)
-{
-    const int32_t *labels = bp_data_labels(a->data);
-    if (!a->classes || !labels) return NAN;
-    size_t right = 0;
-    for (size_t row = 0; row < a->rows; ++row) right += best_class(a, row) == (size_t)labels[row];
-    return (double)right / (double)a->rows;
-}
-
-static void print_lines(FILE *to, const answers *a)
-{
-    char number[CLI_NUMBER];
-    const bool on_terminal = to == stdout && isatty(STDOUT_FILENO);
-    for (size_t row = 0; row < a->rows && !ferror(to); ++row) {
-        if (a->classes) {
-            cli_print_field(to, class_name(a, best_class(a, row), number), on_terminal);
-        } else {
-            for (size_t k = 0; k < a->outputs; ++k)
-                fprintf(to, "%s%.9g", k ? "," : "", own_units(a, row, k));
-        }
-        fputc('\n', to);
-    }
-}
-
-static void print_probabilities(FILE *to, const answers *a)
-{
-    char number[CLI_NUMBER];
-    const bool on_terminal = to == stdout && isatty(STDOUT_FILENO);
-    for (size_t k = 0; k < a->outputs; ++k) {
-        if (k) fputc(',', to);
-        cli_print_field(to, class_name(a, k, number), on_terminal);
-    }
-    fputc('\n', to);
-    for (size_t row = 0; row < a->rows && !ferror(to); ++row)
-        for (size_t k = 0; k < a->outputs; ++k)
-            fprintf(to, "%.9g%c", (double)a->y[row * a->outputs + k],
-                    k + 1 < a->outputs ? ',' : '\n');
-}
-
-static json_t *row_json(const answers *a, size_t row, bool probabilities)
-{
-    char number[CLI_NUMBER];
-    if (a->classes && !probabilities)
-        return cli_json_text(class_name(a, best_class(a, row), number));
-    if (!a->classes && a->outputs == 1) return cli_json_number(own_units(a, row, 0));
-    json_t *list = json_array();
-    for (size_t k = 0; k < a->outputs; ++k)
-        json_array_append_new(list, probabilities
-                                        ? cli_json_number((double)a->y[row * a->outputs + k])
-                                        : cli_json_number(own_units(a, row, k)));
-    return list;
-}
-
-static json_t *rows_json(const answers *a, bool probabilities)
-{
-    json_t *list = json_array();
-    for (size_t row = 0; row < a->rows; ++row)
-        json_array_append_new(list, row_json(a, row, probabilities));
-    return list;
-}
-
-static int print_json(const answers *a, const settings *s)
-{
-    json_t *json = json_object(), *classes = a->classes ? json_array() : json_null();
-    char number[CLI_NUMBER];
-    for (size_t k = 0; a->classes && k < a->outputs; ++k)
-        json_array_append_new(classes, cli_json_text(class_name(a, k, number)));
-    json_object_set_new(json, "samples", cli_json_count(a->rows));
-    json_object_set_new(json, "classes", classes);
-    json_object_set_new(json, "accuracy", cli_json_number(accuracy(a)));
-    json_object_set_new(json, "output", cli_json_text(s->output));
-    /* What is in the file is not said twice. */
-    json_object_set_new(json, "predictions", s->output ? json_null() : rows_json(a, false));
-    json_object_set_new(json, "probabilities",
-                        s->output || !s->proba ? json_null() : rows_json(a, true));
-    return cli_print_json(stdout, json);
-}
-
-static int write_output(const answers *a, const settings *s)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory) return cli_error(CLI_FAILURE, "out of memory");
-    if (s->proba)
-        print_probabilities(memory, a);
-    else
-        print_lines(memory, a);
-    bool complete = !ferror(memory);
-    complete = fclose(memory) == 0 && complete;
-    int code = complete ? cli_write_file(s->output, text, size)
-                        : cli_error(CLI_FAILURE, "out of memory");
-    free(text);
-    return code;
-}
-
-static bool has_pictures(const bp_data *data)
-{
-    const bp_data_info info = bp_data_get_info(data);
-    return info.image_height > 0 && info.image_width > 0 &&
-           info.image_height * info.image_width == info.features;
-}
-
-static int show_pictures(const answers *a, const settings *s)
-{
-    const bp_data_info info = bp_data_get_info(a->data);
-    const size_t count = (uint64_t)s->show < a->rows ? (size_t)s->show : a->rows;
-    cli_picture *pictures = calloc(count, sizeof *pictures);
-    if (!pictures) return cli_error(CLI_FAILURE, "out of memory");
-    const int32_t *labels = bp_data_labels(a->data);
-    const bool share = bp_model_get_info(a->model).loss == BP_LOSS_CROSS_ENTROPY;
-    char number[CLI_NUMBER];
-    for (size_t i = 0; i < count; ++i) {
-        cli_picture *p = &pictures[i];
-        const size_t best = best_class(a, i);
-        p->pixels = bp_data_features(a->data) + i * info.features;
-        if (!a->classes)
-            snprintf(p->said, sizeof p->said, "predicted: %.4g", own_units(a, i, 0));
-        else if (share)
-            snprintf(p->said, sizeof p->said, "predicted: %.60s (%.0f %%)",
-                     class_name(a, best, number), 100 * (double)a->y[i * a->outputs + best]);
-        else
-            snprintf(p->said, sizeof p->said, "predicted: %.60s", class_name(a, best, number));
-        if (!a->classes || !labels) continue;
-        const size_t label = (size_t)labels[i];
-        snprintf(p->truth, sizeof p->truth, "true: %.60s", class_name(a, label, number));
-        p->wrong = label != best;
-    }
-    const cli_terminal terminal = cli_terminal_of(stdout);
-    cli_draw_pictures(stdout, &terminal, pictures, count, info.image_height, info.image_width);
-    free(pictures);
-    return CLI_OK;
-}
-
-static int split_names(answers *a, const cli_command *command, const char *text)
-{
-    if (!text) return -1;
-    if (!a->classes) return cli_usage(command, "--names is for classes, this model has none");
-    size_t length = strlen(text), count = 1;
-    for (size_t i = 0; i < length; ++i) count += text[i] == ',';
-    if (count != a->outputs)
-        return cli_usage(command, "--names: %zu name%s, but the model has %zu class%s", count,
-                         cli_s(count), a->outputs, a->outputs == 1 ? "" : "es");
-    a->names_text = malloc(length + 1);
-    a->names = malloc(count * sizeof *a->names);
-    if (!a->names_text || !a->names) return cli_error(CLI_FAILURE, "out of memory");
-    memcpy(a->names_text, text, length + 1);
-    char *at = a->names_text;
-    for (size_t k = 0; k < count; ++k) {
-        a->names[k] = at;
-        at += strcspn(at, ",");
-        if (*at) *at++ = '\0';
-    }
+    const int32_t form = form_of(s);
+    const bool to_file = s->output && strcmp(s->output, "-") != 0;
+    if (form == CLI_ANSWERS_NPY && !to_file)
+        return cli_usage(command, "--to npy needs -o FILE: an array's size stands at its start");
+    if (form == CLI_ANSWERS_NPY && (s->keep || s->top))
+        return cli_usage(command, "NPY holds numbers of one kind, not --%s",
+                         s->keep ? "keep" : "top-k");
+    if (form == CLI_ANSWERS_LINES && (s->keep || s->top || s->proba))
+        return cli_usage(command, "--to lines holds the answers alone; --to csv has space for --%s",
+                         s->keep  ? "keep"
+                         : s->top ? "top-k"
+                                  : "proba");
+    if (form == CLI_ANSWERS_CSV && s->proba && s->top)
+        return cli_usage(command, "--proba and --top-k exclude each other but for --to jsonl");
+    if (command->json && s->form != CLI_ANSWERS_AUTO && !s->output)
+        return cli_usage(command, "--json and --to exclude each other without -o FILE");
+    if (command->json && s->keep && !s->output)
+        return cli_usage(command, "--json and --keep exclude each other without -o FILE");
     return -1;
-}
-
-static int compute(answers *a, const cli_command *command, const settings *s, bp_device *device)
-{
-    const bp_data_info info = bp_data_get_info(a->data);
-    const bp_model_info net = bp_model_get_info(a->model);
-    const bp_schema *schema = bp_model_get_schema(a->model);
-    a->rows = info.rows;
-    a->outputs = net.outputs;
-    const int32_t task = schema ? bp_schema_get_info(schema).task : s->input.task;
-    a->classes = task == BP_TASK_CLASSIFY ||
-                 (task == BP_TASK_AUTO && (net.loss == BP_LOSS_CROSS_ENTROPY ||
-                                           info.task == BP_TASK_CLASSIFY || s->names));
-    if (s->proba && !a->classes)
-        return cli_usage(command, "--proba is for classes, this model has none");
-    int code = split_names(a, command, s->names);
-    if (code >= 0) return code;
-    if (info.features != net.inputs)
-        return cli_error(CLI_INPUT, "the data has %zu feature%s, the model takes %zu",
-                         info.features, cli_s(info.features), net.inputs);
-    if (s->show > 0 && !has_pictures(a->data))
-        return cli_error(CLI_INPUT, "--show: the rows are not pictures (IDX files of images are)");
-    if (a->rows > SIZE_MAX / sizeof *a->y / a->outputs)
-        return cli_error(CLI_FAILURE, "out of memory");
-    a->y = malloc(a->rows * a->outputs * sizeof *a->y);
-    if (!a->y) return cli_error(CLI_FAILURE, "out of memory");
-    bp_status status = bp_predict(a->model, device, bp_data_features(a->data), a->rows, a->y);
-    return status == BP_OK ? -1 : cli_fail(status, NULL);
-}
-
-static int report(const answers *a, const cli_command *command, const settings *s)
-{
-    int code = CLI_OK;
-    if (s->output) code = write_output(a, s);
-    if (code != CLI_OK) return code;
-    const double right = accuracy(a);
-    if (isfinite(right) && !command->quiet && !command->json)
-        cli_note("right in %.2f %% of %zu row%s", 100 * right, a->rows, cli_s(a->rows));
-    if (command->json) return print_json(a, s);
-    if (s->show > 0) return show_pictures(a, s);
-    if (s->output) return CLI_OK;
-    if (s->proba)
-        print_probabilities(stdout, a);
-    else
-        print_lines(stdout, a);
-    return CLI_OK;
 }
 
 static int check(const cli_command *command, const settings *s, const char *model,
                  const cli_files *data)
 {
     int code = cli_input_check(command, &s->input, data);
+    if (code < 0) code = check_form(command, s);
     if (code >= 0) return code;
     if (s->show > 0 && command->json)
         return cli_usage(command, "--show and --json exclude each other");
-    if (s->show > 0 && s->proba && !s->output)
-        return cli_usage(command, "--show and --proba exclude each other without -o FILE");
+    if (s->show > 0 && form_of(s) != CLI_ANSWERS_LINES && !s->output)
+        return cli_usage(command, "--show and --%s exclude each other without -o FILE",
+                         s->proba  ? "proba"
+                         : s->top  ? "top-k"
+                         : s->keep ? "keep"
+                                   : "to");
     if (!s->output) return -1;
     const bool to_stdout = strcmp(s->output, "-") == 0;
     if (to_stdout && (command->json || s->show > 0))
@@ -280,42 +116,405 @@ static int check(const cli_command *command, const settings *s, const char *mode
     return to_stdout ? -1 : cli_check_output(s->output);
 }
 
+static int split_names(job *j, const char *text)
+{
+    if (!text) return -1;
+    if (!j->answers.classes)
+        return cli_usage(j->command, "--names is for classes, this model has none");
+    size_t length = strlen(text), count = 1;
+    for (size_t i = 0; i < length; ++i) count += text[i] == ',';
+    if (count != j->answers.outputs)
+        return cli_usage(j->command, "--names: %zu name%s, but the model has %zu class%s", count,
+                         cli_s(count), j->answers.outputs, j->answers.outputs == 1 ? "" : "es");
+    j->names_text = malloc(length + 1);
+    j->names = malloc(count * sizeof *j->names);
+    if (!j->names_text || !j->names) return cli_error(CLI_FAILURE, "out of memory");
+    memcpy(j->names_text, text, length + 1);
+    char *at = j->names_text;
+    for (size_t k = 0; k < count; ++k) {
+        j->names[k] = at;
+        at += strcspn(at, ",");
+        if (*at) *at++ = '\0';
+    }
+    j->answers.names = j->names;
+    return -1;
+}
+
+/* What goes with classes alone, and what the classes must be enough for. */
+static int check_classes(const job *j)
+{
+    const settings *s = j->s;
+    const char *option = s->proba               ? "proba"
+                         : s->top               ? "top-k"
+                         : !isnan(s->threshold) ? "threshold"
+                                                : NULL;
+    if (option && !j->answers.classes)
+        return cli_usage(j->command, "--%s is for classes, this model has none", option);
+    if ((uint64_t)s->top > j->answers.outputs)
+        return cli_usage(j->command, "--top-k %lld: the model has %zu classes", (long long)s->top,
+                         j->answers.outputs);
+    return -1;
+}
+
+static bool has_pictures(const bp_data *data)
+{
+    const bp_data_info info = bp_data_get_info(data);
+    return info.image_height > 0 && info.image_width > 0 &&
+           info.image_height * info.image_width == info.features;
+}
+
+/* With the first block, which may know what the model does not: whether there are classes. */
+static int begin(job *j, const bp_data *block)
+{
+    const bp_model_info net = bp_model_get_info(j->model);
+    const bp_schema *schema = bp_model_get_schema(j->model);
+    const settings *s = j->s;
+    const int32_t task = schema ? bp_schema_get_info(schema).task : s->input.task;
+    const bp_data_info info = block ? bp_data_get_info(block) : (bp_data_info){.rows = 0};
+    cli_answers *a = &j->answers;
+    *a = (cli_answers){.model = j->model,
+                       .source = j->rows,
+                       .form = form_of(s),
+                       .probabilities = s->proba != 0,
+                       .outputs = net.outputs,
+                       .top = (size_t)s->top,
+                       .threshold = s->threshold};
+    a->classes = task == BP_TASK_CLASSIFY ||
+                 (task == BP_TASK_AUTO &&
+                  (net.loss == BP_LOSS_CROSS_ENTROPY || info.task == BP_TASK_CLASSIFY || s->names));
+    int code = check_classes(j);
+    if (code < 0) code = split_names(j, s->names);
+    if (code >= 0) return code;
+    if (block && info.features != net.inputs)
+        return cli_error(CLI_INPUT, "the data has %zu feature%s, the model takes %zu",
+                         info.features, cli_s(info.features), net.inputs);
+    if (s->show > 0 && !(block && has_pictures(block)))
+        return cli_error(CLI_INPUT, "--show: the rows are not pictures (IDX files of images are)");
+    a->on_terminal = (!s->output || strcmp(s->output, "-") == 0) && isatty(STDOUT_FILENO);
+    if (!cli_answers_prepare(a)) return cli_error(CLI_FAILURE, "out of memory");
+    j->started = j->judged = true;
+    if (j->command->json && !s->output) {
+        j->predictions = json_array();
+        if (s->proba) j->probabilities = json_array();
+        if (s->top) j->top = json_array();
+        return -1;
+    }
+    if (s->show > 0 && !s->output) return -1;
+    code = cli_output_open(&j->out, s->output ? s->output : "-");
+    a->to = j->out.to;
+    if (code < 0) cli_answers_begin(a);
+    return code;
+}
+
+/* ---- a block ----------------------------------------------------------------------------------
+ */
+
+/* Each kind of warning once: in later blocks nothing but its numbers differ. */
+static void warn(job *j, const char *text)
+{
+    while (*text) {
+        const size_t length = strcspn(text, "\n");
+        char *kind = malloc(length + 1), *line = malloc(length + 1);
+        size_t used = 0;
+        for (size_t i = 0; kind && i < length; ++i)
+            if (text[i] < '0' || text[i] > '9') kind[used++] = text[i];
+        if (kind) kind[used] = '\0';
+        bool known = !kind || !line;
+        for (size_t i = 0; i < j->told_count && !known; ++i) known = strcmp(j->told[i], kind) == 0;
+        if (!known && j->told_count < sizeof j->told / sizeof *j->told) {
+            memcpy(line, text, length);
+            line[length] = '\0';
+            cli_warn(line);
+            j->told[j->told_count++] = kind;
+            kind = NULL;
+        }
+        free(kind);
+        free(line);
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void judge(job *j, const bp_data *block, size_t rows)
+{
+    const int32_t *labels = bp_data_labels(block);
+    j->judged = j->judged && j->answers.classes && labels;
+    for (size_t i = 0; i < rows && j->judged; ++i)
+        j->right += cli_answer(&j->answers, j->y + i * j->answers.outputs) == (size_t)labels[i];
+}
+
+static int show_pictures(const job *j, const bp_data *block, size_t rows)
+{
+    const bp_data_info info = bp_data_get_info(block);
+    const size_t wanted = (size_t)j->s->show - j->done, count = wanted < rows ? wanted : rows;
+    const cli_answers *a = &j->answers;
+    cli_picture *pictures = calloc(count, sizeof *pictures);
+    if (!pictures) return cli_error(CLI_FAILURE, "out of memory");
+    const int32_t *labels = bp_data_labels(block);
+    const bool share = bp_model_get_info(j->model).loss == BP_LOSS_CROSS_ENTROPY;
+    char number[CLI_NUMBER];
+    for (size_t i = 0; i < count; ++i) {
+        cli_picture *p = &pictures[i];
+        const float *y = j->y + i * a->outputs;
+        const size_t said = cli_answer(a, y);
+        p->pixels = bp_data_features(block) + i * info.features;
+        if (!a->classes)
+            snprintf(p->said, sizeof p->said, "predicted: %.4g", cli_answer_value(a, y, 0));
+        else if (said == CLI_NO_CLASS)
+            snprintf(p->said, sizeof p->said, "predicted: none");
+        else if (share)
+            snprintf(p->said, sizeof p->said, "predicted: %.60s (%.0f %%)",
+                     cli_class_name(a, said, number), 100 * (double)y[said]);
+        else
+            snprintf(p->said, sizeof p->said, "predicted: %.60s", cli_class_name(a, said, number));
+        if (!a->classes || !labels) continue;
+        const size_t label = (size_t)labels[i];
+        snprintf(p->truth, sizeof p->truth, "true: %.60s", cli_class_name(a, label, number));
+        p->wrong = label != said;
+    }
+    const cli_terminal terminal = cli_terminal_of(stdout);
+    cli_draw_pictures(stdout, &terminal, pictures, count, info.image_height, info.image_width);
+    free(pictures);
+    return -1;
+}
+
+static void keep_json(job *j, size_t rows)
+{
+    const cli_answers *a = &j->answers;
+    for (size_t i = 0; i < rows; ++i) {
+        const float *y = j->y + i * a->outputs;
+        json_array_append_new(j->predictions, cli_answer_json(a, y));
+        if (j->probabilities) json_array_append_new(j->probabilities, cli_probabilities_json(a, y));
+        if (j->top) json_array_append_new(j->top, cli_top_json(a, y));
+    }
+}
+
+static int answer(job *j, const bp_data *block)
+{
+    const size_t rows = bp_data_get_info(block).rows;
+    int code = j->started ? -1 : begin(j, block);
+    if (code >= 0) return code;
+    if (!j->command->quiet) warn(j, bp_data_warnings(block));
+    bp_status status = bp_predictor_run(j->predictor, bp_data_features(block), rows, j->y);
+    if (status != BP_OK) return cli_fail(status, NULL);
+    judge(j, block, rows);
+    if (j->predictions) keep_json(j, rows);
+    if (j->s->show > 0 && j->done < (size_t)j->s->show) code = show_pictures(j, block, rows);
+    if (code < 0 && j->out.to) {
+        cli_answers_rows(&j->answers, j->y, rows);
+        code = cli_output_flush(&j->out);
+    }
+    j->done += rows;
+    return code;
+}
+
+/* A row that cannot be read, while others can. */
+static int pass_over(job *j)
+{
+    enum { TOLD = 20 };
+    if (!j->command->quiet && j->bad < TOLD) cli_warn(bp_last_error());
+    if (!j->command->quiet && j->bad == TOLD) cli_warn("further rows like these are only counted");
+    ++j->bad;
+    if (j->s->on_error != ON_ERROR_BLANK) return -1;
+    const int code = j->started ? -1 : begin(j, NULL);
+    if (code >= 0) return code;
+    if (j->predictions) json_array_append_new(j->predictions, json_null());
+    if (j->probabilities) json_array_append_new(j->probabilities, json_null());
+    if (j->top) json_array_append_new(j->top, json_null());
+    if (!j->out.to) return -1;
+    cli_answers_blank(&j->answers, bp_last_error());
+    return cli_output_flush(&j->out);
+}
+
+static int fail_row(const job *j, bp_status status)
+{
+    const bp_load_options options = cli_input_load_options(&j->s->input);
+    if (options.header == 0 && strstr(bp_last_error(), ", line 1,"))
+        return cli_fail_load(status, &options);
+    const bool answered = j->out.to && !j->out.name;
+    return cli_fail(status, answered ? "the rows before it have their answers; --on-error skip "
+                                       "leaves such rows out, blank keeps their places"
+                                     : "nothing is written; --on-error skip leaves such rows out, "
+                                       "blank keeps their places");
+}
+
+/* ---- the whole --------------------------------------------------------------------------------
+ */
+
+static int work(job *j)
+{
+    enum { MOST = 1 << 16, MOST_NUMBERS = 1 << 22 };
+    const size_t outputs = bp_model_get_info(j->model).outputs;
+    j->most = MOST_NUMBERS / outputs;
+    if (j->most > MOST) j->most = MOST;
+    if (j->most < (size_t)j->s->show) j->most = (size_t)j->s->show;
+    if (j->most == 0) j->most = 1;
+    j->y = malloc(j->most * outputs * sizeof *j->y);
+    if (!j->y) return cli_error(CLI_FAILURE, "out of memory");
+    for (;;) {
+        const bp_data *block;
+        const bp_status status = bp_rows_next(&block, j->rows, j->most);
+        int code = -1;
+        if (status == BP_OK && !block) return -1;
+        if (status == BP_OK)
+            code = answer(j, block);
+        else if (status != BP_ERROR_DATA)
+            return cli_fail_input(status);
+        else if (j->s->on_error == ON_ERROR_STOP)
+            return fail_row(j, status);
+        else
+            code = pass_over(j);
+        if (code >= 0) return code;
+    }
+}
+
+static double accuracy(const job *j)
+{
+    return j->judged && j->done > 0 ? (double)j->right / (double)j->done : NAN;
+}
+
+static int print_json(job *j)
+{
+    const cli_answers *a = &j->answers;
+    json_t *json = json_object(), *classes = a->classes ? json_array() : json_null();
+    char number[CLI_NUMBER];
+    for (size_t k = 0; a->classes && k < a->outputs; ++k)
+        json_array_append_new(classes, cli_json_text(cli_class_name(a, k, number)));
+    json_object_set_new(json, "samples", cli_json_count(j->done));
+    json_object_set_new(json, "unreadable", cli_json_count(j->bad));
+    json_object_set_new(json, "classes", classes);
+    json_object_set_new(json, "accuracy", cli_json_number(accuracy(j)));
+    json_object_set_new(json, "output", cli_json_text(j->s->output));
+    /* What is in the file is not said twice. */
+    json_object_set(json, "predictions", j->predictions ? j->predictions : json_null());
+    json_object_set(json, "probabilities", j->probabilities ? j->probabilities : json_null());
+    json_object_set(json, "top", j->top ? j->top : json_null());
+    return cli_print_json(stdout, json);
+}
+
+static int finish(job *j)
+{
+    if (!j->started) return cli_error(CLI_INPUT, "no row could be read");
+    if (j->out.to) {
+        if (!cli_answers_end(&j->answers))
+            return cli_error(CLI_FAILURE, "%s: cannot be written: not a file", j->s->output);
+        const int code = cli_output_commit(&j->out);
+        if (code != CLI_OK) return code;
+    }
+    const double right = accuracy(j);
+    if (!j->command->quiet && j->bad > 0)
+        cli_note("%zu row%s could not be read and %s %s", j->bad, cli_s(j->bad),
+                 j->bad == 1 ? "is" : "are",
+                 j->s->on_error == ON_ERROR_SKIP ? "left out" : "without an answer");
+    if (isfinite(right) && !j->command->quiet && !j->command->json)
+        cli_note("right in %.2f %% of %zu row%s", 100 * right, j->done, cli_s(j->done));
+    return j->command->json ? print_json(j) : CLI_OK;
+}
+
+static int open_rows(job *j, const cli_files *data)
+{
+    bp_load_options options = cli_input_load_options(&j->s->input);
+    const bp_model_info net = bp_model_get_info(j->model);
+    options.test_part = cli_has_test_part(data) ? j->s->input.part : 0;
+    options.schema = bp_model_get_schema(j->model);
+    options.keep = j->s->keep;
+    const bp_status status = bp_rows_open(&j->rows, data->paths, data->labels, data->count,
+                                          &options, net.inputs, net.outputs);
+    return status == BP_OK ? -1 : cli_fail_load(status, &options);
+}
+
 static int run(const cli_command *command, const settings *s, const char *path,
                const cli_files *data)
 {
-    bp_model *model = NULL;
-    bp_device *device = NULL;
-    bp_data *set = NULL;
-    answers a = {0};
+    job j = {.command = command, .s = s};
     int code = check(command, s, path, data);
-    if (code < 0) code = cli_open(&model, &device, path, &s->input, s->device);
-    if (code < 0) code = cli_load_for_model(&set, command, data, &s->input, model, 0);
-    a.model = model;
-    a.data = set;
-    if (code < 0) code = compute(&a, command, s, device);
-    if (code < 0) code = report(&a, command, s);
-    free(a.names);
-    free(a.names_text);
-    free(a.y);
-    bp_data_free(set);
-    bp_device_free(device);
-    bp_model_free(model);
+    if (code < 0) code = cli_open(&j.model, &j.device, path, &s->input, s->device);
+    if (code < 0) {
+        /* Before the rows, for which it may be a long wait: the first answer is not to wait too. */
+        const bp_status status = bp_predictor_create(&j.predictor, j.model, j.device);
+        if (status != BP_OK) code = cli_fail(status, NULL);
+    }
+    if (code < 0) code = open_rows(&j, data);
+    if (code < 0) code = work(&j);
+    if (code < 0) code = finish(&j);
+    cli_output_abort(&j.out);
+    cli_answers_free(&j.answers);
+    for (size_t i = 0; i < j.told_count; ++i) free(j.told[i]);
+    json_decref(j.predictions);
+    json_decref(j.probabilities);
+    json_decref(j.top);
+    free(j.names);
+    free(j.names_text);
+    free(j.y);
+    bp_rows_free(j.rows);
+    bp_predictor_free(j.predictor);
+    bp_device_free(j.device);
+    bp_model_free(j.model);
     return code;
 }
 
 int cli_predict(int argc, char **argv)
 {
-    settings s = {.input = cli_input_default()};
+    settings s = {.input = cli_input_default(), .threshold = NAN};
     cli_option data[CLI_INPUT_OPTIONS];
     cli_option result[] = {
-        {.name = "output", .letter = 'o', .kind = CLI_TEXT, .to.text = &s.output, .value = "FILE",
+        {.name = "output",
+         .letter = 'o',
+         .kind = CLI_TEXT,
+         .to.text = &s.output,
+         .value = "FILE",
          .help = "write there instead of to standard output"},
-        {.name = "proba", .kind = CLI_FLAG, .to.code = &s.proba, .set = 1,
-         .help = "every class's probability, as CSV with a header"},
-        {.name = "names", .kind = CLI_TEXT, .to.text = &s.names, .value = "LIST",
+        {.name = "to",
+         .kind = CLI_CHOICE,
+         .to.code = &s.form,
+         .value = "FORM",
+         .choice = cli_answer_form_name,
+         .help = "answers alone, CSV with a header, JSON lines, a NumPy array; auto: by the "
+                 "file's ending .csv, .jsonl or .npy, else csv where a line has several fields"},
+        {.name = "proba",
+         .kind = CLI_FLAG,
+         .to.code = &s.proba,
+         .set = 1,
+         .help = "every class's probability"},
+        {.name = "top-k",
+         .kind = CLI_COUNT,
+         .to.count = &s.top,
+         .value = "N",
+         .min = 1,
+         .max = 65536,
+         .fallback = "",
+         .help = "the N likeliest classes with their probabilities"},
+        {.name = "threshold",
+         .kind = CLI_DOUBLE,
+         .to.wide = &s.threshold,
+         .value = "F",
+         .min = 0,
+         .max = 1,
+         .fallback = "the likeliest class, whatever its probability",
+         .help = "of two classes say the second where its probability is at least F; of more, none "
+                 "where the likeliest's is below F"},
+        {.name = "keep",
+         .kind = CLI_TEXT,
+         .to.text = &s.keep,
+         .value = "COLS",
+         .help = "columns of CSV that go through to the answers, such as an id"},
+        {.name = "on-error",
+         .kind = CLI_CHOICE,
+         .to.code = &s.on_error,
+         .value = "NAME",
+         .choice = on_error_name,
+         .help = "at a row of CSV that cannot be read: end, leave it out, give it an empty answer"},
+        {.name = "names",
+         .kind = CLI_TEXT,
+         .to.text = &s.names,
+         .value = "LIST",
          .help = "what to call the classes: \"shirt,coat,bag\""},
-        {.name = "show", .kind = CLI_COUNT, .to.count = &s.show, .value = "N", .min = 0,
-         .max = 10000, .fallback = "",
+        {.name = "show",
+         .kind = CLI_COUNT,
+         .to.count = &s.show,
+         .value = "N",
+         .min = 0,
+         .max = 10000,
+         .fallback = "",
          .help = "draw the first N pictures in the terminal instead of printing lines"},
     };
     cli_option machine[] = {cli_activation_option(&s.input.activation),
@@ -325,9 +524,11 @@ int cli_predict(int argc, char **argv)
         .usage = "MODEL DATA... [OPTIONS]",
         .summary = "Prints MODEL's answer for every row of DATA, one a line: the class, or the "
                    "values in their own units. DATA is raw, as it was for train, with or without "
-                   "the target column; - reads standard input.",
+                   "the target column; - reads standard input and answers each row of CSV as it "
+                   "comes.",
         .examples = "  backprop predict iris.safetensors new.csv\n"
                     "  backprop predict iris.safetensors - --proba < new.csv\n"
+                    "  backprop predict iris.safetensors new.csv --keep id -o answers.csv\n"
                     "  backprop predict mnist.safetensors mnist/ --show 8\n",
         .arguments = 2,
         .several = true,

@@ -195,6 +195,8 @@ typedef struct bp_load_options {
     const bp_schema *schema; /* read columns as this schema knows them (eval, predict); NULL: free */
     int32_t need_target; /* with schema: 1 the target must be there (eval), 0 it may be (predict) */
     int32_t allow_missing_target; /* 1: rows without a target are no error, to look at the data */
+    const char *keep;    /* bp_rows: columns of CSV that the model does not need but the caller
+                            does, by name or number, joined by commas; see bp_rows_kept */
 } bp_load_options;
 
 BP_API bp_load_options bp_load_options_default(void);
@@ -336,6 +338,44 @@ BP_API bp_status bp_schema_apply(bp_data **out, const bp_schema *schema, const b
  * missing values, columns or classes that do not fit; the text names them), BP_ERROR_MEMORY. */
 BP_API bp_status bp_data_encode_plain(bp_data **out, const bp_data *raw, size_t inputs,
                                       size_t outputs, int32_t task);
+
+/* Rows as they arrive: of a CSV file that is larger than the memory, or of a pipe that stays open,
+ * whose rows are handed out as soon as they are there.
+ *
+ *     bp_rows *rows; const bp_data *block;
+ *     bp_load_options how = bp_load_options_default();
+ *     how.schema = bp_model_get_schema(model);
+ *     const char *path = "-";
+ *     bp_rows_open(&rows, &path, NULL, 1, &how, 0, 0);
+ *     while (bp_rows_next(&block, rows, 4096) == BP_OK && block) …bp_predictor_run…
+ *     bp_rows_free(rows);
+ *
+ * One CSV file that is not packed, read with a schema, is read block by block, in some megabytes of
+ * memory. Everything else (other formats, gzip, several files, no schema) is read as a whole when it is
+ * opened, and then handed out in the same blocks. */
+typedef struct bp_rows bp_rows;
+
+/* paths, labels, count and options as for bp_data_load_files. options->schema says how rows are encoded;
+ * where it is NULL, they are encoded as by bp_data_encode_plain for `inputs`, `outputs` and
+ * options->task. Waits for the first row. The schema must outlive rows. Errors: as bp_data_load_files
+ * and bp_schema_apply. */
+BP_API bp_status bp_rows_open(bp_rows **out, const char *const *paths, const char *const *labels,
+                              size_t count, const bp_load_options *options, size_t inputs,
+                              size_t outputs);
+BP_API void bp_rows_free(bp_rows *rows);
+
+/* *block = the next rows, encoded, at least 1 and at most `most`: those that are there, or, where there
+ * are none yet, the first that come. NULL after the last. It belongs to rows and lives until the next
+ * call. BP_ERROR_DATA where a row cannot be read (the text names line and column), after the rows
+ * before it have been handed out; the next call goes on behind that row. Other errors: BP_ERROR_IO,
+ * BP_ERROR_MEMORY. */
+BP_API bp_status bp_rows_next(const bp_data **block, bp_rows *rows, size_t most);
+
+/* The columns of options->keep: how many, what they are called, and what row `row` of the block has in
+ * column k, as the file has it. NULL out of range; the texts live as long as the block. */
+BP_API size_t bp_rows_kept_count(const bp_rows *rows);
+BP_API const char *bp_rows_kept_name(const bp_rows *rows, size_t k);
+BP_API const char *bp_rows_kept(const bp_rows *rows, size_t row, size_t k);
 
 typedef struct bp_schema_info {
     size_t columns, features, outputs;
@@ -558,6 +598,14 @@ BP_API bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *
  * probabilities; for regression they are in the schema's scaled units (bp_schema_target_scale). */
 BP_API bp_status bp_predict(const bp_model *model, bp_device *device, const float *x, size_t rows,
                             float *y);
+
+/* The same again and again: a predictor keeps the parameters and compiled kernels on the device. A
+ * row's answer is the same, bit for bit, whichever rows are beside it. model is copied; device must
+ * outlive the predictor. Errors as bp_predict. */
+typedef struct bp_predictor bp_predictor;
+BP_API bp_status bp_predictor_create(bp_predictor **out, const bp_model *model, bp_device *device);
+BP_API void bp_predictor_free(bp_predictor *predictor);
+BP_API bp_status bp_predictor_run(bp_predictor *predictor, const float *x, size_t rows, float *y);
 
 /* Step by step: a trainer keeps parameters, optimizer state and compiled kernels on the device. */
 typedef struct bp_trainer bp_trainer;

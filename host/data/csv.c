@@ -154,7 +154,9 @@ static bp_status fail_ragged(const cutter *c, size_t found)
 {
     const bp__csv_part *part = c->part, *first = c->csv->parts;
     char name[8] = {'"', part->delimiter, '"', 0}, as[160];
-    if (part->records > 0 || part == first)
+    if (c->csv->columns_line > 0)
+        snprintf(as, sizeof as, "on line %u", c->csv->columns_line);
+    else if (part->records > 0 || part == first)
         snprintf(as, sizeof as, "on line %u", part->line[0]);
     else
         snprintf(as, sizeof as, "in %.140s", first->source);
@@ -254,6 +256,7 @@ bp_status bp__csv_add(bp__csv *csv, char *bytes, size_t size, const char *source
     bp__csv_part *part = &csv->parts[csv->part_count++];
     *part = (bp__csv_part){.bytes = bytes, .size = size, .source = source};
     cutter c = {.csv = csv, .part = part, .next = bytes, .end = bytes + size, .line = 1};
+    if (csv->next_line > 0) c.line = csv->next_line;
     if (size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) c.next += 3;
     part->delimiter = delimiter ? delimiter : find_delimiter(c.next, c.end);
     c.delimiter8 = bp__repeat8(part->delimiter);

@@ -27,6 +27,9 @@ typedef struct bp__csv {
     bp__sheet sheet; /* first: sheet.read gets it and finds the rest */
     bp__csv_part *parts;
     size_t part_count, part_capacity;
+    /* Of a table that is cut piece by piece: the line on which the part that is added next starts, and
+     * the line that decided how many columns there are; 0: the part is a file of its own. */
+    uint32_t next_line, columns_line;
 } bp__csv;
 
 /* Adds a file, size bytes followed by a '\0', which are rewritten in place and must outlive csv,
@@ -38,6 +41,9 @@ void bp__csv_free(bp__csv *csv);
  * then complete. header as in bp_load_options; known, which may be NULL, is the schema whose column
  * names are looked for. */
 bp_status bp__csv_header(bp__csv *csv, int32_t header, const bp_schema *known);
+/* Its two steps: which parts have a header; then, whoever said so, the sheet. */
+bp_status bp__csv_find_headers(bp__csv *csv, int32_t header, const bp_schema *known);
+bp_status bp__csv_complete(bp__csv *csv);
 
 /* sheet.read of CSV. */
 bp_status bp__csv_read(bp_data *data, const bp__sheet *sheet, const bp__pick *picks, size_t count);

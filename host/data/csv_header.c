@@ -161,8 +161,7 @@ static bp_status add_name(bp__csv *csv, size_t column, const char *given)
     return status;
 }
 
-/* What bp__csv_header knows once the headers are found. */
-static bp_status complete(bp__csv *csv)
+bp_status bp__csv_complete(bp__csv *csv)
 {
     bp__sheet *sheet = &csv->sheet;
     const bp__csv_part *first = csv->parts;
@@ -184,7 +183,7 @@ static bp_status complete(bp__csv *csv)
     return BP_OK;
 }
 
-bp_status bp__csv_header(bp__csv *csv, int32_t header, const bp_schema *known)
+bp_status bp__csv_find_headers(bp__csv *csv, int32_t header, const bp_schema *known)
 {
     if (header < 0)
         BP_TRY(find_header(&csv->parts->header, csv, known));
@@ -192,5 +191,11 @@ bp_status bp__csv_header(bp__csv *csv, int32_t header, const bp_schema *known)
         csv->parts->header = header != 0;
     for (size_t i = 1; i < csv->part_count && header != 0; ++i)
         BP_TRY(find_later_header(csv, &csv->parts[i], header > 0));
-    return complete(csv);
+    return BP_OK;
+}
+
+bp_status bp__csv_header(bp__csv *csv, int32_t header, const bp_schema *known)
+{
+    BP_TRY(bp__csv_find_headers(csv, header, known));
+    return bp__csv_complete(csv);
 }

@@ -42,6 +42,13 @@ static bp_status check_options(const bp_load_options *o)
     return BP_OK;
 }
 
+bp_status bp__read_load_options(bp_load_options *out, const bp_load_options *given)
+{
+    *out = bp_load_options_default();
+    BP_TRY(bp__read_options(out, sizeof *out, given, "bp_load_options"));
+    return check_options(out);
+}
+
 void bp__inputs_free(bp__input *inputs, size_t count)
 {
     for (size_t i = 0; inputs && i < count; ++i) {
@@ -261,13 +268,12 @@ static bp_status read_inputs(bp__input *inputs, const char *const *paths, const 
 bp_status bp_data_load_files(bp_data **out, const char *const *paths, const char *const *labels,
                              size_t count, const bp_load_options *options)
 {
-    bp_load_options o = bp_load_options_default();
+    bp_load_options o;
     bp__input *inputs;
     if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: out is NULL");
     *out = NULL;
     if (!paths || count == 0) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: there is no path");
-    BP_TRY(bp__read_options(&o, sizeof o, options, "bp_load_options"));
-    BP_TRY(check_options(&o));
+    BP_TRY(bp__read_load_options(&o, options));
     if (o.labels && labels)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "bp_data_load_files: labels are given twice, as an argument and as an "

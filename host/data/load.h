@@ -12,6 +12,9 @@ typedef struct bp__input {
     bp__file_kind kind;
 } bp__input;
 
+/* The options given, or the defaults where given is NULL; refused where they make no sense. */
+bp_status bp__read_load_options(bp_load_options *out, const bp_load_options *given);
+
 /* Makes a data set of the inputs, which are of one kind. Bytes may be changed and taken over. */
 bp_status bp__load_inputs(bp_data **out, bp__input *inputs, size_t count,
                           const bp_load_options *options);

@@ -170,12 +170,19 @@ static bp_status warn_extra(match *m)
     return status != BP_OK ? status : warned;
 }
 
-static bp_status find_columns(match *m, const bp_load_options *options)
+/* Columns that the caller passes through are no surprise. */
+static bp_status take_kept(match *m, const char *kept)
 {
-    if (m->sheet->own_targets) {
-        BP_TRY(match_own(m, options));
-        return warn_extra(m);
-    }
+    size_t *columns, count;
+    BP_TRY(bp__sheet_resolve(&columns, &count, m->sheet, kept));
+    for (size_t i = 0; i < count; ++i) m->taken[columns[i]] = true;
+    free(columns);
+    return BP_OK;
+}
+
+static bp_status match_columns(match *m, const bp_load_options *options)
+{
+    if (m->sheet->own_targets) return match_own(m, options);
     if (options->target) BP_TRY(match_named_targets(m, options->target));
     bool by_name = m->sheet->header;
     if (by_name && has_automatic_names(m) &&
@@ -186,6 +193,13 @@ static bp_status find_columns(match *m, const bp_load_options *options)
         for (size_t k = m->features; k < m->features + m->targets; ++k)
             if (m->column[k] == BP__NO_COLUMN)
                 return fail_missing(m, m->features, m->features + m->targets, "target");
+    return BP_OK;
+}
+
+static bp_status find_columns(match *m, const bp_load_options *options)
+{
+    BP_TRY(match_columns(m, options));
+    if (options->keep) BP_TRY(take_kept(m, options->keep));
     return warn_extra(m);
 }
 

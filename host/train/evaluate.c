@@ -1,4 +1,4 @@
-/* evaluate.c - loss, accuracy and outputs of a network over a data set; prediction. */
+/* evaluate.c - loss, accuracy and outputs of a network over a data set. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -139,50 +139,6 @@ bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
 fail:
     free(outputs);
     bp__evaluator_free(evaluator);
-    bp__network_free(network);
-    bp__engine_free(engine);
-    return status;
-}
-
-/* Predicts rows [from, to), at most a plan's rows at a time. */
-static bp_status predict_rows(bp__network *network, size_t batch, const float *x, size_t from,
-                              size_t to, float *y)
-{
-    bp__plan *plan = NULL;
-    bp_status status;
-    BP_TRY_GOTO(bp__plan_create(&plan, network, batch, true, false));
-    BP_TRY_GOTO(bp__plan_make_predict(plan));
-    bp__view output = bp__plan_output(plan);
-    for (size_t row = from; row < to; row += batch) {
-        BP_TRY_GOTO(bp__view_write(network->engine, &plan->input, x + row * plan->input.columns));
-        BP_TRY_GOTO(bp__sequence_run(network->engine, plan->predict, 1));
-        BP_TRY_GOTO(bp__view_read(network->engine, &output, y + row * output.columns));
-    }
-fail:
-    bp__plan_free(plan);
-    return status;
-}
-
-bp_status bp_predict(const bp_model *model, bp_device *device, const float *x, size_t rows,
-                     float *y)
-{
-    if (!model || !device || !x || !y)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_predict: model, device, x and y are needed");
-    if (rows == 0) return BP_OK;
-    if (rows > UINT32_MAX)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_predict: %zu rows, at most 2^32 - 1 are possible",
-                        rows);
-    bp__engine *engine = NULL;
-    bp__network *network = NULL;
-    bp_status status;
-    BP_TRY_GOTO(bp__engine_create(&engine, device, BP_GEMM_AUTO));
-    BP_TRY_GOTO(bp__network_create(&network, engine, model, false, BP_OPTIMIZER_SGD));
-    BP_TRY_GOTO(bp__network_upload(network, model));
-    const size_t batch = rows < EVALUATION_BATCH ? rows : EVALUATION_BATCH;
-    const size_t whole = rows / batch * batch;
-    BP_TRY_GOTO(predict_rows(network, batch, x, 0, whole, y));
-    if (whole < rows) BP_TRY_GOTO(predict_rows(network, rows - whole, x, whole, rows, y));
-fail:
     bp__network_free(network);
     bp__engine_free(engine);
     return status;
