@@ -58,6 +58,11 @@ void cli_answers_rows(cli_answers *a, const float *y, size_t rows);
 void cli_answers_blank(cli_answers *a, const char *why);
 bool cli_answers_end(cli_answers *a);
 
+/* For --show: whether rows are pictures; draws the first of them, at most `most`, with what is said of
+ * each, on standard output. Reports; an exit code or -1. */
+bool cli_has_pictures(const bp_data *data);
+int cli_answers_show(const cli_answers *a, const bp_data *data, const float *y, size_t most);
+
 /* For --json: the row's answer, its probabilities, its likeliest classes. */
 json_t *cli_answer_json(const cli_answers *a, const float *y);
 json_t *cli_probabilities_json(const cli_answers *a, const float *y);

@@ -104,6 +104,44 @@ void cli_warn(const char *text)
     }
 }
 
+/* The first line of text without its digits; the caller's, NULL without memory. */
+static char *kind_of(const char *text)
+{
+    const size_t length = strcspn(text, "\n");
+    char *kind = malloc(length + 1);
+    size_t used = 0;
+    for (size_t i = 0; kind && i < length; ++i)
+        if (text[i] < '0' || text[i] > '9') kind[used++] = text[i];
+    if (kind) kind[used] = '\0';
+    return kind;
+}
+
+void cli_warn_once(cli_told *told, const char *text)
+{
+    while (*text) {
+        const size_t length = strcspn(text, "\n");
+        char *kind = kind_of(text);
+        bool known = !kind || told->count == sizeof told->kinds / sizeof *told->kinds;
+        for (size_t i = 0; i < told->count && !known; ++i)
+            known = strcmp(told->kinds[i], kind) == 0;
+        char *line = known ? NULL : strndup(text, length);
+        if (line) {
+            cli_warn(line);
+            told->kinds[told->count++] = kind;
+            kind = NULL;
+        }
+        free(line);
+        free(kind);
+        text += length + (text[length] == '\n');
+    }
+}
+
+void cli_told_free(cli_told *told)
+{
+    for (size_t i = 0; i < told->count; ++i) free(told->kinds[i]);
+    told->count = 0;
+}
+
 void cli_print_version(void)
 {
     printf("backprop %d.%d.%d", BP_VERSION_MAJOR, BP_VERSION_MINOR, BP_VERSION_PATCH);

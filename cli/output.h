@@ -34,6 +34,16 @@ int cli_fail_input(bp_status status);
 
 /* "backprop: warning: …", one for each line of text. NULL and "" print nothing. */
 void cli_warn(const char *text);
+
+/* The same for texts that come again and again: each kind of warning once, its numbers aside, and
+ * no more than 16 kinds. All zeros to start with. */
+typedef struct cli_told {
+    char *kinds[16];
+    size_t count;
+} cli_told;
+void cli_warn_once(cli_told *told, const char *text);
+void cli_told_free(cli_told *told);
+
 void cli_note(const char *format, ...) CLI_PRINTF(1, 2);
 
 void cli_print_version(void);

@@ -11,7 +11,6 @@
 #include "files.h"
 #include "input.h"
 #include "output.h"
-#include "picture.h"
 
 /* What becomes of a row that cannot be read. */
 typedef enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP, ON_ERROR_BLANK } on_error;
@@ -39,8 +38,7 @@ typedef struct job {
     bool started, judged; /* judged: the truth is known of all rows so far */
     char *names_text;     /* --names, cut; what names points into */
     const char **names;
-    char *told[16]; /* warnings that have been shown, their numbers aside */
-    size_t told_count;
+    cli_told told;                             /* warnings of earlier blocks */
     json_t *predictions, *probabilities, *top; /* of --json without a file */
 } job;
 
@@ -156,13 +154,6 @@ static int check_classes(const job *j)
     return -1;
 }
 
-static bool has_pictures(const bp_data *data)
-{
-    const bp_data_info info = bp_data_get_info(data);
-    return info.image_height > 0 && info.image_width > 0 &&
-           info.image_height * info.image_width == info.features;
-}
-
 /* With the first block, which may know what the model does not: whether there are classes. */
 static int begin(job *j, const bp_data *block)
 {
@@ -188,7 +179,7 @@ static int begin(job *j, const bp_data *block)
     if (block && info.features != net.inputs)
         return cli_error(CLI_INPUT, "the data has %zu feature%s, the model takes %zu",
                          info.features, cli_s(info.features), net.inputs);
-    if (s->show > 0 && !(block && has_pictures(block)))
+    if (s->show > 0 && !(block && cli_has_pictures(block)))
         return cli_error(CLI_INPUT, "--show: the rows are not pictures (IDX files of images are)");
     a->on_terminal = (!s->output || strcmp(s->output, "-") == 0) && isatty(STDOUT_FILENO);
     if (!cli_answers_prepare(a)) return cli_error(CLI_FAILURE, "out of memory");
@@ -209,72 +200,12 @@ static int begin(job *j, const bp_data *block)
 /* ---- a block ----------------------------------------------------------------------------------
  */
 
-/* Each kind of warning once: in later blocks nothing but its numbers differ. */
-static void warn(job *j, const char *text)
-{
-    while (*text) {
-        const size_t length = strcspn(text, "\n");
-        char *kind = malloc(length + 1), *line = malloc(length + 1);
-        size_t used = 0;
-        for (size_t i = 0; kind && i < length; ++i)
-            if (text[i] < '0' || text[i] > '9') kind[used++] = text[i];
-        if (kind) kind[used] = '\0';
-        bool known = !kind || !line;
-        for (size_t i = 0; i < j->told_count && !known; ++i) known = strcmp(j->told[i], kind) == 0;
-        if (!known && j->told_count < sizeof j->told / sizeof *j->told) {
-            memcpy(line, text, length);
-            line[length] = '\0';
-            cli_warn(line);
-            j->told[j->told_count++] = kind;
-            kind = NULL;
-        }
-        free(kind);
-        free(line);
-        text += length + (text[length] == '\n');
-    }
-}
-
 static void judge(job *j, const bp_data *block, size_t rows)
 {
     const int32_t *labels = bp_data_labels(block);
     j->judged = j->judged && j->answers.classes && labels;
     for (size_t i = 0; i < rows && j->judged; ++i)
         j->right += cli_answer(&j->answers, j->y + i * j->answers.outputs) == (size_t)labels[i];
-}
-
-static int show_pictures(const job *j, const bp_data *block, size_t rows)
-{
-    const bp_data_info info = bp_data_get_info(block);
-    const size_t wanted = (size_t)j->s->show - j->done, count = wanted < rows ? wanted : rows;
-    const cli_answers *a = &j->answers;
-    cli_picture *pictures = calloc(count, sizeof *pictures);
-    if (!pictures) return cli_error(CLI_FAILURE, "out of memory");
-    const int32_t *labels = bp_data_labels(block);
-    const bool share = bp_model_get_info(j->model).loss == BP_LOSS_CROSS_ENTROPY;
-    char number[CLI_NUMBER];
-    for (size_t i = 0; i < count; ++i) {
-        cli_picture *p = &pictures[i];
-        const float *y = j->y + i * a->outputs;
-        const size_t said = cli_answer(a, y);
-        p->pixels = bp_data_features(block) + i * info.features;
-        if (!a->classes)
-            snprintf(p->said, sizeof p->said, "predicted: %.4g", cli_answer_value(a, y, 0));
-        else if (said == CLI_NO_CLASS)
-            snprintf(p->said, sizeof p->said, "predicted: none");
-        else if (share)
-            snprintf(p->said, sizeof p->said, "predicted: %.60s (%.0f %%)",
-                     cli_class_name(a, said, number), 100 * (double)y[said]);
-        else
-            snprintf(p->said, sizeof p->said, "predicted: %.60s", cli_class_name(a, said, number));
-        if (!a->classes || !labels) continue;
-        const size_t label = (size_t)labels[i];
-        snprintf(p->truth, sizeof p->truth, "true: %.60s", cli_class_name(a, label, number));
-        p->wrong = label != said;
-    }
-    const cli_terminal terminal = cli_terminal_of(stdout);
-    cli_draw_pictures(stdout, &terminal, pictures, count, info.image_height, info.image_width);
-    free(pictures);
-    return -1;
 }
 
 static void keep_json(job *j, size_t rows)
@@ -293,12 +224,13 @@ static int answer(job *j, const bp_data *block)
     const size_t rows = bp_data_get_info(block).rows;
     int code = j->started ? -1 : begin(j, block);
     if (code >= 0) return code;
-    if (!j->command->quiet) warn(j, bp_data_warnings(block));
+    if (!j->command->quiet) cli_warn_once(&j->told, bp_data_warnings(block));
     bp_status status = bp_predictor_run(j->predictor, bp_data_features(block), rows, j->y);
     if (status != BP_OK) return cli_fail(status, NULL);
     judge(j, block, rows);
     if (j->predictions) keep_json(j, rows);
-    if (j->s->show > 0 && j->done < (size_t)j->s->show) code = show_pictures(j, block, rows);
+    if (j->s->show > 0 && j->done < (size_t)j->s->show)
+        code = cli_answers_show(&j->answers, block, j->y, (size_t)j->s->show - j->done);
     if (code < 0 && j->out.to) {
         cli_answers_rows(&j->answers, j->y, rows);
         code = cli_output_flush(&j->out);
@@ -438,7 +370,7 @@ static int run(const cli_command *command, const settings *s, const char *path,
     if (code < 0) code = finish(&j);
     cli_output_abort(&j.out);
     cli_answers_free(&j.answers);
-    for (size_t i = 0; i < j.told_count; ++i) free(j.told[i]);
+    cli_told_free(&j.told);
     json_decref(j.predictions);
     json_decref(j.probabilities);
     json_decref(j.top);
