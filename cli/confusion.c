@@ -121,12 +121,14 @@ static void draw_count(const figure *f, size_t row, size_t column, uint32_t coun
     char text[CLI_NUMBER];
     snprintf(text, sizeof text, "%u", count);
     if ((double)strlen(text) * SVG_CHAR > f->cell - 2) cli_human(text, count);
+    /* 0 % and 100 % are said of none and of all alone. */
+    const int extreme = (share > 0 && share < 0.0995) || (share > 0.9895 && share < 1);
     const char *colour = share > 0.6 ? "on" : count ? "" : "mute";
     fprintf(f->to, "<text class=\"x %s %s\" x=\"%.1f\" y=\"%.1f\">%s</text>",
             f->cell < 40 ? "small" : "", colour, x, y + (percent ? -2 : 4), text);
     if (percent)
         fprintf(f->to, "<text class=\"x small %s\" x=\"%.1f\" y=\"%.1f\">%.*f %%</text>", colour, x,
-                y + 14, share < 0.0995 && share > 0 ? 1 : 0, 100 * share);
+                y + 14, extreme, 100 * share);
     fputc('\n', f->to);
 }
 

@@ -84,6 +84,9 @@ static int check_form(const cli_command *command, const settings *s)
                                   : "proba");
     if (form == CLI_ANSWERS_CSV && s->proba && s->top)
         return cli_usage(command, "--proba and --top-k exclude each other but for --to jsonl");
+    if (form != CLI_ANSWERS_JSONL && !command->json && (s->proba || s->top) && !isnan(s->threshold))
+        return cli_usage(command, "--threshold and --%s exclude each other but for --to jsonl",
+                         s->top ? "top-k" : "proba");
     if (command->json && s->form != CLI_ANSWERS_AUTO && !s->output)
         return cli_usage(command, "--json and --to exclude each other without -o FILE");
     if (command->json && s->keep && !s->output)

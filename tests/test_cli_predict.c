@@ -350,6 +350,7 @@ Test(cli_predict, wrong_usage)
         {"d.csv -o x.npy --top-k 2", "--top-k", 2},
         {"d.csv --to lines --proba", "--to csv has space for --proba", 2},
         {"d.csv --to csv --proba --top-k 2", "exclude each other", 2},
+        {"d.csv --top-k 2 --threshold 0.9", "--threshold and --top-k exclude each other", 2},
         {"d.csv --top-k 4", "the model has 3 classes", 2},
         {"d.csv --top-k 0", "--top-k", 2},
         {"d.csv --threshold 1.5", "--threshold", 2},
