@@ -166,8 +166,8 @@ static void draw_grid(const figure *f)
 static void draw_key(const figure *f, double y)
 {
     const char *const names[] = {"right", "wrong"};
-    double x = f->left;
-    for (int kind = 0; kind < 2; ++kind, x += 190) {
+    for (int kind = 0; kind < 2; ++kind) {
+        const double x = f->left + 190 * kind;
         svg_label(f->to, "mute", x, y, names[kind], 0);
         for (int i = 0; i < 10; ++i)
             fprintf(f->to,

@@ -201,13 +201,14 @@ static bp_status look_at_first(bp_rows *r, size_t first, size_t size)
  * belongs to the opening. */
 static bp_status try_columns(bp_rows *r)
 {
-    char *row = NULL;
+    char *row;
     bp_data *tried;
+    BP_TRY(bp__new_array(&row, 2 * r->columns, 1));
     for (size_t k = 0; k < r->columns; ++k) {
-        const char separator[2] = {r->delimiter, '\0'};
-        BP_TRY(bp__append(&row, "%s?", k ? separator : ""));
+        row[2 * k] = '?';
+        if (k + 1 < r->columns) row[2 * k + 1] = r->delimiter;
     }
-    bp_status status = read_block(&tried, r, row, strlen(row), r->first_line);
+    bp_status status = read_block(&tried, r, row, 2 * r->columns - 1, r->first_line);
     bp_data_free(tried);
     free(row);
     return status;
