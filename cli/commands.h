@@ -13,5 +13,6 @@ int cli_bench(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_gradcheck(int argc, char **argv);
 int cli_tune(int argc, char **argv);
+int cli_selftest(int argc, char **argv);
 
 #endif

@@ -24,6 +24,7 @@ static const struct {
     {"gradcheck", cli_gradcheck, "compare gradients with differences of the error"},
     {"bench", cli_bench, "time training steps, and what the device could do"},
     {"tune", cli_tune, "find out what a device computes fastest with"},
+    {"selftest", cli_selftest, "test whether a device computes what it should"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,6 +1,6 @@
 /* backprop.h - libbackprop: train feed-forward neural networks on any OpenCL device, from C.
  *
- * This header is the manual. It has seven parts, simple before advanced:
+ * This header is the manual. It has eight parts, simple before advanced:
  *
  *   1. Status and errors      what every call returns, and where the details are
  *   2. Devices                which machines can compute, and how to open one
@@ -9,6 +9,7 @@
  *   5. Training and using     train, evaluate, predict; then step by step
  *   6. Measuring              how fast a device trains, how fast it could be, where the time goes
  *   7. Tuning                 what a device computes with, chosen by measurement
+ *   8. Testing                whether a device computes what it should
  *
  * backprop_explain.h has the parts for looking inside: a training step number by number.
  *
@@ -891,6 +892,63 @@ typedef struct bp_tune_result {
  * measured), BP_ERROR_CANCELLED, and those of bp_train. */
 BP_API bp_status bp_tune(bp_tune_result **out, bp_device *device, const bp_tune_options *options);
 BP_API void bp_tune_result_free(bp_tune_result *result);
+/* ---- 8. Testing -------------------------------------------------------------------------------
+ *
+ * Drivers have mistakes, and kernels too. The self-test runs on a device what a training runs on
+ * it, at sizes that do not fit its vectors and tiles, and compares with the reference, in under a
+ * minute:
+ *
+ *   transfers        what is written is read back, rows with gaps between them included
+ *   gather, dense_forward, …   each operation of a training step by itself, by each set of kernels
+ *                    that the device can run, and whether it writes beside its result
+ *   gradients        bp_gradcheck (backprop_explain.h) on the device
+ *   training         many steps of each optimizer, parameters against the reference's
+ *   repetition       the same training again: the same bits
+ */
+typedef struct bp_selftest_check {
+    const char *name;    /* as above; "training adam" */
+    const char *kernels; /* whose: "cpu", "gpu 64x64x16, 4x4 an item", "naive", "plain C"; empty
+                            where it makes no difference */
+    int32_t passed;      /* 1 or 0 */
+    int64_t cases;       /* results that were compared */
+    double max_error;    /* of the worst case, and what is allowed there: for operations the distance
+                            from the reference over the sum of its size and the root mean square of
+                            the result; for trainings and gradients |device - reference| /
+                            |reference|; for the others how many words differ. NAN where nothing
+                            could be compared */
+    double bound;
+    const char *where;   /* which case that was */
+    const char *problem; /* what failed first, with OpenCL's own words; empty where all passed */
+} bp_selftest_check;
+
+typedef struct bp_selftest_result {
+    int32_t passed; /* 1: all checks */
+    size_t check_count;
+    bp_selftest_check *checks;
+    double seconds;
+} bp_selftest_result;
+
+/* Called as each part begins, done = 0 to below 1. A value other than 0 stops the test with
+ * BP_ERROR_CANCELLED. */
+typedef int (*bp_selftest_fn)(const char *part, double done, void *user);
+
+typedef struct bp_selftest_options {
+    size_t size;
+    int32_t gemm;     /* BP_GEMM_*; auto: all native ones, each tile of each */
+    int32_t reserved; /* 0 */
+    uint64_t seed;
+    bp_selftest_fn progress; /* may be NULL */
+    void *user;
+} bp_selftest_options;
+
+BP_API bp_selftest_options bp_selftest_options_default(void);
+
+/* Tests a device. What is wrong with it is no error: out->passed is then 0, and the checks say what.
+ * options may be NULL. The arrays are the caller's: bp_selftest_free. Errors: BP_ERROR_ARGUMENT,
+ * BP_ERROR_CANCELLED, BP_ERROR_MEMORY; out is then empty. */
+BP_API bp_status bp_selftest(bp_selftest_result *out, bp_device *device,
+                             const bp_selftest_options *options);
+BP_API void bp_selftest_free(bp_selftest_result *result);
 
 #ifdef __cplusplus
 }

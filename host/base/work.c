@@ -5,11 +5,9 @@
 
 #include "base/memory.h"
 
-enum { MOST_OPERANDS = 4 };
-
 /* What an operation reads and writes; NULL ends a list, and a view without a buffer is absent. */
 typedef struct operands {
-    const bp__view *in[MOST_OPERANDS + 1], *out[MOST_OPERANDS + 1];
+    const bp__view *in[BP__MOST_OPERANDS + 1], *out[BP__MOST_OPERANDS + 1];
     const bp__view *product; /* every element of it takes part in a multiply-add for each row of
                                 in[0], the batch; NULL where nothing is multiplied */
 } operands;
@@ -67,6 +65,15 @@ const char *bp__op_name(bp__op_kind kind)
     case BP__OP_OPTIMIZER: return "optimizer";
     }
     return "unknown";
+}
+
+size_t bp__op_operands(const bp__op *op, bool written, const bp__view *out[BP__MOST_OPERANDS])
+{
+    const operands o = operands_of(op);
+    size_t count = 0;
+    for (const bp__view *const *view = written ? o.out : o.in; *view; ++view)
+        if ((*view)->buffer) out[count++] = *view;
+    return count;
 }
 
 /* ---- Work ----------------------------------------------------------------------------------- */

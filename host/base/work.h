@@ -17,6 +17,11 @@ bp__work bp__work_of(const bp__op *ops, size_t first, size_t count);
 /* "dense_forward"; the stem of the operation's files. */
 const char *bp__op_name(bp__op_kind kind);
 
+/* The views that an operation reads, or those that it writes; how many. The sums that reduce_loss
+ * writes are not among them: those are elements of a table. */
+enum { BP__MOST_OPERANDS = 4 };
+size_t bp__op_operands(const bp__op *op, bool written, const bp__view *out[BP__MOST_OPERANDS]);
+
 /* Texts for ops[count], appended to *out (NULL: empty): for a table "dense_forward 1", of several
  * "loss + reduce_loss" or "gather .. optimizer (9)"; all names, joined by ", "; the shapes of all
  * operands, "[128][784] [128][784] -> [128][128]", operations joined by ", ". */

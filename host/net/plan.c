@@ -81,6 +81,7 @@ bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, boo
         goto fail;
     }
     BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->numbers, BP__NUMBER, numbers));
+    plan->number_count = numbers;
     plan->input.buffer = plan->numbers;
     for (size_t l = 0; l < network->layer_count; ++l) plan->activations[l].buffer = plan->numbers;
     for (int i = 0; training && i < 2; ++i) plan->delta[i].buffer = plan->numbers;
@@ -118,6 +119,7 @@ bp_status bp__plan_create_part(bp__plan **out, const bp__plan *whole, size_t row
         goto fail;
     }
     BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->numbers, BP__NUMBER, numbers));
+    plan->number_count = numbers;
     plan->row_loss.buffer = plan->row_hits.buffer = plan->numbers;
     *out = plan;
     return BP_OK;

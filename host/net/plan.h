@@ -24,8 +24,9 @@ typedef struct bp__epoch_views {
 typedef struct bp__plan {
     bp__network *network;
     size_t rows;
-    bp__buffer *numbers;  /* the memory of all views below but labels; of a part, of the losses */
-    bp__buffer *integers; /* of labels; NULL in a part */
+    bp__buffer *numbers;   /* the memory of all views below but labels; of a part, of the losses */
+    bp__buffer *integers;  /* of labels; NULL in a part */
+    size_t number_count;   /* elements of numbers */
     bp__view input;        /* [rows][n_0] */
     bp__view labels;       /* [rows][1] or absent */
     bp__view targets;      /* [rows][n_L] or absent */
@@ -38,8 +39,8 @@ typedef struct bp__plan {
 /* labels: the targets are class numbers; otherwise numbers. training: with deltas. */
 bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, bool labels,
                           bool training);
-/* The same for fewer rows, the last of an epoch, in the memory of `whole`, which must outlive it: the
- * two never run at once. */
+/* The same for fewer rows, the last of an epoch, in the memory of `whole`, which must outlive it:
+ * the two never run at once. */
 bp_status bp__plan_create_part(bp__plan **out, const bp__plan *whole, size_t rows);
 void bp__plan_free(bp__plan *plan);
 

@@ -3,32 +3,36 @@
 
 #include "base/memory.h"
 #include "ops/gemm.h"
+#include "ops/gpu_tile.h"
 
-/* One tile shape; the compiler options and the grid both come from it. */
-typedef struct tile {
-    unsigned m, n, k, item_m, item_n;
-} tile;
+static const bp__gpu_tile tiles[] = {{64, 64, 16, 4, 4}, {32, 32, 16, 4, 4}, {16, 16, 16, 2, 2}};
 
-/* Largest first. Local memory: k (m + 1 + n + 1) floats; work-items: m n / (item_m item_n). */
-static const tile tiles[] = {{64, 64, 16, 4, 4}, {32, 32, 16, 4, 4}, {16, 16, 16, 2, 2}};
+const bp__gpu_tile *bp__gpu_tiles(size_t *count)
+{
+    *count = BP_COUNT(tiles);
+    return tiles;
+}
 
-static bool fits(const tile *t, const bp_device *device)
+const char *bp__gpu_tile_describe(char text[BP__TILE_TEXT], const bp__gpu_tile *tile)
+{
+    snprintf(text, BP__TILE_TEXT, "%ux%ux%u, %ux%u an item", tile->m, tile->n, tile->k,
+             tile->item_m, tile->item_n);
+    return text;
+}
+
+bool bp__gpu_tile_fits(const bp__gpu_tile *t, const bp_device *device)
 {
     size_t items = (size_t)(t->m / t->item_m) * (t->n / t->item_n);
+    /* A word more a row: kernels/gpu/gemm_gpu.cl. */
     size_t bytes = (size_t)t->k * (t->m + t->n + 2) * sizeof(float);
     return items <= device->max_work_group && bytes <= device->local_bytes;
 }
 
-bool bp__gemm_gpu_fits(const bp_device *device)
-{
-    return fits(&tiles[BP_COUNT(tiles) - 1], device);
-}
-
 /* The tile of this side, if there is one that the device can hold. */
-static const tile *tile_of(const bp_device *device, unsigned side)
+static const bp__gpu_tile *tile_of(const bp_device *device, unsigned side)
 {
     for (size_t i = 0; i < BP_COUNT(tiles); ++i)
-        if (tiles[i].m == side && fits(&tiles[i], device)) return &tiles[i];
+        if (tiles[i].m == side && bp__gpu_tile_fits(&tiles[i], device)) return &tiles[i];
     return NULL;
 }
 
@@ -38,13 +42,15 @@ bool bp__gemm_gpu_tile_fits(const bp_device *device, unsigned side)
 }
 
 /* The tile of the tuning where there is one and it fits, else by the number of groups. */
-static const tile *choose(const bp__device_engine *engine, const bp__gemm_shape *shape)
+static const bp__gpu_tile *choose(const bp__device_engine *engine, const bp__gemm_shape *shape)
 {
     const bp_device *device = engine->device;
-    const tile *best = tile_of(device, engine->tuning.gemm[bp__shape_of(shape->m, shape->n)].tile);
+    if (engine->gpu_tile) return engine->gpu_tile;
+    const bp__gpu_tile *best =
+        tile_of(device, engine->tuning.gemm[bp__shape_of(shape->m, shape->n)].tile);
     if (best) return best;
     for (size_t i = 0; i < BP_COUNT(tiles); ++i) {
-        if (!fits(&tiles[i], device)) continue;
+        if (!bp__gpu_tile_fits(&tiles[i], device)) continue;
         /* A smaller tile where the larger one would be mostly edge or leave the device idle. */
         size_t groups = (size_t)((shape->m + tiles[i].m - 1) / tiles[i].m) *
                         ((shape->n + tiles[i].n - 1) / tiles[i].n);
@@ -54,10 +60,15 @@ static const tile *choose(const bp__device_engine *engine, const bp__gemm_shape 
     return best;
 }
 
+bool bp__gemm_gpu_fits(const bp_device *device)
+{
+    return bp__gpu_tile_fits(&tiles[BP_COUNT(tiles) - 1], device);
+}
+
 bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
 {
     bp__gemm_shape shape = bp__gemm_get_shape(gemm);
-    const tile *t = choose(engine, &shape);
+    const bp__gpu_tile *t = choose(engine, &shape);
     if (!t)
         return bp__fail(BP_ERROR_UNSUPPORTED,
                         "%s has too little local memory for the tiled GEMM: choose naive",

@@ -25,6 +25,8 @@ typedef struct bp__device_engine {
     size_t scratch_size;
     bp__buffer **outgrown; /* smaller scratch that recorded launches still point to */
     size_t outgrown_count, outgrown_capacity;
+    /* Of products on GPUs; NULL: by their shape. */
+    const struct bp__gpu_tile *gpu_tile;
 } bp__device_engine;
 
 /* Scratch memory of at least `count` floats. The in-order queue lets all launches share it: it is
