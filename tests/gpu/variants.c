@@ -1,0 +1,185 @@
+/* variants.c - writes down every program that GPUs are given: source and compiler options.
+ *
+ *   kernel_variants FOLDER
+ *
+ * FOLDER gets N.cl, the source as the driver sees it, and N.options for each N from 0. What is
+ * built is not listed anywhere but found out: the self-test, which runs every operation with every
+ * function in every tile, runs with the kernels for GPUs, on whatever OpenCL device there is, and
+ * whoever asks for a program is overheard. Exit status 77 where there is no such device. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ops/dense_epilogue.h"
+#include "ops/engine.h"
+#include "ops/gpu_tile.h"
+#include "ops/peak.h"
+
+enum { MOST = 4096 };
+
+static bp__cl_api real;
+static const char *folder;
+
+/* Sources of programs that were made, and what has been written. */
+static struct made {
+    cl_program program;
+    char *source;
+} made[MOST];
+static char *written[MOST];
+static size_t made_count, written_count;
+
+static char *copy_of(const char *text)
+{
+    char *copy = malloc(strlen(text) + 1);
+    if (!copy) abort();
+    return strcpy(copy, text);
+}
+
+static void write_text(size_t number, const char *ending, const char *text)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%zu.%s", folder, number, ending);
+    FILE *file = fopen(path, "w");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static cl_program overheard_create(cl_context context, cl_uint count, const char **strings,
+                                   const size_t *lengths, cl_int *code)
+{
+    cl_program program = real.clCreateProgramWithSource(context, count, strings, lengths, code);
+    if (program && made_count < MOST)
+        made[made_count++] = (struct made){program, copy_of(strings[0])};
+    return program;
+}
+
+static cl_int overheard_build(cl_program program, cl_uint count, const cl_device_id *devices,
+                              const char *options, void (*notify)(cl_program, void *), void *user)
+{
+    const char *source = "";
+    for (size_t i = 0; i < made_count; ++i) /* the last: handles are used again */
+        if (made[i].program == program) source = made[i].source;
+    char *both = malloc(strlen(source) + strlen(options) + 2);
+    if (!both) abort();
+    sprintf(both, "%s\n%s", options, source);
+    for (size_t i = 0; i < written_count; ++i)
+        if (strcmp(written[i], both) == 0) {
+            free(both);
+            return real.clBuildProgram(program, count, devices, options, notify, user);
+        }
+    if (written_count == MOST) abort();
+    write_text(written_count, "cl", source);
+    write_text(written_count, "options", options);
+    written[written_count++] = both;
+    return real.clBuildProgram(program, count, devices, options, notify, user);
+}
+
+static void wanted(bp_status status, const char *what)
+{
+    if (status == BP_OK) return;
+    fprintf(stderr, "%s: %s\n", what, bp_last_error());
+    exit(1);
+}
+
+/* The epilogues that CLBlast, which need not be there, leaves to us. */
+static bp_status make_epilogues(bp_device *device)
+{
+    bp__engine *engine;
+    bp__view c = {.rows = 1, .columns = 1, .stride = 4};
+    BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
+    BP_TRY(bp__buffer_create(engine, &c.buffer, BP__NUMBER, 4));
+    for (int e = BP__EPILOGUE_ACTIVATION; e <= BP__EPILOGUE_SLOPE; ++e)
+        for (int32_t f = 0; bp_activation_name(f); ++f) {
+            const bp__gemm gemm = {.epilogue = (bp__epilogue)e, .activation = f, .c = c, .e = c};
+            bp__recorder recorder = {.device = device};
+            if (f != BP_ACTIVATION_SOFTMAX) BP_TRY(bp__launch_dense_epilogue(&recorder, &gemm));
+            bp__recorder_clear(&recorder);
+        }
+    bp_device_peak peak;
+    BP_TRY(bp__peak_measure(&peak, engine));
+    bp__buffer_free(engine, c.buffer);
+    bp__engine_free(engine);
+    return BP_OK;
+}
+
+static const struct {
+    bp__gemm_layout layout;
+    bp__epilogue epilogue;
+} products[] = {{BP__GEMM_NT, BP__EPILOGUE_NONE},  {BP__GEMM_NT, BP__EPILOGUE_ACTIVATION},
+                {BP__GEMM_NT, BP__EPILOGUE_BIAS},  {BP__GEMM_NN, BP__EPILOGUE_NONE},
+                {BP__GEMM_NN, BP__EPILOGUE_SLOPE}, {BP__GEMM_TN, BP__EPILOGUE_NONE}};
+
+/* The self-test runs every function in one tile, and every tile with one function. */
+static bp_status make_products(bp_device *device)
+{
+    bp__engine *engine;
+    bp__view c = {.rows = 1, .columns = 1, .stride = 4};
+    size_t tiles;
+    const bp__gpu_tile *const tile = bp__gpu_tiles(&tiles);
+    BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
+    BP_TRY(bp__buffer_create(engine, &c.buffer, BP__NUMBER, 4));
+    for (size_t t = 0; t < tiles; ++t)
+        for (size_t p = 0; p < BP_COUNT(products); ++p)
+            for (int32_t f = 0; bp_activation_name(f); ++f) {
+                const bp__gemm gemm = {.layout = products[p].layout,
+                                       .epilogue = products[p].epilogue,
+                                       .activation = f,
+                                       .c = c,
+                                       .a = c,
+                                       .b = c,
+                                       .e = c};
+                bp__device_engine *const e = (bp__device_engine *)engine;
+                bp__recorder recorder = {.device = device};
+                e->gpu_tile = &tile[t];
+                if (f != BP_ACTIVATION_SOFTMAX &&
+                    (f == BP_ACTIVATION_LINEAR || gemm.epilogue != BP__EPILOGUE_NONE))
+                    BP_TRY(bp__gemm_gpu(e, &recorder, &gemm));
+                bp__recorder_clear(&recorder);
+            }
+    bp__buffer_free(engine, c.buffer);
+    bp__engine_free(engine);
+    return BP_OK;
+}
+
+int main(int argc, char **argv)
+{
+    bp_device *device;
+    bp_selftest_result result;
+    bp_selftest_options options = bp_selftest_options_default();
+    if (argc != 2) {
+        fputs("usage: kernel_variants FOLDER\n", stderr);
+        return 2;
+    }
+    folder = argv[1];
+    mkdir(folder, 0777);
+    wanted(bp_device_open(&device, NULL), "device");
+    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) {
+        puts("SKIP: no OpenCL device");
+        return 77;
+    }
+    real = bp__cl;
+    bp__cl.clCreateProgramWithSource = overheard_create;
+    bp__cl.clBuildProgram = overheard_build;
+    const int32_t gemms[] = {BP_GEMM_GPU, BP_GEMM_NAIVE};
+    for (size_t g = 0; g < BP_COUNT(gemms); ++g) {
+        options.gemm = gemms[g];
+        wanted(bp_selftest(&result, device, &options), "selftest");
+        for (size_t i = 0; i < result.check_count; ++i)
+            if (!result.checks[i].passed) {
+                fprintf(stderr, "%s, %s: %s\n", result.checks[i].name, result.checks[i].kernels,
+                        result.checks[i].problem);
+                return 1;
+            }
+        bp_selftest_free(&result);
+    }
+    wanted(make_epilogues(device), "epilogues");
+    wanted(make_products(device), "products");
+    printf("%zu programs\n", written_count);
+    bp_device_free(device);
+    for (size_t i = 0; i < made_count; ++i) free(made[i].source);
+    for (size_t i = 0; i < written_count; ++i) free(written[i]);
+    return 0;
+}
