@@ -207,7 +207,7 @@ int cli_selftest(int argc, char **argv)
          .to.code = &s.gemm,
          .value = "NAME",
          .choice = bp_gemm_name,
-         .help = "only these kernels; auto: all of the device's own, in every tile"},
+         .help = "only these kernels; auto: all that the device can run"},
         {.name = "seed",
          .kind = CLI_SEED,
          .to.seed = &s.seed,

@@ -934,7 +934,8 @@ typedef int (*bp_selftest_fn)(const char *part, double done, void *user);
 
 typedef struct bp_selftest_options {
     size_t size;
-    int32_t gemm;     /* BP_GEMM_*; auto: all native ones, each tile of each */
+    int32_t gemm;     /* BP_GEMM_*; auto: all native ones, each tile of each (on a CPU only those of
+                         the GPU's that would be chosen) */
     int32_t reserved; /* 0 */
     uint64_t seed;
     bp_selftest_fn progress; /* may be NULL */

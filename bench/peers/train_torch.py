@@ -1,6 +1,6 @@
 """PyTorch, eager, as its tutorials train: autograd and torch.optim.SGD, batches as slices.
 
-    train_torch.py PROBLEM [--seconds S] [--serve] [--threads N]
+    train_torch.py PROBLEM [--seconds S] [--serve] [--threads N] [--device cuda]
 
 Losses stay tensors until the steps that were asked for are done, so nothing waits for them.
 """
@@ -23,13 +23,13 @@ def open_peer(problem, arguments):
         modules += [linear, hidden()]
     if problem.head != "sigmoid":
         modules.pop()
-    network = torch.nn.Sequential(*modules)
+    network = torch.nn.Sequential(*modules).to(arguments.device)
     try:
         optimizer = torch.optim.SGD(network.parameters(), lr=problem.rate, fused=True)
     except (TypeError, RuntimeError):
         optimizer = torch.optim.SGD(network.parameters(), lr=problem.rate)
     batch = problem.batch
-    x = torch.from_numpy(problem.x)
+    x = torch.from_numpy(problem.x).to(arguments.device)
     if problem.head == "softmax":
         y = torch.from_numpy(problem.labels.astype("int64"))
         loss_function = torch.nn.CrossEntropyLoss()
@@ -38,6 +38,7 @@ def open_peer(problem, arguments):
         y = torch.from_numpy(problem.targets)
         loss_function = torch.nn.MSELoss()
         scale = problem.widths[-1] / 2
+    y = y.to(arguments.device)
 
     def run(first, steps):
         losses = []
@@ -52,8 +53,9 @@ def open_peer(problem, arguments):
             losses.append(loss.detach())
         return float(torch.stack(losses).sum()) * batch
 
-    return "PyTorch " + torch.__version__, 1, run
+    name = "PyTorch " + torch.__version__
+    return name if arguments.device == "cpu" else f"{name} {arguments.device}", 1, run
 
 
 if __name__ == "__main__":
-    peer.main(open_peer)
+    peer.main(open_peer, lambda parser: parser.add_argument("--device", default="cpu"))

@@ -175,13 +175,14 @@ static void add_way(way_list *list, const char *kernels, int32_t gemm, const bp_
     list->ways[list->count++] = (bp__way){name, gemm, tile, whole};
 }
 
-static void add_gpu_ways(way_list *list, const bp_device *device)
+/* each_tile: a CPU, which would take none of them, is spared those that nobody asks for. */
+static void add_gpu_ways(way_list *list, const bp_device *device, bool each_tile)
 {
     size_t count;
     const bp__gpu_tile *tiles = bp__gpu_tiles(&count);
     if (!bp__gemm_gpu_fits(device)) return;
     add_way(list, "gpu", BP_GEMM_GPU, NULL, true);
-    for (size_t i = 0; i < count; ++i)
+    for (size_t i = 0; i < count && each_tile; ++i)
         if (bp__gpu_tile_fits(&tiles[i], device))
             add_way(list, "gpu", BP_GEMM_GPU, &tiles[i], false);
 }
@@ -199,7 +200,8 @@ static void list_ways(way_list *list, const bp_device *device, int32_t gemm)
     /* On a CPU by default also whole steps of small networks in one launch. */
     if (gemm == BP_GEMM_CPU || (all && device->info.kind == BP_KIND_CPU))
         add_way(list, "cpu", all ? BP_GEMM_AUTO : gemm, NULL, true);
-    if (gemm == BP_GEMM_GPU || all) add_gpu_ways(list, device);
+    if (gemm == BP_GEMM_GPU || all)
+        add_gpu_ways(list, device, !all || device->info.kind != BP_KIND_CPU);
     if (gemm == BP_GEMM_NAIVE || all) add_way(list, "naive", BP_GEMM_NAIVE, NULL, true);
 }
 

@@ -15,6 +15,7 @@
 #include "ops/engine.h"
 #include "ops/gpu_tile.h"
 #include "ops/peak.h"
+#include "ops/probe.h"
 
 enum { MOST = 4096 };
 
@@ -68,12 +69,15 @@ static cl_int overheard_build(cl_program program, cl_uint count, const cl_device
     for (size_t i = 0; i < written_count; ++i)
         if (strcmp(written[i], both) == 0) {
             free(both);
+            if (strstr(options, "-DBP_PTX=1")) return CL_BUILD_PROGRAM_FAILURE;
             return real.clBuildProgram(program, count, devices, options, notify, user);
         }
     if (written_count == MOST) abort();
     write_text(written_count, "cl", source);
     write_text(written_count, "options", options);
     written[written_count++] = both;
+    /* PTX is not for the device that is here. */
+    if (strstr(options, "-DBP_PTX=1")) return CL_BUILD_PROGRAM_FAILURE;
     return real.clBuildProgram(program, count, devices, options, notify, user);
 }
 
@@ -144,6 +148,18 @@ static bp_status make_products(bp_device *device)
     return BP_OK;
 }
 
+static bp_status make_probes(bp_device *device)
+{
+    bp__engine *engine;
+    BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
+    for (int probe = 0; probe < BP__PROBES; ++probe)
+        for (int ptx = 0; ptx < 2; ++ptx)
+            if (ptx || probe <= BP__PROBE_MMA_BF16)
+                (void)bp__probe_try((bp__device_engine *)engine, (bp__probe)probe, ptx, 12288);
+    bp__engine_free(engine);
+    return BP_OK;
+}
+
 int main(int argc, char **argv)
 {
     bp_device *device;
@@ -177,6 +193,7 @@ int main(int argc, char **argv)
     }
     wanted(make_epilogues(device), "epilogues");
     wanted(make_products(device), "products");
+    wanted(make_probes(device), "probes");
     printf("%zu programs\n", written_count);
     bp_device_free(device);
     for (size_t i = 0; i < made_count; ++i) free(made[i].source);

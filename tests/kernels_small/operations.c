@@ -1,5 +1,6 @@
 /* operations.c - each operation by itself. */
 #include "kernels_small/small.h"
+#include "ops/probe.h"
 
 /* Compares a result of both sides. */
 void check_same(rig *r, const pair *result, const char *what)
@@ -322,4 +323,14 @@ void check_peak(rig *r)
     for (int i = 0; i < 3; ++i) pair_free(r, all[i]);
     free(x);
     free(y);
+}
+
+/* What can be probed without PTX. */
+void check_probes(rig *r)
+{
+    if (device_engine(r)->cpu_kernels) return;
+    OK(bp__probe_try(device_engine(r), BP__PROBE_NOTHING, false, 0));
+    OK(bp__probe_try(device_engine(r), BP__PROBE_LOCAL, false, 100));
+    OK(bp__probe_try(device_engine(r), BP__PROBE_MMA_TF32, false, 0));
+    OK(bp__probe_try(device_engine(r), BP__PROBE_MMA_BF16, false, 0));
 }

@@ -40,6 +40,7 @@ void check_softmax(rig *r);
 void check_reduce(rig *r);
 void check_optimizer(rig *r);
 void check_peak(rig *r);
+void check_probes(rig *r);
 
 /* Training steps; the latter by the kernel that takes whole ones, where there are CPU kernels. */
 void check_training(rig *r);
