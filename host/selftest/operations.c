@@ -106,7 +106,7 @@ static results results_of(const pair *p, int side, const bp__op *op)
 
 static bool is_integer(const pair *p, int side, const bp__view *view)
 {
-    return view->buffer == p->plan[side]->integers ||
+    return view->buffer == p->trainer[side]->full->integers ||
            view->buffer == p->trainer[side]->pass->counter;
 }
 
@@ -154,16 +154,18 @@ typedef struct region {
     size_t count;
 } region;
 
-enum { REGIONS = 6 };
+enum { REGIONS = 7 };
 
 static size_t list_regions(const pair *p, region out[REGIONS])
 {
     const bp_trainer *t = p->trainer[DEVICE];
+    const bp__plan *part = t->last; /* the rest of its memory is the whole plan's */
     const region all[REGIONS] = {{t->network->parameters, t->network->arena_size},
                                  {t->network->gradients, t->network->arena_size},
                                  {t->network->moment1, t->network->arena_size},
                                  {t->network->moment2, t->network->arena_size},
-                                 {p->plan[DEVICE]->numbers, p->plan[DEVICE]->number_count},
+                                 {t->full->numbers, t->full->number_count},
+                                 {part ? part->numbers : NULL, part ? part->number_count : 0},
                                  {t->pass->losses, 2 * t->pass->steps}};
     size_t count = 0;
     for (size_t i = 0; i < REGIONS; ++i)
@@ -346,10 +348,9 @@ static bp_status open_side(bp_trainer **out, const bp_model *model, const bp_dat
 static bp_status make_room(pair *p)
 {
     region regions[REGIONS];
-    p->plan[DEVICE] = p->trainer[DEVICE]->full;
     const size_t count = list_regions(p, regions);
     for (size_t i = 0; i < count; ++i) p->most += regions[i].count;
-    p->most += p->plan[DEVICE]->rows + 1; /* labels */
+    p->most += p->trainer[DEVICE]->full->rows + 1; /* labels */
     BP_TRY(bp__new_array(&p->got, p->most, sizeof *p->got));
     BP_TRY(bp__new_array(&p->want, p->most, sizeof *p->want));
     BP_TRY(bp__new_array(&p->values, p->most, sizeof *p->values));
