@@ -66,6 +66,11 @@ TestSuite(kernels_small, .timeout = 900);
     }
 SMALL_TESTS(SMALL_TEST)
 
+Test(kernels_small, the_tile_that_is_chosen)
+{
+    if (!simulated()) each_device(gpu, check_gpu_choice, NULL);
+}
+
 /* Whether each `__kernel` of each file below kernels/ was among those that ran. */
 Test(kernels_small, every_kernel_is_here)
 {

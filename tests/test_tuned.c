@@ -121,7 +121,7 @@ Test(tuned, gpu_products_go_where_the_tuning_says)
     OK(bp__engine_create(&base, device, BP_GEMM_GPU));
     bp__device_engine *engine = (bp__device_engine *)base;
     const size_t sides[BP__SHAPES][2] = {{100, 10}, {100, 100}, {100, 3000}, {1100, 1100}};
-    const unsigned tiles[] = {64, 32, 16};
+    const unsigned tiles[] = {128, 64, 32, 16};
     for (size_t s = 0; s < BP__SHAPES; ++s) {
         bp__buffer *memory;
         const bp__gemm gemm = product_of(base, &memory, sides[s][0], sides[s][1], 20);
@@ -139,7 +139,7 @@ Test(tuned, gpu_products_go_where_the_tuning_says)
             bp__recorder_clear(&recorder);
             /* Where the tile does not fit, one that does. */
             const cl_ulong local = device->local_bytes;
-            device->local_bytes = 16 * (16 + 16 + 2) * sizeof(float);
+            device->local_bytes = 16 * (16 + 16 + 8) * sizeof(float);
             OK(bp__launch_gemm(engine, &recorder, &gemm));
             grid = &recorder.commands[0].grid;
             cr_assert_eq(grid->global[0] / grid->local[0], (sides[s][1] + 15) / 16);

@@ -13,8 +13,8 @@ static const bp__tune_network networks[BP__SHAPES] = {
     [BP__SHAPE_LARGE] = {{2048, 2048, 2048}, 2048},
 };
 
-static const bp__gemm_choice choices[] = {
-    {.tile = 0}, {.tile = 64}, {.tile = 32}, {.tile = 16}, {.clblast = true}};
+static const bp__gemm_choice choices[] = {{.tile = 0},  {.tile = 128}, {.tile = 64},
+                                          {.tile = 32}, {.tile = 16},  {.clblast = true}};
 
 /* A class of which one step would take longer than this share of the time is left as it is. */
 static const double longest_step = 0.02;

@@ -175,6 +175,9 @@ static void add_way(way_list *list, const char *kernels, int32_t gemm, const bp_
     list->ways[list->count++] = (bp__way){name, gemm, tile, whole};
 }
 
+/* Sums in pieces, also where they are too short for it. */
+static const bp__gpu_tile in_pieces[] = {{64, 64, 16, 4, 4, 4}, {16, 16, 16, 2, 2, 3}};
+
 /* each_tile: a CPU, which would take none of them, is spared those that nobody asks for. */
 static void add_gpu_ways(way_list *list, const bp_device *device, bool each_tile)
 {
@@ -185,6 +188,9 @@ static void add_gpu_ways(way_list *list, const bp_device *device, bool each_tile
     for (size_t i = 0; i < count && each_tile; ++i)
         if (bp__gpu_tile_fits(&tiles[i], device))
             add_way(list, "gpu", BP_GEMM_GPU, &tiles[i], false);
+    for (size_t i = 0; i < BP_COUNT(in_pieces) && each_tile; ++i)
+        if (bp__gpu_tile_fits(&in_pieces[i], device))
+            add_way(list, "gpu", BP_GEMM_GPU, &in_pieces[i], false);
 }
 
 /* What the caller asked for; of everything, what the device would take first. */

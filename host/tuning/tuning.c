@@ -73,8 +73,9 @@ bp_status bp__tuning_check(const bp__tuning *tuning)
                             cost_keys[c], tuning->cost[c], bp__least_cost, bp__most_cost);
     for (size_t s = 0; s < BP__SHAPES; ++s) {
         const unsigned tile = tuning->gemm[s].tile;
-        if (tile != 0 && tile != 16 && tile != 32 && tile != 64)
-            return bp__fail(BP_ERROR_DATA, "gemm %s: a tile of %u, 0, 16, 32 or 64 is possible",
+        if (tile != 0 && tile != 16 && tile != 32 && tile != 64 && tile != 128)
+            return bp__fail(BP_ERROR_DATA,
+                            "gemm %s: a tile of %u, 0, 16, 32, 64 or 128 is possible",
                             shape_keys[s], tile);
     }
     return BP_OK;

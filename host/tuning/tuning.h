@@ -67,7 +67,7 @@ const char *bp__shape_name(bp__shape shape);
 
 /* How products of a class are computed on a GPU. */
 typedef struct bp__gemm_choice {
-    unsigned tile; /* side of the tile: 16, 32 or 64; 0: the largest that keeps the device busy */
+    unsigned tile; /* side of the tile: 16 to 128; 0: the largest that keeps the device busy */
     bool clblast;  /* where the caller leaves the choice to us: by CLBlast instead */
 } bp__gemm_choice;
 

@@ -76,6 +76,7 @@ inline void mma_publish(const uint a[4], const uint b[2], __local uint *room, ui
 inline void mma_tf32(float d[4], const uint a[4], const uint b[2], __local uint *room, uint lane)
 {
     mma_publish(a, b, room, lane);
+#pragma unroll
     for (uint i = 0; i < 4; ++i) {
         const uint row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
         float sum = d[i];
@@ -96,6 +97,7 @@ inline float bf16_value(uint pair, uint which)
 inline void mma_bf16(float d[4], const uint a[4], const uint b[2], __local uint *room, uint lane)
 {
     mma_publish(a, b, room, lane);
+#pragma unroll
     for (uint i = 0; i < 4; ++i) {
         const uint row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
         float sum = d[i];

@@ -125,7 +125,7 @@ static bp_status make_products(bp_device *device)
     const bp__gpu_tile *const tile = bp__gpu_tiles(&tiles);
     BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
     BP_TRY(bp__buffer_create(engine, &c.buffer, BP__NUMBER, 4));
-    for (size_t t = 0; t < tiles; ++t)
+    for (size_t t = 0; t <= tiles; ++t)
         for (size_t p = 0; p < BP_COUNT(products); ++p)
             for (int32_t f = 0; bp_activation_name(f); ++f) {
                 const bp__gemm gemm = {.layout = products[p].layout,
@@ -137,7 +137,9 @@ static bp_status make_products(bp_device *device)
                                        .e = c};
                 bp__device_engine *const e = (bp__device_engine *)engine;
                 bp__recorder recorder = {.device = device};
-                e->gpu_tile = &tile[t];
+                bp__gpu_tile taken = tile[t < tiles ? t : 0];
+                if (t == tiles) taken.splits = 2;
+                e->gpu_tile = &taken;
                 if (f != BP_ACTIVATION_SOFTMAX &&
                     (f == BP_ACTIVATION_LINEAR || gemm.epilogue != BP__EPILOGUE_NONE))
                     BP_TRY(bp__gemm_gpu(e, &recorder, &gemm));

@@ -3,6 +3,7 @@
 #include "kernels_small/small.h"
 #include "ops/dense_epilogue.h"
 #include "ops/gemm.h"
+#include "ops/gpu_tile.h"
 
 typedef bp_status (*gemm_launcher)(bp__device_engine *, bp__recorder *, const bp__gemm *);
 
@@ -70,14 +71,15 @@ static void check_product(rig *r, gemm_launcher launch, const size_t shape[3], b
     for (int i = 0; i < 4; ++i) free(values[i]);
 }
 
-/* Shapes [from, to); every activation at the first of all, one at the others. */
-static void check_products(rig *r, gemm_launcher launch, size_t from, size_t to)
+/* Shapes [from, to); every activation at the first of all where `functions`, else one. */
+static void check_products(rig *r, gemm_launcher launch, bool functions, size_t from, size_t to)
 {
     for (size_t s = from; s < to; ++s)
         for (size_t p = 0; p < BP_COUNT(products); ++p) {
             const bool plain = products[p].epilogue == BP__EPILOGUE_NONE;
             for (int32_t f = BP_ACTIVATION_LINEAR; f <= BP_ACTIVATION_RELU; ++f)
-                if (plain ? f == BP_ACTIVATION_LINEAR : s == 0 || f == BP_ACTIVATION_SIGMOID)
+                if (plain ? f == BP_ACTIVATION_LINEAR
+                          : (s == 0 && functions) || f == BP_ACTIVATION_SIGMOID)
                     check_product(r, launch, shapes[s],
                                   (bp__gemm){.layout = products[p].layout,
                                              .epilogue = products[p].epilogue,
@@ -88,25 +90,77 @@ static void check_products(rig *r, gemm_launcher launch, size_t from, size_t to)
 void check_naive(rig *r, void *context)
 {
     (void)context;
-    check_products(r, bp__gemm_naive, 0, BP_COUNT(shapes));
+    check_products(r, bp__gemm_naive, true, 0, BP_COUNT(shapes));
 }
 
-/* With ever less local memory the launcher takes every tile it has. In a simulator the large ones
- * take minutes at all shapes. */
+static void check_tile(rig *r, const bp__gpu_tile *tile)
+{
+    const bool large = tile->m * tile->n > 256;
+    const bool functions = !large && tile->splits == 1;
+    cr_assert(bp__gpu_tile_valid(tile) && bp__gpu_tile_fits(tile, device_engine(r)->device));
+    device_engine(r)->gpu_tile = tile;
+    if (simulated())
+        check_products(r, bp__gemm_gpu, functions, functions ? 0 : 4, 5);
+    else
+        check_products(r, bp__gemm_gpu, functions, 0, BP_COUNT(shapes));
+    device_engine(r)->gpu_tile = NULL;
+}
+
+/* Every tile; sums in pieces, of which some are empty. In a simulator the large ones take minutes
+ * at all shapes. */
 void check_gpu(rig *r, void *context)
 {
     (void)context;
-    bp_device *device = device_engine(r)->device;
-    const cl_ulong real_bytes = device->local_bytes;
-    if (device->local_bytes > 16384) device->local_bytes = 16384;
-    for (; bp__gemm_gpu_fits(device); device->local_bytes /= 2) {
-        const bool large = device->local_bytes > 4096;
-        if (simulated())
-            check_products(r, bp__gemm_gpu, large ? 4 : 0, 5);
-        else
-            check_products(r, bp__gemm_gpu, 0, BP_COUNT(shapes));
+    static const bp__gpu_tile in_pieces[] = {{64, 64, 16, 4, 4, 3}, {16, 16, 16, 2, 2, 3}};
+    size_t count;
+    const bp__gpu_tile *const tiles = bp__gpu_tiles(&count);
+    for (size_t i = 0; i < count; ++i) check_tile(r, &tiles[i]);
+    for (size_t i = 0; i < BP_COUNT(in_pieces); ++i) check_tile(r, &in_pieces[i]);
+}
+
+/* What is chosen fits, and suits the shape and the device. */
+void check_gpu_choice(rig *r, void *context)
+{
+    (void)context;
+    bp_device device = *device_engine(r)->device;
+    device.info.compute_units = 100;
+    device.local_bytes = 48 << 10;
+    device.max_work_group = 1024;
+    static const struct {
+        size_t m, n, k;
+        bp__gpu_tile want;
+    } cases[] = {
+        {4096, 4096, 4096, {128, 128, 16, 8, 8, 1}}, {1024, 1024, 128, {64, 64, 16, 4, 4, 1}},
+        {128, 128, 64, {16, 16, 16, 2, 2, 1}},       {128, 128, 65536, {16, 16, 16, 2, 2, 2}},
+        {16, 100000, 64, {16, 128, 16, 2, 4, 1}},    {100000, 10, 64, {128, 16, 16, 4, 2, 1}},
+        {10, 784, 60000, {16, 128, 16, 2, 4, 8}},    {1, 1, 1, {16, 16, 16, 2, 2, 1}},
+        {1, 1, 1000000, {16, 16, 16, 2, 2, 64}},
+    };
+    for (size_t i = 0; i < BP_COUNT(cases); ++i) {
+        char got[BP__TILE_TEXT], want[BP__TILE_TEXT];
+        const bp__gpu_tile tile =
+            bp__gpu_tile_choose(&device, 0, cases[i].m, cases[i].n, cases[i].k);
+        cr_assert_str_eq(bp__gpu_tile_describe(got, &tile),
+                         bp__gpu_tile_describe(want, &cases[i].want), "%zux%zux%zu", cases[i].m,
+                         cases[i].n, cases[i].k);
     }
-    device->local_bytes = real_bytes;
+    /* With less there are smaller tiles, in the end none. */
+    for (; device.local_bytes > 0; device.local_bytes /= 2) {
+        const bp__gpu_tile tile = bp__gpu_tile_choose(&device, 0, 4096, 4096, 4096);
+        cr_assert_eq(tile.m > 0, bp__gemm_gpu_fits(&device));
+        if (tile.m) cr_assert(bp__gpu_tile_fits(&tile, &device));
+    }
+    cr_assert_not(bp__gemm_gpu_fits(&device));
+    device.local_bytes = 48 << 10;
+    device.max_work_group = 64;
+    cr_assert_eq(bp__gpu_tile_choose(&device, 0, 4096, 4096, 4096).m, 32);
+    static const bp__gpu_tile wrong[] = {{0},
+                                         {64, 64, 16, 5, 4, 1},
+                                         {64, 64, 16, 4, 4, 0},
+                                         {64, 64, 16, 4, 4, 65},
+                                         {128, 128, 1, 4, 4, 1},
+                                         {18, 18, 16, 2, 2, 1}};
+    for (size_t i = 0; i < BP_COUNT(wrong); ++i) cr_assert_not(bp__gpu_tile_valid(&wrong[i]));
 }
 
 /* The epilogues as kernels of their own: C = the product on entry. */

@@ -1,0 +1,107 @@
+/* gpu_tile.c - the tiles of products on GPUs, and which of them is taken. */
+#include "ops/gpu_tile.h"
+
+#include <stdio.h>
+
+#include "ops/launchers.h"
+
+static const bp__gpu_tile tiles[] = {{128, 128, 16, 8, 8, 1}, {64, 64, 16, 4, 4, 1},
+                                     {32, 32, 16, 4, 4, 1},   {16, 16, 16, 2, 2, 1},
+                                     {16, 128, 16, 2, 4, 1},  {128, 16, 16, 4, 2, 1}};
+
+/* Sides up to which a narrow tile is taken. */
+enum { NARROW = 16 };
+
+/* Slices that a piece of a sum has at least: less would be all overhead. */
+enum { LEAST_SLICES = 8 };
+
+const bp__gpu_tile *bp__gpu_tiles(size_t *count)
+{
+    *count = BP_COUNT(tiles);
+    return tiles;
+}
+
+const char *bp__gpu_tile_describe(char text[BP__TILE_TEXT], const bp__gpu_tile *tile)
+{
+    const int used = snprintf(text, BP__TILE_TEXT, "%ux%ux%u, %ux%u an item", tile->m, tile->n,
+                              tile->k, tile->item_m, tile->item_n);
+    if (tile->splits > 1)
+        snprintf(text + used, BP__TILE_TEXT - (size_t)used, ", %u splits", tile->splits);
+    return text;
+}
+
+const char *bp__gpu_tile_options(char text[BP__TILE_OPTIONS], const bp__gpu_tile *tile)
+{
+    snprintf(text, BP__TILE_OPTIONS,
+             "-DTILE_M=%u -DTILE_N=%u -DTILE_K=%u -DITEM_M=%u -DITEM_N=%u -DSPLITS=%u", tile->m,
+             tile->n, tile->k, tile->item_m, tile->item_n, tile->splits);
+    return text;
+}
+
+static size_t items_of(const bp__gpu_tile *tile)
+{
+    return (size_t)(tile->m / tile->item_m) * (tile->n / tile->item_n);
+}
+
+bool bp__gpu_tile_valid(const bp__gpu_tile *tile)
+{
+    if (!tile->m || !tile->n || !tile->k || !tile->item_m || !tile->item_n || !tile->splits)
+        return false;
+    if (tile->m % tile->item_m || tile->n % tile->item_n || tile->splits > BP__MOST_SPLITS)
+        return false;
+    const size_t items = items_of(tile);
+    /* 16-byte boundaries of a slice's rows, and as many elements of both slices for each item. */
+    return tile->m % 4 == 0 && tile->n % 4 == 0 && (size_t)tile->m * tile->k % items == 0 &&
+           (size_t)tile->n * tile->k % items == 0;
+}
+
+bool bp__gpu_tile_fits(const bp__gpu_tile *tile, const bp_device *device)
+{
+    /* As in kernels/gpu/gemm_gpu.cl. */
+    const size_t bytes = (size_t)tile->k * (tile->m + tile->n + 8) * sizeof(float);
+    return items_of(tile) <= device->max_work_group && bytes <= device->local_bytes;
+}
+
+static size_t groups_of(const bp__gpu_tile *tile, size_t m, size_t n)
+{
+    return ((m + tile->m - 1) / tile->m) * ((n + tile->n - 1) / tile->n);
+}
+
+/* Of the squares the largest that keeps every compute unit busy, else the smallest: a larger one
+ * would be mostly edge, or leave the device idle. Of a product that is narrow, a narrow one. */
+static const bp__gpu_tile *choose(const bp_device *device, unsigned side, size_t m, size_t n)
+{
+    const bp__gpu_tile *best = NULL;
+    for (size_t i = 0; i < BP_COUNT(tiles); ++i)
+        if (tiles[i].m == side && tiles[i].n == side && bp__gpu_tile_fits(&tiles[i], device))
+            return &tiles[i];
+    for (size_t i = 0; i < BP_COUNT(tiles); ++i) {
+        const bp__gpu_tile *t = &tiles[i];
+        if (!bp__gpu_tile_fits(t, device)) continue;
+        if (t->m == t->n) {
+            if (!best || groups_of(best, m, n) < device->info.compute_units) best = t;
+        } else if ((m <= NARROW && t->m <= NARROW && n >= t->n) ||
+                   (n <= NARROW && t->n <= NARROW && m >= t->m)) {
+            best = t;
+        }
+    }
+    return best;
+}
+
+bp__gpu_tile bp__gpu_tile_choose(const bp_device *device, unsigned side, size_t m, size_t n,
+                                 size_t k)
+{
+    const bp__gpu_tile *t = choose(device, side, m, n);
+    if (!t) return (bp__gpu_tile){.m = 0};
+    bp__gpu_tile chosen = *t;
+    const size_t groups = groups_of(t, m, n), units = device->info.compute_units;
+    const size_t most = k / ((size_t)t->k * LEAST_SLICES);
+    if (groups < units && most > 1) {
+        size_t splits = (units + groups - 1) / groups;
+        if (splits > most) splits = most;
+        if (splits > BP__MOST_SPLITS) splits = BP__MOST_SPLITS;
+        while (splits & (splits - 1)) splits &= splits - 1; /* few programs: powers of two */
+        chosen.splits = (unsigned)splits;
+    }
+    return chosen;
+}
