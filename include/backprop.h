@@ -236,6 +236,21 @@ typedef struct bp_data_info {
 
 BP_API bp_data_info bp_data_get_info(const bp_data *data);
 
+/* A file that raw data was read from. */
+typedef struct bp_source {
+    const char *path;     /* "standard input" for "-"; belongs to the data set */
+    uint64_t bytes;       /* as they are in the file, compressed or not */
+    char fingerprint[33]; /* of these bytes: XXH128 in 32 letters, as xxh128sum prints it */
+} bp_source;
+
+/* The files of raw data in the order in which they were read, and how many they are; NULL and 0 for
+ * parts, encoded data and arrays. They live as long as the data set. */
+BP_API const bp_source *bp_data_sources(const bp_data *data, size_t *count);
+
+/* What encoded data is, in 32 letters: XXH128 of its shape, its features and its targets. Two data
+ * sets with the same one train alike. Errors: BP_ERROR_ARGUMENT (raw data), BP_ERROR_MEMORY. */
+BP_API bp_status bp_data_fingerprint(const bp_data *data, char out[33]);
+
 /* Encoded data only; NULL otherwise. x [rows][features]; labels[rows] for classification;
  * targets [rows][outputs], scaled, for regression. They live as long as the data set. */
 BP_API const float *bp_data_features(const bp_data *data);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/fingerprint.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -175,4 +176,90 @@ Test(file, atomic_keeps_links_and_modes)
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i) unlink(all[i]);
     cr_assert_eq(rmdir("sub"), 0, "a temporary was left behind");
     cr_assert_eq(rmdir(folder), 0, "a temporary was left behind");
+}
+
+static void want_text(const char *path, const char *wanted)
+{
+    char *text;
+    size_t size;
+    cr_assert_eq(bp__file_read(&text, &size, path, 100), BP_OK, "%s", bp_last_error());
+    cr_assert_str_eq(text, wanted, "%s: %s", path, text);
+    free(text);
+}
+
+static bp_status replace_again(const char *path, const char *text, bool keep)
+{
+    bp__atomic_file *file;
+    BP_TRY(bp__atomic_open_again(&file, path, keep));
+    cr_assert_eq(bp__atomic_write(file, text, strlen(text)), BP_OK);
+    return bp__atomic_commit(file);
+}
+
+Test(file, atomic_again_keeps_the_previous_one)
+{
+    char folder[] = "/tmp/backprop-test-XXXXXX", *previous;
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+    cr_assert_eq(replace_again("f", "1", true), BP_OK);
+    cr_assert_neq(access("f.previous", F_OK), 0);
+    cr_assert_eq(replace_again("f", "2", true), BP_OK);
+    want_text("f", "2");
+    want_text("f.previous", "1");
+    cr_assert_eq(replace_again("f", "3", false), BP_OK);
+    want_text("f", "3");
+    want_text("f.previous", "1");
+    /* What processes leave behind that are killed: a temporary, longer than what follows; a second
+     * name that has not got its place; one that has, before the new file got its own. */
+    replace("f.tmp", "a long text that is of no use");
+    replace("f.previous.tmp", "nor is this");
+    cr_assert_eq(replace_again("f", "4", true), BP_OK);
+    want_text("f", "4");
+    want_text("f.previous", "3");
+    cr_assert(unlink("f.previous") == 0 && link("f", "f.previous") == 0);
+    cr_assert_eq(replace_again("f", "5", true), BP_OK);
+    want_text("f", "5");
+    want_text("f.previous", "4");
+    /* Through a link: the previous one lies beside the file. */
+    cr_assert(mkdir("sub", 0777) == 0 && symlink("sub/real", "far") == 0);
+    cr_assert_eq(replace_again("far", "6", true), BP_OK);
+    cr_assert_eq(replace_again("far", "7", true), BP_OK);
+    want_text("sub/real.previous", "6");
+    cr_assert_eq(bp__previous_path(&previous, "far"), BP_OK);
+    cr_assert_str_eq(previous, "sub/real.previous");
+    free(previous);
+    /* Two at once, and one that gives up. */
+    bp__atomic_file *first, *second;
+    cr_assert_eq(bp__atomic_open_again(&first, "f", true), BP_OK);
+    cr_assert_eq(bp__atomic_open_again(&second, "f", true), BP_ERROR_IO);
+    cr_assert(strstr(bp_last_error(), "another process is writing"), "%s", bp_last_error());
+    bp__atomic_abort(first);
+    want_text("f", "5");
+    cr_assert_eq(replace_again("f", "8", true), BP_OK);
+    const char *const all[] = {"f", "f.previous", "far", "sub/real", "sub/real.previous"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i) cr_assert_eq(unlink(all[i]), 0);
+    cr_assert_eq(rmdir("sub"), 0, "a temporary was left behind");
+    cr_assert_eq(rmdir(folder), 0, "a temporary was left behind");
+}
+
+/* XXH128 with seed 0, of nothing, as its specification has it; and piece by piece. */
+Test(hash, known_answers)
+{
+    char text[BP__FINGERPRINT_TEXT], whole[BP__FINGERPRINT_TEXT];
+    bp__fingerprint_bytes(text, "", 0);
+    cr_assert_str_eq(text, "99aa06d3014798d86001c324468d497f");
+    char bytes[5000];
+    for (size_t i = 0; i < sizeof bytes; ++i) bytes[i] = (char)(i * i >> 3);
+    bp__fingerprint_bytes(whole, bytes, sizeof bytes);
+    for (size_t cut = 0; cut <= sizeof bytes; cut += 617) {
+        bp__fingerprint *hash;
+        cr_assert_eq(bp__fingerprint_create(&hash), BP_OK);
+        bp__fingerprint_add(hash, bytes, cut);
+        bp__fingerprint_add(hash, bytes + cut, sizeof bytes - cut);
+        bp__fingerprint_text(text, hash);
+        bp__fingerprint_free(hash);
+        cr_assert_str_eq(text, whole, "cut at %zu", cut);
+    }
+    bytes[4000] ^= 1;
+    bp__fingerprint_bytes(text, bytes, sizeof bytes);
+    cr_assert_neq(strcmp(text, whole), 0);
 }

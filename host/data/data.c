@@ -42,6 +42,8 @@ void bp_data_free(bp_data *data)
     free(data->file);
     free(data->line);
     free(data->source);
+    for (size_t i = 0; i < data->source_count; ++i) free((char *)(uintptr_t)data->sources[i].path);
+    free(data->sources);
     free(data->warnings);
     free(data->pixels);
     free(data->values);

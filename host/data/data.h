@@ -32,6 +32,8 @@ struct bp_data {
     char *source;   /* file name for messages; NULL for arrays */
     char *warnings;
     size_t missing;
+    bp_source *sources; /* the files read, in their order */
+    size_t source_count, source_capacity;
 
     bp__column *columns; /* table */
     size_t column_count, target_count;
@@ -72,6 +74,10 @@ const bp__column *bp__data_target(const bp_data *data, size_t k);
  */
 bp_status bp__data_note_rows(bp_data *data, const char *source, const uint32_t *lines, size_t begin,
                              size_t end);
+
+/* Notes that the file was read; fingerprint as bp__fingerprint_bytes makes it. */
+bp_status bp__data_note_source(bp_data *data, const char *path, uint64_t bytes,
+                               const char *fingerprint);
 
 /* "iris.csv, line 7", or "x.npy, row 6 (from 1)" where lines are not known, into text. */
 const char *bp__data_place(char text[160], const bp_data *data, size_t row);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/fingerprint.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "data/csv.h"
@@ -79,12 +80,20 @@ static bp_status unpack(bp__input *in, size_t limit)
     return BP_OK;
 }
 
+static bp_status note_source(bp_data *data, const bp__input *in)
+{
+    char fingerprint[BP__FINGERPRINT_TEXT];
+    bp__fingerprint_bytes(fingerprint, in->bytes, in->size);
+    return bp__data_note_source(data, in->path, in->size, fingerprint);
+}
+
 /* A file of labels: one array. */
-static bp_status read_labels(bp__array *out, const char *path)
+static bp_status read_labels(bp__array *out, bp_data *data, const char *path)
 {
     bp__input in = {.path = NULL};
     BP_TRY(read_file(&in.bytes, &in.size, path));
     bp_status status = bp__copy_text(&in.path, path);
+    if (status == BP_OK) status = note_source(data, &in);
     if (status == BP_OK) status = bp__find_kind(&in.kind, BP_FORMAT_AUTO, in.bytes, in.size, path);
     if (status == BP_OK && in.kind != BP__FILE_IDX && in.kind != BP__FILE_NPY)
         status = bp__fail(BP_ERROR_DATA, "%s: is %s; labels are read from IDX and NPY files", path,
@@ -126,7 +135,7 @@ static bp_status read_arrays(bp__arrays *out, bp_data *data, bp__input *in,
         return bp__fail(BP_ERROR_ARGUMENT,
                         "%s: is %s, which holds its targets itself; %s was given", in->path,
                         bp__kind_name(in->kind), in->labels);
-    return read_labels(&out->y, in->labels);
+    return read_labels(&out->y, data, in->labels);
 }
 
 static bp_status load_arrays(bp_data *data, bp__input *inputs, size_t count,
@@ -202,8 +211,11 @@ bp_status bp__load_inputs(bp_data **out, bp__input *inputs, size_t count, const 
     BP_TRY(bp__data_new(&data, inputs->path));
     bp_status status = BP_OK;
     data->format = bp__kind_format(kind);
-    for (size_t i = 0; i < count && status == BP_OK; ++i)
-        status = unpack(&inputs[i], kind == BP__FILE_CSV ? BP__CSV_LIMIT : FILE_LIMIT);
+    for (size_t i = 0; i < count && status == BP_OK; ++i) {
+        status = note_source(data, &inputs[i]);
+        if (status == BP_OK)
+            status = unpack(&inputs[i], kind == BP__FILE_CSV ? BP__CSV_LIMIT : FILE_LIMIT);
+    }
     if (status == BP_OK)
         status = kind == BP__FILE_CSV      ? load_csv(data, inputs, count, o)
                  : kind == BP__FILE_LIBSVM ? load_libsvm(data, inputs, count, o)
