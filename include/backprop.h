@@ -548,6 +548,8 @@ typedef struct bp_progress {
                                    an epoch is under way */
     int32_t diverged;          /* 1: the training ends here with BP_ERROR_DIVERGED; trainer is as the
                                   epoch left it */
+    const char *checkpoint_error; /* why the last checkpoint could not be written; the training goes
+                                     on and tries again. NULL: it could, or there is none */
 } bp_progress;
 
 /* Called about ten times a second, at the end of each epoch, and where training diverges. A value other than 0 stops the
@@ -573,11 +575,19 @@ typedef struct bp_train_options {
     bp_profile *profile; /* receives what the device does; must outlive the training. NULL: nothing
                             is measured, and nothing is paid for it */
     int32_t freeze_bias;  /* 1: biases take part, but keep the values that they have */
+    const char *checkpoint; /* bp_train: the file that gets the state of the training (below); NULL:
+                               none. Written after every */
+    int64_t checkpoint_epochs; /* so many epochs, */
+    int64_t checkpoint_steps;  /* so many steps, */
+    double checkpoint_seconds; /* so many seconds (0: not for that reason), when the training has
+                                  come to its end, and when the callback stops it */
+    const char *resume;     /* bp_train: the checkpoint to go on from; NULL: from the start */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);
 BP_API float bp_optimizer_default_learning_rate(int32_t optimizer);
 
+/* Of the whole training: what was done before it was resumed counts. */
 typedef struct bp_train_result {
     int64_t epochs, steps;   /* finished */
     double train_loss;       /* of the last epoch */
@@ -586,6 +596,7 @@ typedef struct bp_train_result {
     double setup_seconds;    /* upload and kernel build */
     double samples_per_second;
     size_t device_bytes;     /* of the device's memory, as bp_trainer_device_bytes, and for validation */
+    bp_status checkpoint;    /* BP_OK, or why the last checkpoint could not be written */
 } bp_train_result;
 
 /* Trains model on encoded data. Targets that the output activation cannot reach are BP_ERROR_DATA
@@ -597,6 +608,35 @@ typedef struct bp_train_result {
 BP_API bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
                           const bp_data *validation, const bp_train_options *options,
                           bp_train_result *result);
+
+/* Checkpoints. A checkpoint is a model file (bp_model_load reads it) that also holds all that a
+ * training has to remember between two steps, and a checksum of its whole content. It is written
+ * as a model is, beside its place, and the one before it stays as "<path>.previous": whenever the
+ * process is killed or the disk is full, one of the two is sound.
+ *
+ *     how.checkpoint = "run.ckpt";
+ *     if (access("run.ckpt", R_OK) == 0) how.resume = "run.ckpt";
+ *     bp_train(model, device, data, NULL, &how, NULL);
+ *
+ * bp_train with resume wants model, data, validation data and options as they were at the start of
+ * the training (model may also have been loaded from the checkpoint), and goes on at the step where
+ * the checkpoint was written. On the same device, the result is the same as without the break, bit
+ * for bit. epochs may be another number, and so may checkpoint… and the callback; for whatever else
+ * differs, BP_ERROR_MODEL names it. Another device or version of the library goes on as well, with
+ * its own rounding: bp_checkpoint_get_info tells. Where the file is damaged or missing, the previous
+ * one is taken instead; BP_ERROR_MODEL or BP_ERROR_IO where there is none either. */
+typedef struct bp_checkpoint_info {
+    int64_t epoch, epochs;  /* finished, and in all as the training was asked for */
+    int64_t step, steps;    /* finished in the epoch under way (0: it has not begun), and in an epoch */
+    int64_t total_steps;    /* finished in all */
+    char device[256], driver[256], version[32]; /* of the library */
+    char fingerprint[33];   /* bp_data_fingerprint of the training data; empty without data */
+    int32_t previous;       /* 1: this is the previous one, because */
+    char damage[512];       /* this is wrong with the file */
+} bp_checkpoint_info;
+
+/* Errors: BP_ERROR_IO, BP_ERROR_MODEL (damaged, or not a checkpoint), BP_ERROR_MEMORY. */
+BP_API bp_status bp_checkpoint_get_info(bp_checkpoint_info *out, const char *path);
 
 typedef struct bp_metrics {
     size_t samples;
@@ -654,6 +694,18 @@ BP_API size_t bp_trainer_device_bytes(const bp_trainer *trainer);
 
 /* Copies the parameters from the device into model, which must have the same layers. */
 BP_API bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model);
+
+/* Writes a checkpoint between two steps or epochs. model, which must have the same layers, receives
+ * the parameters and gives its schema and records. Errors: as bp_trainer_get_model and
+ * bp_model_save. */
+BP_API bp_status bp_trainer_save(bp_trainer *trainer, bp_model *model, const char *path);
+
+/* Puts a trainer that was made with the same layers and options, and that has been given the same
+ * data, where bp_trainer_save (or a checkpoint of bp_train) was: the next step or epoch gives the
+ * same bits. An epoch that was under way is carried to its end by the next bp_trainer_epoch, whose
+ * loss is that of the whole epoch. Errors: as for resume above; the trainer is then as it was, except after
+ * BP_ERROR_OPENCL and BP_ERROR_MEMORY. */
+BP_API bp_status bp_trainer_load(bp_trainer *trainer, const char *path);
 
 /* The gradients of the last bp_trainer_step, in the layout of the parameters: weights
  * [outputs][inputs] and biases [outputs] (either may be NULL). They are of the mean loss over the

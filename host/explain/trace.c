@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "explain/watch.h"
+#include "ops/engine.h"
 
 /* ---- Back to the last look ----------------------------------------------------------------------
  */

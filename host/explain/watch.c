@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "ops/engine.h"
 #include "reference/reference.h"
 
 /* ---- The watch ----------------------------------------------------------------------------------
@@ -18,47 +19,6 @@ void bp__arenas_free(bp__arenas *arenas)
     free(arenas->moment1);
     free(arenas->moment2);
     *arenas = (bp__arenas){0};
-}
-
-bp_status bp__read_doubles(double **out, bp__engine *engine, const bp__view *view)
-{
-    size_t count;
-    float *values = NULL;
-    *out = NULL;
-    if (!bp__mul_size(&count, view->rows, view->columns)) return bp__fail_memory(SIZE_MAX);
-    BP_TRY(bp__new_array(out, count, sizeof **out));
-    if (bp__is_reference(engine)) {
-        const double *numbers = bp__reference_numbers(view->buffer) + view->offset;
-        for (size_t i = 0; i < count; ++i)
-            (*out)[i] = numbers[i / view->columns * view->stride + i % view->columns];
-        return BP_OK;
-    }
-    bp_status status = bp__new_array(&values, count, sizeof *values);
-    if (status == BP_OK) status = bp__view_read(engine, view, values);
-    for (size_t i = 0; i < count && status == BP_OK; ++i) (*out)[i] = (double)values[i];
-    free(values);
-    if (status != BP_OK) {
-        free(*out);
-        *out = NULL;
-    }
-    return status;
-}
-
-bp_status bp__write_doubles(bp__engine *engine, const bp__view *view, const double *values)
-{
-    const size_t count = view->rows * view->columns;
-    if (bp__is_reference(engine)) {
-        double *numbers = bp__reference_numbers(view->buffer) + view->offset;
-        for (size_t i = 0; i < count; ++i)
-            numbers[i / view->columns * view->stride + i % view->columns] = values[i];
-        return BP_OK;
-    }
-    float *rounded = NULL;
-    BP_TRY(bp__new_array(&rounded, count, sizeof *rounded));
-    for (size_t i = 0; i < count; ++i) rounded[i] = (float)values[i];
-    bp_status status = bp__view_write(engine, view, rounded);
-    free(rounded);
-    return status;
 }
 
 static bp_status read_arena(double **out, const bp__network *network, bp__buffer *buffer)

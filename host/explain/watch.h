@@ -26,9 +26,4 @@ struct bp_watch {
 bp_status bp__arenas_read(bp__arenas *out, const bp__network *network);
 void bp__arenas_free(bp__arenas *arenas);
 
-/* A view's numbers, row by row without gaps, as doubles: the reference has no others, and those of
- * a device fit into them. read allocates *out. */
-bp_status bp__read_doubles(double **out, bp__engine *engine, const bp__view *view);
-bp_status bp__write_doubles(bp__engine *engine, const bp__view *view, const double *values);
-
 #endif

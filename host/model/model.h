@@ -47,6 +47,11 @@ bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t coun
  * of its own, without tensors: layers relu, softmax have the indices 0, 2. */
 size_t bp__layer_torch_index(const bp_layer *layers, size_t layer);
 
+/* The model in a safetensors file that has been read; activation is for hidden layers where the
+ * file names none. */
+struct bp__safetensors;
+bp_status bp__model_from(bp_model **out, const struct bp__safetensors *file, int32_t activation);
+
 /* bp_model_set_record for a key that the model is known not to have yet. */
 bp_status bp__model_add_record(bp_model *model, const char *key, const char *value);
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/checkpoint.h"
 #include "model/model.h"
-#include "model/safetensors.h"
 
 static const char record_prefix[] = "backprop.record.";
 
@@ -117,7 +117,8 @@ static bp_status expect_tensor(const bp__tensor **out, const bp__safetensors *fi
     return BP_OK;
 }
 
-/* Every tensor must belong to a layer: one that does not would be lost by loading and saving. */
+/* Every tensor must belong to a layer: one that does not would be lost by loading and saving. The
+ * state of a training is what a checkpoint is meant to lose. */
 static bp_status check_all_matched(const found *in, const bp__safetensors *file)
 {
     char *matched = NULL;
@@ -126,9 +127,12 @@ static bp_status check_all_matched(const found *in, const bp__safetensors *file)
         matched[in->from[l].weights - file->tensors] = 1;
         if (in->from[l].biases) matched[in->from[l].biases - file->tensors] = 1;
     }
+    const bool checkpoint = bp__safetensors_metadata(file, BP__CHECKPOINT) != NULL;
+    const size_t prefix = sizeof BP__STATE_PREFIX - 1;
     bp_status status = BP_OK;
     for (size_t t = 0; status == BP_OK && t < file->count; ++t)
-        if (!matched[t])
+        if (!matched[t] &&
+            !(checkpoint && strncmp(file->tensors[t].name, BP__STATE_PREFIX, prefix) == 0))
             status = bp__fail(BP_ERROR_MODEL,
                               "%s: tensor \"%s\" has no place in \"backprop.architecture\"",
                               file->path, file->tensors[t].name);
@@ -342,6 +346,22 @@ fail:
     return status;
 }
 
+bp_status bp__model_from(bp_model **out, const bp__safetensors *file, int32_t activation)
+{
+    found parts = {0};
+    bp_status status;
+    const char *architecture = bp__safetensors_metadata(file, "backprop.architecture");
+    if (architecture)
+        status = find_ours(&parts, file, architecture);
+    else if (is_ours(file))
+        status = bp__fail(BP_ERROR_MODEL, "%s: \"backprop.architecture\" is missing", file->path);
+    else
+        status = find_foreign(&parts, file, activation);
+    if (status == BP_OK) status = build(out, file, &parts);
+    found_release(&parts);
+    return status;
+}
+
 bp_status bp_model_load(bp_model **out, const char *path, int32_t activation)
 {
     if (!out || !path) return bp__fail(BP_ERROR_ARGUMENT, "bp_model_load: out or path is NULL");
@@ -351,18 +371,8 @@ bp_status bp_model_load(bp_model **out, const char *path, int32_t activation)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "bp_model_load: hidden layers take linear, sigmoid, tanh or relu");
     bp__safetensors file;
-    found parts = {0};
     BP_TRY(bp__safetensors_read(&file, path));
-    bp_status status;
-    const char *architecture = bp__safetensors_metadata(&file, "backprop.architecture");
-    if (architecture)
-        status = find_ours(&parts, &file, architecture);
-    else if (is_ours(&file))
-        status = bp__fail(BP_ERROR_MODEL, "%s: \"backprop.architecture\" is missing", path);
-    else
-        status = find_foreign(&parts, &file, activation);
-    if (status == BP_OK) status = build(out, &file, &parts);
-    found_release(&parts);
+    bp_status status = bp__model_from(out, &file, activation);
     bp__safetensors_release(&file);
     return status;
 }

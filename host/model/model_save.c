@@ -7,10 +7,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
+#include "model/checkpoint.h"
 #include "model/model.h"
-#include "model/safetensors.h"
 
 /* *out = the model's line of Python: what to paste before load_state_dict. */
 static bp_status torch_text(char **out, const bp_model *model)
@@ -89,7 +90,7 @@ static bp_status fill_metadata(json_t *metadata, const bp_model *model)
     return put_own(metadata, "torch.sequential", status, text);
 }
 
-/* Fills in out[2 * layers]; *count is how many there are. */
+/* Fills in out[2 * layers], all of float32; *count is how many there are. */
 static void name_tensors(bp__tensor_out *out, size_t *count, const bp_model *model)
 {
     *count = 0;
@@ -98,12 +99,14 @@ static void name_tensors(bp__tensor_out *out, size_t *count, const bp_model *mod
         const size_t index = bp__layer_torch_index(model->layers, l);
         bp__tensor_out *weights = &out[(*count)++];
         snprintf(weights->name, sizeof weights->name, "%zu.weight", index);
+        weights->dtype = BP__DTYPE_F32;
         weights->rows = layer->outputs;
         weights->columns = layer->inputs;
         weights->values = model->parameters + model->views[l].weights;
         if (!layer->bias) continue;
         bp__tensor_out *biases = &out[(*count)++];
         snprintf(biases->name, sizeof biases->name, "%zu.bias", index);
+        biases->dtype = BP__DTYPE_F32;
         biases->rows = layer->outputs;
         biases->columns = 0;
         biases->values = model->parameters + model->views[l].biases;
@@ -115,31 +118,49 @@ static bp_status check_finite(const bp__tensor_out *tensors, size_t count, const
 {
     for (size_t t = 0; t < count; ++t) {
         const size_t columns = tensors[t].columns ? tensors[t].columns : 1;
+        const float *values = tensors[t].values;
         for (size_t i = 0; i < tensors[t].rows * columns; ++i)
-            if (!isfinite(tensors[t].values[i]))
+            if (!isfinite(values[i]))
                 return bp__fail(BP_ERROR_MODEL,
                                 "%s: not written: element %zu of \"%s\" is %g, not a finite number",
-                                path, i, tensors[t].name, (double)tensors[t].values[i]);
+                                path, i, tensors[t].name, (double)values[i]);
     }
     return BP_OK;
+}
+
+/* extra (NULL: none) makes a checkpoint of it. */
+static bp_status write_model(const bp_model *model, const char *path, const bp__extra *extra)
+{
+    bp__tensor_out *tensors = NULL;
+    size_t count, extra_count = extra ? extra->count : 0;
+    int how = 0;
+    bp_status status;
+    json_t *metadata = json_object();
+    if (!metadata) return bp__fail_memory(sizeof *tensors);
+    BP_TRY_GOTO(bp__new_array(&tensors, 2 * model->layer_count + extra_count, sizeof *tensors));
+    name_tensors(tensors, &count, model);
+    BP_TRY_GOTO(check_finite(tensors, count, path));
+    BP_TRY_GOTO(fill_metadata(metadata, model));
+    if (extra) {
+        BP_TRY_GOTO(put(metadata, BP__CHECKPOINT, extra->about));
+        memcpy(tensors + count, extra->tensors, extra_count * sizeof *tensors);
+        how = BP__WRITE_CHECKED | BP__WRITE_AGAIN | (extra->keep ? BP__WRITE_KEEP : 0);
+    }
+    BP_TRY_GOTO(bp__safetensors_write(path, metadata, tensors, count + extra_count, how));
+fail:
+    free(tensors);
+    json_decref(metadata);
+    return status;
 }
 
 bp_status bp_model_save(const bp_model *model, const char *path)
 {
     if (!model || !path || !*path)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_model_save: a model and a path are needed");
-    bp__tensor_out *tensors = NULL;
-    size_t count;
-    bp_status status;
-    json_t *metadata = json_object();
-    if (!metadata) return bp__fail_memory(sizeof *tensors);
-    BP_TRY_GOTO(bp__new_array(&tensors, 2 * model->layer_count, sizeof *tensors));
-    name_tensors(tensors, &count, model);
-    BP_TRY_GOTO(check_finite(tensors, count, path));
-    BP_TRY_GOTO(fill_metadata(metadata, model));
-    BP_TRY_GOTO(bp__safetensors_write(path, metadata, tensors, count));
-fail:
-    free(tensors);
-    json_decref(metadata);
-    return status;
+    return write_model(model, path, NULL);
+}
+
+bp_status bp__checkpoint_write(const bp_model *model, const char *path, const bp__extra *extra)
+{
+    return write_model(model, path, extra);
 }

@@ -11,7 +11,8 @@
 #include "base/status.h"
 
 typedef enum bp__dtype {
-    BP__DTYPE_OTHER, /* known and of known size, but no numbers that a parameter could come from */
+    BP__DTYPE_OTHER, /* known and of known size, but nothing that is read here */
+    BP__DTYPE_I64,   /* counts in checkpoints; no parameter comes from one */
     BP__DTYPE_F16,
     BP__DTYPE_BF16,
     BP__DTYPE_F32,
@@ -41,7 +42,8 @@ typedef struct bp__safetensors {
     size_t count;
 } bp__safetensors;
 
-/* On failure nothing is left to release; BP_ERROR_MODEL names the byte or the tensor. */
+/* On failure nothing is left to release; BP_ERROR_MODEL names the byte or the tensor. A file with a
+ * checksum in its metadata is compared with it as a whole. */
 bp_status bp__safetensors_read(bp__safetensors *file, const char *path);
 void bp__safetensors_release(bp__safetensors *file);
 
@@ -53,6 +55,11 @@ const char *bp__safetensors_metadata(const bp__safetensors *file, const char *ke
  * to one, is BP_ERROR_MODEL. */
 bp_status bp__tensor_values(float *out, const bp__safetensors *file, const bp__tensor *tensor);
 
+/* Copies a tensor of exactly this dtype (I64, F32 or F64) and number of elements, whatever its
+ * values are. */
+bp_status bp__tensor_copy(void *out, const bp__safetensors *file, const bp__tensor *tensor,
+                          bp__dtype dtype, size_t elements);
+
 /* Strict JSON. BP_ERROR_MODEL is not recorded yet: the caller knows what was read, error says what
  * is wrong with it and at which byte. */
 bp_status bp__json_parse(json_t **out, json_error_t *error, const char *bytes, size_t size);
@@ -61,16 +68,31 @@ bp_status bp__json_parse(json_t **out, json_error_t *error, const char *bytes, s
 enum { BP__SHAPE_TEXT = 64 };
 const char *bp__tensor_shape(char text[BP__SHAPE_TEXT], const bp__tensor *tensor);
 
-/* A float32 tensor to be written; columns 0: one dimension. */
+/* A tensor to be written; columns 0: one dimension. */
 typedef struct bp__tensor_out {
-    char name[48];
+    char name[96];
     size_t rows, columns;
-    const float *values;
+    bp__dtype dtype; /* I64, F32 or F64 */
+    const void *values;
 } bp__tensor_out;
+
+/* The metadata's key of a checksum: XXH128 of the whole file, in which its own letters are '0'. */
+#define BP__CHECKSUM "backprop.checksum"
+
+/* How a file is written, joined by |. */
+enum {
+    BP__WRITE_CHECKED = 1, /* with a checksum of the whole file in its metadata */
+    BP__WRITE_AGAIN = 2,   /* by bp__atomic_open_again: it will be replaced many times */
+    BP__WRITE_KEEP = 4     /* and the file that is replaced is kept */
+};
 
 /* Writes the tensors in the given order, atomically. metadata maps strings to strings. The same
  * arguments give the same bytes. */
 bp_status bp__safetensors_write(const char *path, json_t *metadata, const bp__tensor_out *tensors,
-                                size_t count);
+                                size_t count, int how);
+
+/* Where the checksum's letters are in the bytes of a header, in which jansson writes compactly;
+ * NULL without one. */
+char *bp__find_checksum(const char *header, size_t size);
 
 #endif

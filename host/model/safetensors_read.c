@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/fingerprint.h"
 #include "base/memory.h"
 
 enum { LENGTH_BYTES = 8, LONGEST_HEADER = 100000000 };
@@ -25,7 +26,7 @@ static const struct {
     {"BF16", BP__DTYPE_BF16, 2},     {"BOOL", BP__DTYPE_OTHER, 1}, {"U8", BP__DTYPE_OTHER, 1},
     {"I8", BP__DTYPE_OTHER, 1},      {"U16", BP__DTYPE_OTHER, 2},  {"I16", BP__DTYPE_OTHER, 2},
     {"U32", BP__DTYPE_OTHER, 4},     {"I32", BP__DTYPE_OTHER, 4},  {"U64", BP__DTYPE_OTHER, 8},
-    {"I64", BP__DTYPE_OTHER, 8},     {"C64", BP__DTYPE_OTHER, 8},  {"F8_E5M2", BP__DTYPE_OTHER, 1},
+    {"I64", BP__DTYPE_I64, 8},       {"C64", BP__DTYPE_OTHER, 8},  {"F8_E5M2", BP__DTYPE_OTHER, 1},
     {"F8_E4M3", BP__DTYPE_OTHER, 1},
 };
 
@@ -274,6 +275,40 @@ static bp_status read_tensors(bp__safetensors *file, size_t size)
     return BP_OK;
 }
 
+/* ---- The checksum ---- */
+
+char *bp__find_checksum(const char *header, size_t size)
+{
+    static const char key[] = "\"" BP__CHECKSUM "\":\"";
+    const size_t length = sizeof key - 1;
+    for (size_t at = 0; at + length + BP__FINGERPRINT_LETTERS <= size; ++at)
+        if (header[at] == '"' && memcmp(header + at, key, length) == 0)
+            return (char *)(uintptr_t)(header + at + length);
+    return NULL;
+}
+
+static bp_status check_checksum(const bp__safetensors *file, size_t size)
+{
+    char found[BP__FINGERPRINT_TEXT], zeros[BP__FINGERPRINT_LETTERS];
+    const char *given = bp__safetensors_metadata(file, BP__CHECKSUM);
+    if (!given) return BP_OK;
+    memset(zeros, '0', sizeof zeros);
+    const char *place = bp__find_checksum(file->bytes, (size_t)file->data);
+    if (place) {
+        bp__fingerprint *hash;
+        const char *after = place + sizeof zeros;
+        BP_TRY(bp__fingerprint_create(&hash));
+        bp__fingerprint_add(hash, file->bytes, (size_t)(place - file->bytes));
+        bp__fingerprint_add(hash, zeros, sizeof zeros);
+        bp__fingerprint_add(hash, after, size - (size_t)(after - file->bytes));
+        bp__fingerprint_text(found, hash);
+        bp__fingerprint_free(hash);
+    }
+    if (place && strcmp(found, given) == 0) return BP_OK;
+    return bp__fail(BP_ERROR_MODEL, "%s: damaged: its content does not fit its checksum",
+                    file->path);
+}
+
 bp_status bp__safetensors_read(bp__safetensors *file, const char *path)
 {
     *file = (bp__safetensors){.path = path};
@@ -281,6 +316,7 @@ bp_status bp__safetensors_read(bp__safetensors *file, const char *path)
     bp_status status = bp__file_read(&file->bytes, &size, path, SIZE_MAX / 2 - 1);
     if (status == BP_OK) status = read_header(file, size);
     if (status == BP_OK) status = read_tensors(file, size);
+    if (status == BP_OK) status = check_checksum(file, size);
     if (status != BP_OK) bp__safetensors_release(file);
     return status;
 }
@@ -369,6 +405,23 @@ bp_status bp__tensor_values(float *out, const bp__safetensors *file, const bp__t
                             "%s, byte %" PRIu64 ": tensor \"%s\": element %zu is not a finite "
                             "float32",
                             file->path, file->data + tensor->begin + i * step, tensor->name, i);
+    }
+    return BP_OK;
+}
+
+bp_status bp__tensor_copy(void *out, const bp__safetensors *file, const bp__tensor *tensor,
+                          bp__dtype dtype, size_t elements)
+{
+    if (tensor->dtype != dtype || tensor->elements != elements)
+        return bp__fail(BP_ERROR_MODEL,
+                        "%s: tensor \"%s\" is %zu elements of %s: something else was expected",
+                        file->path, tensor->name, tensor->elements, tensor->dtype_name);
+    const char *bytes = file->bytes + file->data + tensor->begin;
+    const size_t word = dtype == BP__DTYPE_F32 ? 4 : 8;
+    for (size_t i = 0; i < elements; ++i) {
+        const uint64_t wide = little_endian(bytes + i * word, word);
+        const uint32_t bits = (uint32_t)wide;
+        memcpy((char *)out + i * word, word == 4 ? (const void *)&bits : &wide, word);
     }
     return BP_OK;
 }

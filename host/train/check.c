@@ -28,6 +28,10 @@ static bp_status check_options(const bp_train_options *options)
     if (options->freeze_bias != 0 && options->freeze_bias != 1)
         return bp__fail(BP_ERROR_ARGUMENT, "freeze_bias is %d, 0 or 1 is needed",
                         (int)options->freeze_bias);
+    if (options->checkpoint_epochs < 0 || options->checkpoint_steps < 0 ||
+        !(options->checkpoint_seconds >= 0))
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "checkpoint_epochs, _steps and _seconds must be 0 or more");
     if (!(options->epsilon > 0)) return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
     return BP_OK;
 }

@@ -28,7 +28,8 @@ bp_train_options bp_train_options_default(void)
                               .beta1 = 0.9f,
                               .beta2 = 0.999f,
                               .epsilon = 1e-8f,
-                              .seed = 1};
+                              .seed = 1,
+                              .checkpoint_seconds = 30};
 }
 
 float bp_optimizer_default_learning_rate(int32_t optimizer)
@@ -58,6 +59,7 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     bp_status status;
     BP_TRY(bp__new_array(&trainer, 1, sizeof *trainer));
     trainer->options = read;
+    trainer->device = bp_device_get_info(device);
     trainer->batch = (size_t)read.batch;
     BP_TRY_GOTO(bp__engine_create(&trainer->engine, device, read.gemm));
     if (read.profile) BP_TRY_GOTO(bp__engine_profile(trainer->engine, read.profile));
@@ -88,8 +90,19 @@ static void leave_profile(bp_trainer *trainer)
     bp__hold_error(false);
 }
 
+/* What is left of the epoch is not trained on. */
+static void leave_epoch(bp_trainer *trainer)
+{
+    trainer->step += trainer->place;
+    trainer->place = 0;
+    trainer->enqueued = trainer->pause_at = 0;
+    trainer->loss_sum = 0;
+}
+
 static void forget_data(bp_trainer *trainer)
 {
+    leave_epoch(trainer);
+    trainer->data_hash[0] = '\0';
     if (trainer->pass) wait_for_device(trainer);
     bp__plan_free(trainer->full);
     bp__plan_free(trainer->last);
@@ -113,6 +126,7 @@ void bp_trainer_free(bp_trainer *trainer)
     bp__pass_free(trainer->single_pass);
     bp__network_free(trainer->network);
     bp__engine_free(trainer->engine);
+    free(trainer->sound_path);
     free(trainer);
 }
 
@@ -204,6 +218,11 @@ static bp_status warm_up_and_restore(bp_trainer *trainer)
 
 bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
 {
+    return bp__trainer_set_data(trainer, data, true);
+}
+
+bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool hash)
+{
     if (!trainer || !data)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_set_data: trainer and data are needed");
     const bp__network *network = trainer->network;
@@ -212,6 +231,7 @@ bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
     forget_data(trainer);
     const bool labels = bp_data_labels(data) != NULL;
     bp_status status;
+    if (hash) BP_TRY_GOTO(bp_data_fingerprint(data, trainer->data_hash));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
     BP_TRY_GOTO(bp__pass_create(&trainer->pass, trainer->engine, data, trainer->batch, true));
     bp__pass *pass = trainer->pass;
@@ -247,11 +267,18 @@ static size_t rows_of_steps(const bp__pass *pass, size_t steps)
     return steps == pass->steps ? pass->rows : steps * pass->batch;
 }
 
-static double sum_losses(const bp_trainer *trainer, size_t steps)
+/* Adds the losses of the steps before `to`, which have arrived. */
+static void count_losses(bp_trainer *trainer, size_t to)
 {
-    double sum = 0;
-    for (size_t s = 0; s < steps; ++s) sum += (double)trainer->losses[s];
-    return sum;
+    for (; (size_t)trainer->place < to; ++trainer->place)
+        trainer->loss_sum += (double)trainer->losses[trainer->place];
+}
+
+bp_status bp__trainer_settle(bp_trainer *trainer)
+{
+    BP_TRY(bp__engine_finish(trainer->engine));
+    count_losses(trainer, trainer->enqueued);
+    return BP_OK;
 }
 
 /* A view of the losses of steps [from, to). */
@@ -272,11 +299,44 @@ bp_status bp__trainer_begin_epoch(bp_trainer *trainer)
         BP_TRY(bp__view_write(trainer->engine, &pass->views.order, trainer->order));
     }
     BP_TRY(write_hyper(trainer, pass));
-    return bp__pass_seek(pass, 0);
+    return bp__pass_seek(pass, (int32_t)trainer->place);
+}
+
+/* Where the chunk from `from` on ends. */
+static size_t chunk_end(const bp_trainer *trainer, size_t from, size_t chunk_steps)
+{
+    const size_t steps = trainer->pass->steps, pause = trainer->pause_at;
+    size_t end = from + chunk_steps < steps ? from + chunk_steps : steps;
+    return pause > from && pause < end ? pause : end;
 }
 
 /* Steps are enqueued in chunks; while a chunk runs, the next is enqueued behind it, so the device
  * never waits for the host. Losses come back one chunk late. */
+static bp_status run_chunks(bp_trainer *trainer, bp__chunk_fn chunk, void *user)
+{
+    const bp__pass *pass = trainer->pass;
+    size_t chunk_steps = trainer->chunk_steps;
+    bool stop = false;
+    double last_look = bp__seconds();
+    trainer->enqueued = (size_t)trainer->place;
+    while (trainer->enqueued < pass->steps && !stop) {
+        const size_t known = trainer->enqueued, next = chunk_end(trainer, known, chunk_steps);
+        BP_TRY(bp__trainer_run_steps(trainer, known, next));
+        bp__view view = losses_view(trainer, known, next);
+        BP_TRY(bp__view_read_behind(trainer->engine, &view, trainer->losses + known));
+        count_losses(trainer, known); /* all chunks before this one have arrived */
+        trainer->enqueued = next;
+        const double now = bp__seconds(), took = now - last_look;
+        last_look = now;
+        if (took < chunk_seconds / 2 && chunk_steps < pass->steps) chunk_steps *= 2;
+        if (took > chunk_seconds * 2 && chunk_steps > 1) chunk_steps /= 2;
+        stop = !isfinite(trainer->loss_sum) ||
+               (chunk && chunk(known, trainer->loss_sum, rows_of_steps(pass, known), user) != 0);
+    }
+    trainer->chunk_steps = chunk_steps; /* what was found out serves the next epoch */
+    return bp__trainer_settle(trainer);
+}
+
 bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn chunk, void *user)
 {
     bp__pass *pass = trainer->pass;
@@ -285,37 +345,24 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
                                            "(bp_trainer_set_data)");
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
     BP_TRY(bp__trainer_begin_epoch(trainer));
-    size_t enqueued = 0, known = 0, chunk_steps = trainer->chunk_steps;
-    bool stop = false;
-    double last_look = bp__seconds();
-    while (enqueued < pass->steps && !stop) {
-        size_t next = enqueued + chunk_steps < pass->steps ? enqueued + chunk_steps : pass->steps;
-        BP_TRY(bp__trainer_run_steps(trainer, enqueued, next));
-        bp__view view = losses_view(trainer, enqueued, next);
-        BP_TRY(bp__view_read_behind(trainer->engine, &view, trainer->losses + enqueued));
-        known = enqueued; /* all chunks before this one have arrived */
-        enqueued = next;
-        const double now = bp__seconds(), took = now - last_look;
-        last_look = now;
-        if (took < chunk_seconds / 2 && chunk_steps < pass->steps) chunk_steps *= 2;
-        if (took > chunk_seconds * 2 && chunk_steps > 1) chunk_steps /= 2;
-        const double sum = sum_losses(trainer, known);
-        stop =
-            !isfinite(sum) || (chunk && chunk(known, sum, rows_of_steps(pass, known), user) != 0);
+    bp_status status = run_chunks(trainer, chunk, user);
+    if (status == BP_OK) status = bp__engine_phase(trainer->engine, BP_PHASE_OTHER);
+    if (status != BP_OK) { /* how far it came, nobody knows */
+        trainer->place = 0;
+        trainer->loss_sum = 0;
+        return status;
     }
-    trainer->chunk_steps = chunk_steps; /* what was found out serves the next epoch */
-    BP_TRY(bp__engine_finish(trainer->engine));
-    BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
-    trainer->step += (int64_t)enqueued;
-    const double mean = sum_losses(trainer, enqueued) / (double)rows_of_steps(pass, enqueued);
+    const double mean = trainer->loss_sum / (double)rows_of_steps(pass, trainer->enqueued);
     if (loss) *loss = mean;
+    if (isfinite(mean) && trainer->enqueued < pass->steps)
+        return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
+    leave_epoch(trainer);
     if (!isfinite(mean))
         return bp__fail(
             BP_ERROR_DIVERGED,
             "training diverged: the loss is %g in epoch %lld; try a learning rate below "
             "%g",
             mean, (long long)trainer->epoch + 1, (double)bp__learning_rate(&trainer->options));
-    if (enqueued < pass->steps) return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
     ++trainer->epoch;
     return BP_OK;
 }
@@ -358,6 +405,7 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
                             i, outputs - 1);
     BP_TRY(prepare_single(trainer, rows, labels != NULL));
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
+    leave_epoch(trainer);
     bp__plan *plan = trainer->single;
     bp__pass *pass = trainer->single_pass;
     BP_TRY(bp__view_write(trainer->engine, &plan->input, x));

@@ -2,7 +2,9 @@
 #ifndef BP_TRAIN_TRAINER_H
 #define BP_TRAIN_TRAINER_H
 
+#include "base/fingerprint.h"
 #include "net/plan.h"
+#include "train/state.h"
 
 /* A data set on an engine, with what the steps of one pass over it need. */
 typedef struct bp__pass {
@@ -24,14 +26,22 @@ bp_status bp__pass_seek(bp__pass *pass, int32_t step);
 /* Rows of the last batch: batch, or fewer. */
 size_t bp__pass_last_rows(const bp__pass *pass);
 
+enum { BP__DATA_FACT = 128 };
+
 struct bp_trainer {
     bp__engine *engine;
+    const bp_device_info *device;
     bp__network *network;
     bp_train_options options;
     size_t batch;
-    int64_t epoch;  /* finished epochs: the counter of the shuffle */
-    int64_t step;   /* finished steps: t of the bias corrections */
-    bp__pass *pass; /* of set_data, or NULL */
+    int64_t epoch;                 /* finished epochs: the counter of the shuffle */
+    int64_t step;                  /* steps finished before this epoch: t of the bias corrections */
+    int64_t place;                 /* and of this epoch, as far as they are counted in loss_sum */
+    double loss_sum;               /* over the rows of these, added up step by step */
+    size_t enqueued;               /* steps of this epoch that the device has been given */
+    size_t pause_at;               /* a step of this epoch after which a chunk ends; 0: none */
+    char data_hash[BP__FINGERPRINT_TEXT]; /* of the pass's data; empty where nobody asked for it */
+    bp__pass *pass;                /* of set_data, or NULL */
     bp__plan *full,
         *last;          /* for batches of the pass; last is NULL where the batch divides the rows */
     size_t chunk_steps; /* that take about as long as a chunk should */
@@ -39,6 +49,8 @@ struct bp_trainer {
     uint32_t *order;    /* [rows] */
     bp__plan *single;   /* of bp_trainer_step, for its last number of rows */
     bp__pass *single_pass;
+    char *sound_path; /* of the last checkpoint, which is sound: it is kept when it is replaced */
+    bool sound;
     bool gradients_kept; /* those of the last step are on the device: bp_trainer_step did it */
 };
 
@@ -46,14 +58,47 @@ struct bp_trainer {
  * known to be finished. Nonzero stops. */
 typedef int (*bp__chunk_fn)(size_t steps_done, double loss_sum, size_t rows_done, void *user);
 
-/* One epoch; *loss is the mean over the rows that were trained on. BP_ERROR_CANCELLED where chunk
- * stopped it, BP_ERROR_DIVERGED where the loss is not finite. */
+/* The rest of the epoch under way, or a new one; *loss is the mean over the rows that were trained
+ * on. BP_ERROR_CANCELLED where chunk stopped it: the next call goes on from there.
+ * BP_ERROR_DIVERGED where the loss is not finite. */
 bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn chunk, void *user);
 
 /* The parts of an epoch, for those who look at a training from inside (host/explain/): the epoch's
  * order and table, with the counter at its first step; then steps [from, to), enqueued. */
 bp_status bp__trainer_begin_epoch(bp_trainer *trainer);
 bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to);
+
+/* Waits for the device: all steps that were enqueued are then in place and loss_sum. */
+bp_status bp__trainer_settle(bp_trainer *trainer);
+
+/* bp_trainer_set_data; hash: the data's fingerprint is taken, for checkpoints. */
+bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool hash);
+
+/* ---- Checkpoints ---- */
+
+/* Adds what a trainer has to remember between two steps. */
+bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer);
+
+/* What must be the same for a training to go on with the same bits, as texts by name: of the
+ * trainer the network, options and data; of bp_train the validation data, the schema, and the
+ * parameters that the training began with (BP__START). */
+#define BP__START "start values"
+bp_status bp__trainer_facts(json_t **out, const bp_trainer *trainer);
+bp_status bp__training_facts(json_t **out, const bp_model *start, const bp_data *validation);
+/* BP_ERROR_MODEL names every fact that differs. */
+bp_status bp__compare_facts(const json_t *here, const json_t *there, const char *path);
+int bp__option_is_fact(size_t byte);
+
+/* What the names of bp_train's own rows begin with. */
+#define BP__TRAINING_PREFIX "training."
+
+/* Writes a checkpoint of a trainer that has settled: the rows in state, to which the trainer's are
+ * added, and the facts of bp_train (NULL: none). model receives the parameters. */
+bp_status bp__checkpoint_save(bp_trainer *trainer, bp_model *model, const char *path,
+                              bp__state *state, json_t *training);
+/* Compares the trainer's facts and reads the rows in state, to which the trainer's are added. */
+bp_status bp__checkpoint_restore(bp_trainer *trainer, const bp__checkpoint *from, bp__state *state,
+                                 const char *ignored);
 
 /* The rows of the hyper table [steps][BP__HYPER_COUNT] of the next steps. */
 void bp__trainer_hyper(const bp_trainer *trainer, size_t steps, float *table);

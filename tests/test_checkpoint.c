@@ -1,0 +1,588 @@
+/* test_checkpoint.c - checkpoints in the library: a training that goes on from one ends with the
+ * bits of one that was never broken off, wherever that was; files that are damaged, cut, of another
+ * training are refused; what a full disk costs. On the reference, so that it needs no OpenCL. */
+#define _XOPEN_SOURCE 700
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "train/trainer.h"
+
+enum { ROWS = 23, INPUTS = 3, HIDDEN = 4, CLASSES = 2, BATCH = 4, STEPS = 6, EPOCHS = 5 };
+enum { PARAMETERS = INPUTS * HIDDEN + HIDDEN + HIDDEN * CLASSES + CLASSES };
+
+static char folder[64], path[96], previous[112];
+static bp_device *device;
+static bp_data *data, *validation;
+
+static void open_all(void)
+{
+    strcpy(folder, "/tmp/backprop-checkpoint-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/c", folder);
+    snprintf(previous, sizeof previous, "%s.previous", path);
+    cr_assert_eq(bp_device_open(&device, "reference"), BP_OK);
+    float x[ROWS * INPUTS];
+    int32_t labels[ROWS];
+    for (int i = 0; i < ROWS * INPUTS; ++i) x[i] = sinf((float)(i * i));
+    for (int i = 0; i < ROWS; ++i) labels[i] = x[i * INPUTS] > 0;
+    cr_assert_eq(bp_data_from_labels(&data, x, ROWS, INPUTS, labels, CLASSES), BP_OK);
+    cr_assert_eq(bp_data_from_labels(&validation, x, ROWS / 2, INPUTS, labels, CLASSES), BP_OK);
+}
+
+static void close_all(void)
+{
+    char command[128];
+    bp_data_free(data);
+    bp_data_free(validation);
+    bp_device_free(device);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(checkpoint, .init = open_all, .fini = close_all, .timeout = 300);
+
+static bp_model *new_model(uint64_t seed)
+{
+    const bp_layer layers[] = {{INPUTS, HIDDEN, BP_ACTIVATION_TANH, 1},
+                               {HIDDEN, CLASSES, BP_ACTIVATION_SOFTMAX, 1}};
+    bp_model_options options = bp_model_options_default();
+    options.seed = seed;
+    bp_model *model;
+    cr_assert_eq(bp_model_create_layers(&model, layers, 2, &options), BP_OK);
+    return model;
+}
+
+static bp_train_options options_for(int32_t optimizer)
+{
+    bp_train_options how = bp_train_options_default();
+    how.optimizer = optimizer;
+    how.epochs = EPOCHS;
+    how.batch = BATCH;
+    how.checkpoint_seconds = 0;
+    return how;
+}
+
+typedef struct outcome {
+    float parameters[PARAMETERS];
+    bp_train_result result;
+    bp_status status;
+} outcome;
+
+static void take(outcome *out, bp_model *model)
+{
+    memcpy(out->parameters, bp_model_weights(model, 0), sizeof out->parameters);
+}
+
+static outcome train(const bp_train_options *how, bp_model *start)
+{
+    outcome out = {.status = BP_OK};
+    bp_model *model = start ? start : new_model(1);
+    out.status = bp_train(model, device, data, validation, how, &out.result);
+    take(&out, model);
+    bp_model_free(model);
+    return out;
+}
+
+static void want_same(const outcome *a, const outcome *b, const char *what)
+{
+    cr_assert_eq(a->status, BP_OK, "%s: %s", what, bp_last_error());
+    cr_assert_arr_eq(a->parameters, b->parameters, sizeof a->parameters, "%s: other bits", what);
+    cr_assert_eq(a->result.epochs, b->result.epochs, "%s", what);
+    cr_assert_eq(a->result.steps, b->result.steps, "%s", what);
+    const double mine[] = {a->result.train_loss, a->result.validation_loss,
+                           a->result.validation_accuracy};
+    const double theirs[] = {b->result.train_loss, b->result.validation_loss,
+                             b->result.validation_accuracy};
+    cr_assert_arr_eq(mine, theirs, sizeof mine, "%s: losses %.17g and %.17g", what, mine[0],
+                     theirs[0]);
+}
+
+static bool exists(const char *name)
+{
+    return access(name, F_OK) == 0;
+}
+
+static char *read_file(const char *name, size_t *size)
+{
+    FILE *file = fopen(name, "rb");
+    cr_assert_not_null(file, "%s", name);
+    char *bytes = malloc(1 << 20);
+    *size = fread(bytes, 1, 1 << 20, file);
+    fclose(file);
+    return bytes;
+}
+
+static void write_file(const char *name, const char *bytes, size_t size)
+{
+    FILE *file = fopen(name, "wb");
+    cr_assert(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
+}
+
+/* So many epochs of Adam with a checkpoint after every `every` steps and at the end: path has the
+ * last of them, previous the one before. */
+static void train_some(int64_t epochs, int64_t every)
+{
+    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
+    how.checkpoint = path;
+    how.checkpoint_steps = every;
+    how.epochs = epochs;
+    const outcome some = train(&how, NULL);
+    cr_assert_eq(some.status, BP_OK, "%s", bp_last_error());
+}
+
+/* ---- the same bits -----------------------------------------------------------------------------
+ */
+
+typedef struct breaker {
+    bp_trainer *trainer;
+    int64_t at;
+} breaker;
+
+static int stop_at(size_t done, double sum, size_t rows, void *user)
+{
+    (void)done, (void)sum, (void)rows;
+    const breaker *b = user;
+    return (int64_t)b->trainer->enqueued + b->trainer->step >= b->at;
+}
+
+/* At every step of the training: saved there, in a trainer of its own loaded from it and trained to
+ * the end. */
+Test(checkpoint, every_step_can_be_gone_on_from)
+{
+    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer) {
+        bp_train_options how = options_for(optimizer);
+        const outcome whole = train(&how, NULL);
+        for (int64_t at = 1; at < EPOCHS * STEPS; ++at) {
+            bp_trainer *trainer, *second;
+            bp_model *model = new_model(1);
+            char what[64];
+            snprintf(what, sizeof what, "%s, step %d", bp_optimizer_name(optimizer), (int)at);
+            cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_OK);
+            cr_assert_eq(bp_trainer_set_data(trainer, data), BP_OK);
+            breaker b = {trainer, at};
+            while (trainer->step + trainer->place < at) {
+                trainer->pause_at = (size_t)(at - trainer->step);
+                const bp_status status = bp__trainer_run_epoch(trainer, NULL, stop_at, &b);
+                cr_assert(status == BP_OK || status == BP_ERROR_CANCELLED);
+            }
+            cr_assert_eq(trainer->step + trainer->place, at);
+            cr_assert_eq(bp_trainer_save(trainer, model, path), BP_OK, "%s", bp_last_error());
+            bp_trainer_free(trainer);
+
+            bp_model *other = new_model(2);
+            cr_assert_eq(bp_trainer_create(&second, other, device, &how), BP_OK);
+            cr_assert_eq(bp_trainer_set_data(second, data), BP_OK);
+            cr_assert_eq(bp_trainer_load(second, path), BP_OK, "%s: %s", what, bp_last_error());
+            double loss = NAN;
+            while (second->epoch < EPOCHS) cr_assert_eq(bp_trainer_epoch(second, &loss), BP_OK);
+            cr_assert_eq(bp_trainer_get_model(second, other), BP_OK);
+            outcome end = {.status = BP_OK};
+            take(&end, other);
+            cr_assert_arr_eq(end.parameters, whole.parameters, sizeof end.parameters, "%s", what);
+            cr_assert_eq(loss, whole.result.train_loss, "%s: %.17g, %.17g", what, loss,
+                         whole.result.train_loss);
+            bp_trainer_free(second);
+            bp_model_free(model);
+            bp_model_free(other);
+        }
+    }
+}
+
+static int stop_in_epoch(const bp_progress *now, void *user)
+{
+    const int64_t *wanted = user;
+    return now->epoch_done && now->epoch == *wanted;
+}
+
+Test(checkpoint, bp_train_goes_on_with_the_same_results)
+{
+    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
+    const outcome whole = train(&how, NULL);
+    how.checkpoint = path;
+    how.progress = stop_in_epoch;
+    int64_t wanted = 2;
+    how.user = &wanted;
+    outcome part = train(&how, NULL);
+    cr_assert_eq(part.status, BP_ERROR_CANCELLED);
+    bp_checkpoint_info info;
+    cr_assert_eq(bp_checkpoint_get_info(&info, path), BP_OK);
+    cr_assert_eq(info.epoch, 2);
+    cr_assert_eq(info.epochs, EPOCHS);
+    cr_assert_eq(info.step, 0);
+    cr_assert_eq(info.steps, STEPS);
+    cr_assert_eq(info.total_steps, 2 * STEPS);
+    cr_assert_eq(info.previous, 0);
+    how.progress = NULL;
+    how.resume = path;
+    outcome rest = train(&how, NULL);
+    want_same(&rest, &whole, "two and three epochs");
+    rest = train(&how, NULL);
+    want_same(&rest, &whole, "nothing left to do");
+    /* Longer, and from the model in the checkpoint. */
+    bp_model *model;
+    cr_assert_eq(bp_model_load(&model, path, BP_ACTIVATION_AUTO), BP_OK);
+    how.epochs = EPOCHS + 3;
+    rest = train(&how, model);
+    how.resume = how.checkpoint = NULL;
+    const outcome longer = train(&how, NULL);
+    want_same(&rest, &longer, "three epochs more");
+}
+
+/* How it is cut into checkpoints changes nothing. */
+Test(checkpoint, checkpoints_leave_the_training_as_it_is)
+{
+    bp_train_options how = options_for(BP_OPTIMIZER_MOMENTUM);
+    const outcome whole = train(&how, NULL);
+    how.checkpoint = path;
+    for (int64_t every = 1; every < 2 * STEPS; ++every) {
+        how.checkpoint_steps = every;
+        const outcome kept = train(&how, NULL);
+        want_same(&kept, &whole, "with checkpoints");
+        bp_checkpoint_info info;
+        cr_assert_eq(bp_checkpoint_get_info(&info, previous), BP_OK);
+        const int64_t last = EPOCHS * STEPS / every * every;
+        cr_assert_eq(info.total_steps, last == EPOCHS * STEPS ? last - every : last, "every %d: %d",
+                     (int)every, (int)info.total_steps);
+    }
+    how.checkpoint_steps = 0;
+    how.checkpoint_epochs = 2;
+    (void)train(&how, NULL);
+    bp_checkpoint_info info;
+    cr_assert_eq(bp_checkpoint_get_info(&info, previous), BP_OK);
+    cr_assert_eq(info.epoch, 4);
+}
+
+Test(checkpoint, bp_train_goes_on_in_the_middle_of_an_epoch)
+{
+    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
+    const outcome whole = train(&how, NULL);
+    for (int64_t at = STEPS + 1; at < 2 * STEPS; ++at) {
+        train_some(2, at);
+        bp_checkpoint_info info;
+        cr_assert_eq(bp_checkpoint_get_info(&info, previous), BP_OK);
+        cr_assert_eq(info.step, at - STEPS);
+        how.resume = previous;
+        const outcome rest = train(&how, NULL);
+        want_same(&rest, &whole, "from the middle");
+    }
+}
+
+/* What bp_train falls back to when it diverges is remembered within an epoch, too. */
+Test(checkpoint, divergence_after_going_on_falls_back_as_before)
+{
+    float x[ROWS * INPUTS], targets[ROWS];
+    for (int i = 0; i < ROWS * INPUTS; ++i) x[i] = sinf((float)(i * i)) * 3;
+    for (int i = 0; i < ROWS; ++i) targets[i] = x[i * INPUTS] * 7;
+    bp_data *numbers;
+    cr_assert_eq(bp_data_from_arrays(&numbers, x, ROWS, INPUTS, targets, 1), BP_OK);
+    const bp_layer layers[] = {{INPUTS, 1, BP_ACTIVATION_LINEAR, 1}};
+    bp_train_options how = options_for(BP_OPTIMIZER_SGD);
+    how.epochs = 1000;
+    how.learning_rate = 1.3f;
+    how.checkpoint = path;
+    how.checkpoint_steps = 1;
+    float ends[2][INPUTS + 1];
+    int64_t epochs[2];
+    for (int round = 0; round < 2; ++round) {
+        bp_model *model;
+        bp_train_result result;
+        cr_assert_eq(bp_model_create_layers(&model, layers, 1, NULL), BP_OK);
+        how.resume = round ? path : NULL;
+        cr_assert_eq(bp_train(model, device, numbers, NULL, &how, &result), BP_ERROR_DIVERGED);
+        memcpy(ends[round], bp_model_weights(model, 0), sizeof ends[round]);
+        epochs[round] = result.epochs;
+        bp_model_free(model);
+    }
+    bp_checkpoint_info info;
+    cr_assert_eq(bp_checkpoint_get_info(&info, path), BP_OK);
+    cr_assert(info.step > 0, "the test wants a checkpoint within the epoch that diverged");
+    cr_assert_gt(epochs[0], 1);
+    cr_assert_eq(epochs[0], epochs[1]);
+    cr_assert_arr_eq(ends[0], ends[1], sizeof ends[0]);
+    bp_data_free(numbers);
+}
+
+/* ---- files that are not sound ------------------------------------------------------------------
+ */
+
+static void want_refused(const char *what, size_t at)
+{
+    bp__checkpoint from;
+    const bp_status status = bp__checkpoint_read(&from, path);
+    cr_assert_eq(status, BP_ERROR_MODEL, "%s at %zu is taken", what, at);
+    cr_assert(strstr(bp_last_error(), path), "%s", bp_last_error());
+}
+
+Test(checkpoint, every_truncation_and_every_bit_flip_is_refused)
+{
+    size_t size;
+    train_some(2, 1);
+    char *bytes = read_file(previous, &size);
+    cr_assert_lt(size, 20000);
+    unlink(previous);
+    write_file(path, bytes, size);
+    const int fd = open(path, O_WRONLY);
+    cr_assert_geq(fd, 0);
+    for (size_t bit = 0; bit < 8 * size; ++bit) {
+        const char flipped = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+        cr_assert_eq(pwrite(fd, &flipped, 1, (off_t)(bit / 8)), 1);
+        want_refused("a flipped bit", bit);
+        cr_assert_eq(pwrite(fd, &bytes[bit / 8], 1, (off_t)(bit / 8)), 1);
+    }
+    for (size_t cut = size; cut-- > 0;) {
+        cr_assert_eq(ftruncate(fd, (off_t)cut), 0);
+        want_refused("a cut", cut);
+    }
+    close(fd);
+    write_file(path, bytes, size);
+    bp__checkpoint from;
+    cr_assert_eq(bp__checkpoint_read(&from, path), BP_OK, "%s", bp_last_error());
+    bp__checkpoint_release(&from);
+    free(bytes);
+}
+
+Test(checkpoint, a_damaged_one_leaves_the_one_before_it)
+{
+    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
+    const outcome whole = train(&how, NULL);
+    train_some(2, 1);
+    size_t size;
+    char *bytes = read_file(path, &size);
+    how.resume = how.checkpoint = path;
+    how.checkpoint_steps = 5;
+    for (int round = 0; round < 3; ++round) {
+        train_some(2, 1);
+        bytes[size / 2] = (char)(bytes[size / 2] ^ 4);
+        if (round == 2)
+            unlink(path);
+        else
+            write_file(path, bytes, round ? size : size / 3);
+        bytes[size / 2] = (char)(bytes[size / 2] ^ 4);
+        bp_checkpoint_info info;
+        cr_assert_eq(bp_checkpoint_get_info(&info, path), BP_OK);
+        cr_assert_eq(info.previous, 1);
+        cr_assert_eq(info.total_steps, 2 * STEPS - 1);
+        cr_assert(strstr(info.damage, path), "%s", info.damage);
+        const outcome rest = train(&how, NULL);
+        want_same(&rest, &whole, "from the previous one");
+    }
+    /* The damaged one never takes the place of the sound one. */
+    train_some(2, 1);
+    write_file(path, bytes, size / 2);
+    how.checkpoint_steps = 0; /* one checkpoint, at the end */
+    (void)train(&how, NULL);
+    cr_assert_eq(bp_checkpoint_get_info(&(bp_checkpoint_info){0}, path), BP_OK);
+    bp_checkpoint_info before;
+    cr_assert_eq(bp_checkpoint_get_info(&before, previous), BP_OK);
+    cr_assert_eq(before.total_steps, 2 * STEPS - 1);
+    free(bytes);
+    /* Neither: the error is the newer one's. */
+    write_file(path, "x", 1);
+    write_file(previous, "yy", 2);
+    how.resume = path;
+    outcome none = train(&how, NULL);
+    cr_assert_eq(none.status, BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "1 byte,"), "%s", bp_last_error());
+    unlink(path);
+    unlink(previous);
+    none = train(&how, NULL);
+    cr_assert_eq(none.status, BP_ERROR_IO);
+}
+
+Test(checkpoint, a_checkpoint_is_a_model_and_a_model_is_none)
+{
+    train_some(1, 1);
+    bp_model *model;
+    float y[ROWS * CLASSES];
+    cr_assert_eq(bp_model_load(&model, path, BP_ACTIVATION_AUTO), BP_OK, "%s", bp_last_error());
+    cr_assert_eq(bp_predict(model, device, bp_data_features(data), ROWS, y), BP_OK);
+    cr_assert_eq(bp_model_save(model, path), BP_OK);
+    bp_model_free(model);
+    bp__checkpoint from;
+    cr_assert_eq(bp__checkpoint_read(&from, path), BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "is no checkpoint"), "%s", bp_last_error());
+}
+
+/* ---- another training --------------------------------------------------------------------------
+ */
+
+Test(checkpoint, what_differs_is_named)
+{
+    train_some(1, 1);
+    const bp_train_options same = options_for(BP_OPTIMIZER_ADAM);
+    const struct {
+        size_t offset;
+        double value;
+        const char *says;
+    } cases[] = {
+        {offsetof(bp_train_options, learning_rate), 0.5,
+         "learning_rate is 0.5, in the checkpoint 0.001"},
+        {offsetof(bp_train_options, beta1), 0.5, "beta1 is 0.5, in the checkpoint 0.9"},
+        {offsetof(bp_train_options, epsilon), 0.5, "epsilon is 0.5"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        bp_train_options how = same;
+        const float value = (float)cases[i].value;
+        memcpy((char *)&how + cases[i].offset, &value, sizeof value);
+        how.resume = path;
+        const outcome none = train(&how, NULL);
+        cr_assert_eq(none.status, BP_ERROR_MODEL);
+        cr_assert(strstr(bp_last_error(), cases[i].says), "%s", bp_last_error());
+    }
+    bp_train_options how = same;
+    how.resume = path;
+    how.seed = 9;
+    how.batch = 5;
+    how.optimizer = BP_OPTIMIZER_SGD;
+    how.shuffle = 0;
+    outcome none = train(&how, new_model(9));
+    cr_assert_eq(none.status, BP_ERROR_MODEL);
+    const char *const all[] = {"seed is 9, in the checkpoint 1", "batch is 5, in the checkpoint 4",
+                               "optimizer is sgd, in the checkpoint adam", "shuffle is 0",
+                               "the start values differ"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
+        cr_assert(strstr(bp_last_error(), all[i]), "not \"%s\": %s", all[i], bp_last_error());
+    how = same;
+    how.resume = path;
+    how.epochs = 1;
+    none = train(&how, NULL);
+    cr_assert_eq(none.status, BP_OK, "%s", bp_last_error());
+    train_some(2, 1);
+    none = train(&how, NULL);
+    cr_assert_eq(none.status, BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "is in epoch 2 already, epochs is 1"), "%s", bp_last_error());
+}
+
+Test(checkpoint, other_data_and_networks_are_named)
+{
+    train_some(1, 1);
+    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
+    how.resume = path;
+    bp_model *model = new_model(1);
+    cr_assert_eq(bp_train(model, device, validation, data, &how, NULL), BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "training data is 11 rows"), "%s", bp_last_error());
+    cr_assert(strstr(bp_last_error(), "validation data is 23 rows"), "%s", bp_last_error());
+    cr_assert_eq(bp_train(model, device, data, NULL, &how, NULL), BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "validation data is none"), "%s", bp_last_error());
+    bp_model_free(model);
+    const bp_layer layers[] = {{INPUTS, CLASSES, BP_ACTIVATION_SOFTMAX, 0}};
+    cr_assert_eq(bp_model_create_layers(&model, layers, 1, NULL), BP_OK);
+    cr_assert_eq(bp_train(model, device, data, validation, &how, NULL), BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "network is 3 -> 2 softmax (no bias), cross_entropy, in the "
+                                      "checkpoint 3 -> 4 tanh -> 2 softmax"),
+              "%s", bp_last_error());
+    bp_model_free(model);
+    /* bp_trainer_save's and bp_train's. */
+    bp_trainer *trainer;
+    model = new_model(1);
+    how.resume = NULL;
+    cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_OK);
+    cr_assert_eq(bp_trainer_load(trainer, path), BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "training data is none"), "%s", bp_last_error());
+    cr_assert_eq(bp_trainer_set_data(trainer, data), BP_OK);
+    cr_assert_eq(bp_trainer_load(trainer, path), BP_OK, "%s", bp_last_error());
+    cr_assert_eq(bp_trainer_save(trainer, model, path), BP_OK);
+    bp_trainer_free(trainer);
+    bp_model_free(model);
+    how.resume = path;
+    const outcome none = train(&how, NULL);
+    cr_assert_eq(none.status, BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "bp_trainer_load"), "%s", bp_last_error());
+}
+
+/* An option that is in neither table would be changed without a word. */
+Test(checkpoint, every_option_is_a_fact_or_free)
+{
+    bp_train_options a, b;
+    memset(&a, 0, sizeof a);
+    memset(&b, 0xff, sizeof b);
+    const bp_train_options defaults = bp_train_options_default();
+    size_t facts = 0, gap = 0, size = sizeof defaults;
+    for (size_t byte = 0; byte < size; ++byte) {
+        const int table = bp__option_is_fact(byte);
+        gap = table ? 0 : gap + 1;
+        facts += table == 1;
+        /* Padding is never as long as the widest alignment. */
+        cr_assert_lt(gap, _Alignof(int64_t),
+                     "byte %zu of bp_train_options is in no table of facts.c", byte);
+        cr_assert(table || byte % _Alignof(int64_t) >= sizeof(int32_t),
+                  "byte %zu of bp_train_options is in no table of facts.c", byte);
+    }
+    cr_assert_gt(facts, 40);
+}
+
+/* ---- a disk that is full -----------------------------------------------------------------------
+ */
+
+static int count_errors(const bp_progress *now, void *user)
+{
+    if (now->checkpoint_error) ++*(int *)user;
+    return 0;
+}
+
+Test(checkpoint, a_full_disk_costs_no_more_than_the_checkpoint)
+{
+    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
+    const outcome whole = train(&how, NULL);
+    train_some(2, 1);
+    size_t size, again_size;
+    char *bytes = read_file(path, &size);
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = {1000, RLIM_INFINITY};
+    int errors = 0;
+    how.checkpoint = how.resume = path;
+    how.checkpoint_steps = 2;
+    how.progress = count_errors;
+    how.user = &errors;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    outcome full = train(&how, NULL);
+    limit.rlim_cur = RLIM_INFINITY;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    want_same(&full, &whole, "on a full disk");
+    cr_assert_eq(full.result.checkpoint, BP_ERROR_IO);
+    cr_assert_gt(errors, 0);
+    char *again = read_file(path, &again_size);
+    cr_assert(size == again_size && memcmp(bytes, again, size) == 0, "the old one has changed");
+    cr_assert(exists(previous));
+    char temporary[112];
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    cr_assert(!exists(temporary), "a temporary was left behind");
+    free(bytes);
+    free(again);
+    full = train(&how, NULL);
+    want_same(&full, &whole, "with room again");
+    cr_assert_eq(full.result.checkpoint, BP_OK);
+}
+
+/* ---- fingerprints ------------------------------------------------------------------------------
+ */
+
+Test(checkpoint, fingerprints_are_xxh128_and_tell_data_apart)
+{
+    char name[112], hash[33], other[33];
+    snprintf(name, sizeof name, "%s/d.csv", folder);
+    write_file(name, "a,b\n1,2\n2,5\n3,4.5\n", 18);
+    bp_data *raw;
+    cr_assert_eq(bp_data_load(&raw, name, NULL), BP_OK, "%s", bp_last_error());
+    size_t count;
+    const bp_source *sources = bp_data_sources(raw, &count);
+    cr_assert_eq(count, 1);
+    cr_assert_str_eq(sources[0].path, name);
+    cr_assert_eq(sources[0].bytes, 18);
+    cr_assert_str_eq(sources[0].fingerprint, "10fbe4959e5865d5f8abdddeeb6f9dcd");
+    cr_assert_eq(bp_data_fingerprint(raw, hash), BP_ERROR_ARGUMENT);
+    bp_data_free(raw);
+    cr_assert_eq(bp_data_fingerprint(data, hash), BP_OK);
+    cr_assert_eq(bp_data_fingerprint(data, other), BP_OK);
+    cr_assert_str_eq(hash, other);
+    cr_assert_eq(bp_data_fingerprint(validation, other), BP_OK);
+    cr_assert_neq(strcmp(hash, other), 0);
+}
