@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "info.h"
+#include "origin.h"
 #include "output.h"
 
 static json_t *layers_json(const bp_model *model)
@@ -59,7 +60,82 @@ static json_t *schema_json(const bp_schema *schema)
     return json ? json : json_null();
 }
 
-static int print_json(const bp_model *model)
+/* What a training needs to be done again, or gone on with. */
+typedef struct past {
+    const char *path;
+    const char *command, *obstacle; /* NULL: not known; none */
+    bp_checkpoint_info checkpoint;
+    bool is_checkpoint;
+} past;
+
+static past look_back(const bp_model *model, const char *path)
+{
+    past p = {.path = path,
+              .command = bp_model_get_record(model, CLI_RECORD_COMMAND),
+              .obstacle = bp_model_get_record(model, CLI_RECORD_UNREPEATABLE)};
+    if (strcmp(path, "-") != 0)
+        p.is_checkpoint =
+            bp_checkpoint_get_info(&p.checkpoint, path) == BP_OK && !p.checkpoint.previous;
+    return p;
+}
+
+static void add_past_json(json_t *json, const past *p)
+{
+    const bp_checkpoint_info *c = &p->checkpoint;
+    json_object_set_new(json, "repeat", cli_json_text(p->command));
+    json_object_set_new(json, "unrepeatable", cli_json_text(p->obstacle));
+    json_object_set_new(json, "checkpoint",
+                        p->is_checkpoint
+                            ? json_pack("{s:I, s:I, s:I, s:I, s:I}", "epoch", (json_int_t)c->epoch,
+                                        "epochs", (json_int_t)c->epochs, "step",
+                                        (json_int_t)c->step, "steps", (json_int_t)c->steps,
+                                        "total_steps", (json_int_t)c->total_steps)
+                            : json_null());
+}
+
+static void print_command(const char *title, const char *command)
+{
+    printf("%-12s", title);
+    cli_print_text(stdout, command);
+    putchar('\n');
+}
+
+static void print_past(const past *p)
+{
+    const bp_checkpoint_info *c = &p->checkpoint;
+    if (p->is_checkpoint) {
+        printf("checkpoint  after epoch %lld of %lld", (long long)c->epoch, (long long)c->epochs);
+        if (c->step > 0) printf(" and step %lld of %lld", (long long)c->step, (long long)c->steps);
+        puts(": train goes on from it with --resume");
+    }
+    if (!p->command) return;
+    print_command("repeat", p->command);
+    if (p->obstacle) {
+        fputs("            not the same bit for bit: ", stdout);
+        cli_print_text(stdout, p->obstacle);
+        putchar('\n');
+    }
+}
+
+/* Line by line: the files have one each. */
+static void print_record(const char *key, const char *value)
+{
+    fputs("  ", stdout);
+    cli_print_text(stdout, key);
+    putchar(':');
+    for (const char *rest = value; rest; rest = strchr(rest, '\n')) {
+        char *line = strdup(rest + (*rest == '\n'));
+        rest += *rest == '\n';
+        if (!line) return;
+        line[strcspn(line, "\n")] = '\0';
+        fputs(strchr(value, '\n') ? "\n    " : " ", stdout);
+        cli_print_text(stdout, line);
+        free(line);
+    }
+    putchar('\n');
+}
+
+static int print_json(const bp_model *model, const past *p)
 {
     const bp_model_info info = bp_model_get_info(model);
     const bp_schema *schema = bp_model_get_schema(model);
@@ -76,6 +152,7 @@ static int print_json(const bp_model *model)
     json_object_set_new(json, "target_names", names_json(schema, !classes));
     json_object_set_new(json, "schema", schema_json(schema));
     json_object_set_new(json, "records", records_json(model));
+    add_past_json(json, p);
     return cli_print_json(stdout, json);
 }
 
@@ -160,7 +237,7 @@ static void print_schema(const bp_schema *schema)
     json_decref(json);
 }
 
-static int print_text(const bp_model *model)
+static int print_text(const bp_model *model, const past *p)
 {
     print_network(model);
     const bp_schema *schema = bp_model_get_schema(model);
@@ -171,12 +248,9 @@ static int print_text(const bp_model *model)
     const char *key;
     for (size_t i = 0; (key = bp_model_record_key(model, i)) != NULL; ++i) {
         if (i == 0) puts("records");
-        fputs("  ", stdout);
-        cli_print_text(stdout, key);
-        fputs(": ", stdout);
-        cli_print_text(stdout, bp_model_get_record(model, key));
-        putchar('\n');
+        print_record(key, bp_model_get_record(model, key));
     }
+    print_past(p);
     return CLI_OK;
 }
 
@@ -185,7 +259,8 @@ static int show_model(const cli_command *command, const char *path, int32_t acti
     bp_model *model;
     bp_status status = bp_model_load(&model, path, activation);
     if (status != BP_OK) return cli_fail_input(status);
-    int code = command->json ? print_json(model) : print_text(model);
+    const past p = look_back(model, path);
+    int code = command->json ? print_json(model, &p) : print_text(model, &p);
     bp_model_free(model);
     return code;
 }

@@ -35,7 +35,8 @@ int cli_record_begin(cli_record *r, const cli_command *command, const cli_record
 {
     *r = (cli_record){.options = options, .quiet = command->quiet != 0};
     if (options->log) {
-        r->log = strcmp(options->log, "-") == 0 ? stdout : fopen(options->log, "w");
+        r->log = strcmp(options->log, "-") == 0 ? stdout
+                                                : fopen(options->log, options->resumed ? "a" : "w");
         if (!r->log)
             return cli_error(CLI_FAILURE, "%s: the log cannot be written: %s", options->log,
                              strerror(errno));

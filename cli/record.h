@@ -14,6 +14,7 @@
 typedef struct cli_record_options {
     const char *log, *tensorboard, *plot;
     int32_t theme;
+    bool resumed; /* the log that is there is gone on with */
 } cli_record_options;
 
 enum { CLI_RECORD_OPTIONS = 4 };

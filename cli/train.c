@@ -23,8 +23,19 @@ static bool is_input(const train_settings *s, const char *path)
            cli_is_read_by(path, s->test_labels);
 }
 
+static int check_checkpoint(const cli_command *command, train_settings *s)
+{
+    const char *path = s->checkpoint->path;
+    char previous[4096];
+    snprintf(previous, sizeof previous, "%s.previous", path ? path : "");
+    if (path && is_input(s, previous))
+        return cli_usage(command, "--checkpoint %s would overwrite what is read", path);
+    s->record.resumed = s->checkpoint->resume != NULL;
+    return cli_checkpoint_check(command, s->checkpoint, &s->how);
+}
+
 /* What is written must neither be read nor be written twice. */
-static int check_outputs(const cli_command *command, const train_settings *s)
+static int check_outputs(const cli_command *command, train_settings *s)
 {
     const struct {
         const char *option, *path;
@@ -34,6 +45,7 @@ static int check_outputs(const cli_command *command, const train_settings *s)
         {"--plot", s->record.plot},
         {"--profile", s->profile.path},
         {"--tensorboard", s->record.tensorboard},
+        {"--checkpoint", s->checkpoint->path},
     };
     enum { FILES = sizeof files / sizeof *files };
     for (size_t i = 0; i < FILES; ++i) {
@@ -47,6 +59,7 @@ static int check_outputs(const cli_command *command, const train_settings *s)
     }
     int code = cli_profile_check(command, s->profile.path);
     if (code < 0) code = cli_record_check(command, &s->record);
+    if (code < 0) code = check_checkpoint(command, s);
     if (code >= 0 || !s->output) return code;
     if (strcmp(s->output, "-") == 0)
         return cli_usage(command, "-o -: a model is written to a file, not to standard output");
@@ -75,7 +88,7 @@ static void warn_without_effect(const cli_command *command, const train_settings
     }
 }
 
-static int check(const cli_command *command, const train_settings *s)
+static int check(const cli_command *command, train_settings *s)
 {
     int code = cli_input_check(command, &s->input, &s->data);
     if (code >= 0) return code;
@@ -104,24 +117,17 @@ static bp_status record_number(bp_model *model, const char *key, double value)
     return bp_model_set_record(model, key, text);
 }
 
-/* No time and no date: the same command on the same device gives the same file, byte for byte. */
-static bp_status set_records(bp_model *model, const train_settings *s, const bp_device *device,
-                             const train_outcome *o)
+/* What is known after the training; the rest is in the model's records already. */
+static bp_status set_results(bp_model *model, const train_settings *s, const train_outcome *o)
 {
-    const bp_device_info *info = bp_device_get_info(device);
-    char seed[CLI_NUMBER], epochs[CLI_NUMBER];
-    snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
+    char epochs[CLI_NUMBER];
     snprintf(epochs, sizeof epochs, "%" PRId64, o->result.epochs);
-    const struct {
-        const char *key, *value;
-    } texts[] = {
-        {"command", s->command_line}, {"data", s->data_names}, {"seed", seed},
-        {"epochs", epochs},           {"device", info->name},  {"version", bp_version()},
-    };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
-        bp_status status = bp_model_set_record(model, texts[i].key, texts[i].value);
-        if (status != BP_OK) return status;
+    bp_status first = bp_model_set_record(model, "epochs", epochs);
+    if (first == BP_OK && o->signal) {
+        cli_origin_reason(s->origin, "it was stopped before its end");
+        first = bp_model_set_record(model, CLI_RECORD_UNREPEATABLE, s->origin->unrepeatable);
     }
+    if (first != BP_OK) return first;
     const struct {
         const char *key;
         double value;
@@ -139,11 +145,10 @@ static bp_status set_records(bp_model *model, const train_settings *s, const bp_
     return BP_OK;
 }
 
-static int save(bp_model *model, const train_settings *s, const bp_device *device,
-                const train_outcome *o)
+static int save(bp_model *model, const train_settings *s, const train_outcome *o)
 {
     if (!s->output || !o->learned) return CLI_OK;
-    bp_status status = set_records(model, s, device, o);
+    bp_status status = set_results(model, s, o);
     if (status == BP_OK) status = bp_model_save(model, s->output);
     return status == BP_OK ? CLI_OK : cli_fail(status, "the trained model is lost");
 }
@@ -176,6 +181,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "setup_seconds", cli_json_number(o->result.setup_seconds));
     json_object_set_new(json, "device_bytes", json_integer((json_int_t)o->result.device_bytes));
     json_object_set_new(json, "model", cli_json_text(o->learned ? s->output : NULL));
+    json_object_set_new(json, "checkpoint", cli_json_text(s->checkpoint->path));
     json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
     json_object_set_new(json, "first_not_finite", cli_json_text(*o->began ? o->began : NULL));
     json_object_set_new(json, "profile", cli_profile_json(&s->profile));
@@ -235,10 +241,14 @@ static int explain_end(const cli_command *command, const train_settings *s, cons
     char kept[512] = "nothing is kept, for want of -o";
     const bool diverged = o->status == BP_ERROR_DIVERGED;
     const char *what = diverged ? "the last finite state" : "what was learned";
+    const char *checkpoint = s->checkpoint->path;
     if (s->output && o->learned)
         snprintf(kept, sizeof kept, "%.400s holds %s", s->output, what);
     else if (s->output)
         snprintf(kept, sizeof kept, "nothing was learned: %.400s is not written", s->output);
+    else if (checkpoint)
+        snprintf(kept, sizeof kept, "%.400s holds %s", checkpoint,
+                 diverged ? "an earlier state" : what);
     if (diverged) {
         double value;
         const char *option = too_large(command, s, &value);
@@ -247,10 +257,15 @@ static int explain_end(const cli_command *command, const train_settings *s, cons
                          "try a lower --%s, it was %g (%s)",
                          o->result.epochs + 1, option, value, kept);
     }
+    if (o->result.checkpoint != BP_OK)
+        return cli_error(CLI_FAILURE,
+                         "%s: the last checkpoint could not be written: what it holds is older",
+                         checkpoint);
     if (o->signal) {
         if (!command->quiet)
-            cli_note("stopped after %" PRId64 " of %" PRId64 " epochs; %s", o->result.epochs,
-                     s->how.epochs, kept);
+            cli_note("stopped after %" PRId64 " of %" PRId64 " epochs; %s%s%s", o->result.epochs,
+                     s->how.epochs, kept, checkpoint ? "; go on with --resume " : "",
+                     checkpoint ? checkpoint : "");
         return CLI_SIGNAL + o->signal;
     }
     return o->record_failed ? CLI_FAILURE : CLI_OK;
@@ -278,7 +293,7 @@ static int train_and_keep(const cli_command *command, const train_settings *s, b
     int code = cli_train_run(&outcome, command, s, model, device, sets);
     if (code >= 0) return code;
     const int traced = cli_profile_write(&s->profile);
-    code = save(model, s, device, &outcome);
+    code = save(model, s, &outcome);
     if (code != CLI_OK) return code;
     if (!outcome.signal) outcome.signal = cli_stop_signal();
     code = command->json ? print_json(model, s, device, sets, &outcome)
@@ -302,8 +317,14 @@ static int run(const cli_command *command, train_settings *s)
         bp_status status = bp_model_create(&model, sets.train, &options);
         if (status != BP_OK) code = cli_fail(status, NULL);
     }
+    if (code < 0) code = cli_checkpoint_tell(command, s->checkpoint, device, s->origin);
+    if (code < 0) {
+        const bp_status status =
+            cli_origin_record(s->origin, model, device, cli_given(command, "device"), s->seed);
+        if (status != BP_OK) code = cli_fail(status, NULL);
+    }
     if (code < 0 && !command->quiet) {
-        if (!s->output) cli_note("the model will not be kept: name a file with -o");
+        if (!s->output && !s->checkpoint->path) cli_note("the model will not be kept: name a file with -o");
         cli_train_tell(bp_model_get_schema(model), bp_data_get_info(sets.train).rows);
         cli_note_tuning(device);
         announce(model, device, &sets);
@@ -316,43 +337,6 @@ static int run(const cli_command *command, train_settings *s)
     bp_model_free(model);
     bp_device_free(device);
     return code;
-}
-
-/* The command as a shell would take it again, for the records; NULL without memory. */
-static char *quoted_command(int argc, char **argv)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory) return NULL;
-    fputs("backprop", memory);
-    for (int i = 0; i < argc; ++i) {
-        const char *word = argv[i];
-        static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                       "0123456789_-+=.,:/@%";
-        bool plain = *word && word[strspn(word, harmless)] == '\0';
-        fputs(plain ? " " : " '", memory);
-        for (; *word; ++word)
-            if (*word == '\'')
-                fputs("'\\''", memory);
-            else
-                fputc(*word, memory);
-        if (!plain) fputc('\'', memory);
-    }
-    fclose(memory);
-    return text;
-}
-
-/* The names with ", " between them; NULL without memory. */
-static char *joined(const char *const *names, size_t count)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory) return NULL;
-    for (size_t i = 0; i < count; ++i) fprintf(memory, "%s%s", i ? ", " : "", names[i]);
-    fclose(memory);
-    return text;
 }
 
 /* "sgd 0.1, adam 0.001": every optimizer has a learning rate of its own. */
@@ -369,8 +353,11 @@ int cli_train(int argc, char **argv)
 {
     char rates[256] = "";
     list_rates(rates, sizeof rates);
+    cli_origin origin = {.command = NULL};
+    cli_checkpoint checkpoint = {.path = NULL};
     train_settings s = {.input = cli_input_default(), .model = bp_model_options_default(),
-                        .how = bp_train_options_default()};
+                        .how = bp_train_options_default(), .origin = &origin,
+                        .checkpoint = &checkpoint};
     s.model.hidden = "128";
     s.seed = s.how.seed;
     cli_option data[CLI_INPUT_OPTIONS + 1];
@@ -451,6 +438,8 @@ int cli_train(int argc, char **argv)
     };
     cli_option records[CLI_RECORD_OPTIONS];
     cli_record_rows(&s.record, records);
+    cli_option checkpoints[CLI_CHECKPOINT_OPTIONS];
+    cli_checkpoint_options(&checkpoint, checkpoints);
     cli_command command = {
         .name = "train",
         .usage = "DATA... [OPTIONS]",
@@ -466,20 +455,20 @@ int cli_train(int argc, char **argv)
                    {"Measuring", measuring, sizeof measuring / sizeof *measuring},
                    {"Network", network, sizeof network / sizeof *network},
                    {"Training", training, sizeof training / sizeof *training},
+                   {"Checkpoints", checkpoints, CLI_CHECKPOINT_OPTIONS},
                    {"Computing and results", machine, sizeof machine / sizeof *machine},
                    {"Records of the training", records, CLI_RECORD_OPTIONS}},
     };
     const char *arguments[CLI_ARGUMENTS];
-    s.command_line = quoted_command(argc, argv); /* before the parser puts the arguments in order */
+    cli_origin_command(&origin, argc, argv);
     int code = cli_parse(&command, argc, argv, arguments);
     if (code < 0) {
         s.data = cli_data_files(&command, &s.input, 0);
-        s.data_names = joined(s.data.paths, s.data.count);
+        cli_origin_data(&origin, s.data.paths, s.data.count);
         if (strcmp(s.model.hidden, "none") == 0) s.model.hidden = "";
-        code = s.command_line && s.data_names ? run(&command, &s)
-                                              : cli_error(CLI_FAILURE, "out of memory");
+        code = run(&command, &s);
     }
-    free(s.command_line);
-    free(s.data_names);
+    cli_origin_free(&origin);
+    cli_checkpoint_free(&checkpoint);
     return code;
 }

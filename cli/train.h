@@ -3,7 +3,9 @@
 #ifndef CLI_TRAIN_H
 #define CLI_TRAIN_H
 
+#include "checkpoint.h"
 #include "input.h"
+#include "origin.h"
 #include "profile.h"
 #include "record.h"
 #include "watch.h"
@@ -21,7 +23,8 @@ typedef struct train_settings {
     uint64_t seed;
     bp_model_options model;
     bp_train_options how;
-    char *command_line, *data_names; /* for the records */
+    cli_checkpoint *checkpoint;
+    cli_origin *origin;
 } train_settings;
 
 /* Encoded; validation and test may be NULL. */

@@ -26,7 +26,9 @@ static int load_other(bp_data **out, const cli_command *command, const train_set
     options.need_target = 1;
     bp_data *raw;
     int code = cli_load(&raw, command, &files, &options);
-    return code >= 0 ? code : cli_encode(out, command, schema, raw);
+    if (code >= 0) return code;
+    cli_origin_files(s->origin, raw);
+    return cli_encode(out, command, schema, raw);
 }
 
 /* Which columns hold texts: a mistyped number makes one of a column that was meant to be none. */
@@ -122,6 +124,7 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
     bp_data *raw, *rest = NULL;
     int code = cli_load(&raw, command, &s->data, &options);
     if (code >= 0) return code;
+    cli_origin_files(s->origin, raw);
     if (bp_data_get_info(raw).task == BP_TASK_AUTO) {
         bp_data_free(raw);
         return cli_error(CLI_INPUT,

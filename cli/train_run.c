@@ -8,6 +8,8 @@
 
 typedef struct observer {
     cli_progress progress;
+    cli_checkpoint *checkpoint;
+    bool quiet;
     cli_watch *watch;
     cli_record record;
 } observer;
@@ -15,6 +17,8 @@ typedef struct observer {
 static int observe(const bp_progress *now, void *user)
 {
     observer *o = user;
+    if (now->checkpoint_error) cli_progress_end(&o->progress);
+    cli_checkpoint_watch(o->checkpoint, now, o->quiet);
     if (now->diverged)
         cli_progress_end(&o->progress);
     else
@@ -31,9 +35,14 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
 {
     *out = (train_outcome){.status = BP_OK};
     cli_watch watch = {0};
-    observer o = {.progress = cli_progress_begin(command->quiet), .watch = &watch};
+    observer o = {.progress = cli_progress_begin(command->quiet),
+                  .checkpoint = s->checkpoint,
+                  .quiet = command->quiet,
+                  .watch = &watch};
     int code =
         s->watch_gradients ? cli_watch_begin(&watch, model, sets->train, command->quiet) : -1;
+    if (code < 0 && s->record.log && s->record.resumed)
+        code = cli_checkpoint_trim_log(s->record.log, s->checkpoint->from.epoch);
     if (code < 0) code = cli_record_begin(&o.record, command, &s->record);
     if (code >= 0) {
         cli_watch_end(&watch);
@@ -46,7 +55,7 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
     cli_stop_catch();
     out->status = bp_train(model, device, sets->train, sets->validation, &how, &out->result);
     cli_progress_end(&o.progress);
-    out->record_failed = cli_record_end(&o.record, s->data_names) != CLI_OK;
+    out->record_failed = cli_record_end(&o.record, s->origin->data) != CLI_OK;
     snprintf(out->began, sizeof out->began, "%s", watch.began);
     cli_watch_end(&watch);
     /* Divergence falls back to the last good epoch, a signal keeps every step. */
@@ -55,8 +64,12 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
     if (out->status == BP_ERROR_DIVERGED && !s->watch_gradients && !command->quiet)
         cli_note("--watch-gradients tells in which step and layer it began");
     if (out->status != BP_OK && out->status != BP_ERROR_CANCELLED &&
-        out->status != BP_ERROR_DIVERGED)
-        return cli_fail(out->status, NULL);
+        out->status != BP_ERROR_DIVERGED) {
+        code = cli_fail(out->status, NULL);
+        if (out->status == BP_ERROR_MODEL && s->checkpoint->resume && !command->quiet)
+            cli_checkpoint_explain(s->checkpoint, s->origin);
+        return code;
+    }
     if (out->status == BP_OK && sets->test && !cli_stop_signal()) {
         bp_status status = bp_evaluate(&out->test, model, device, sets->test);
         /* The training is not lost for a test that failed. */

@@ -406,9 +406,10 @@ Test(cli, train_is_deterministic_and_leaves_records)
     r = shell("cd %s; exec " CLI " info m --json", folder);
     json_t *json = json_of(&r);
     const json_t *records = want_key(json, "records", "o");
-    cr_assert_str_eq(json_string_value(want_key(records, "command", "s")),
-                     "backprop train d.csv -q --device reference --hidden 8 --epochs 3 --seed 7 "
-                     "--validation-split 0.25 -o m");
+    /* What the environment has chosen may stand before it. */
+    assert_has(json_string_value(want_key(records, "command", "s")),
+               "backprop train d.csv -q --device reference --hidden 8 --epochs 3 --seed 7 "
+               "--validation-split 0.25 -o m");
     cr_assert_str_eq(json_string_value(want_key(records, "seed", "s")), "7");
     cr_assert_str_eq(json_string_value(want_key(records, "epochs", "s")), "3");
     const char *const keys[] = {"device",     "version",         "data",
@@ -678,7 +679,7 @@ Test(cli, info_has_its_keys)
     assert_code(r, 0);
     const char *const words[] = {
         "4 -> 8 relu -> 3 softmax", "67", "cross_entropy", "daisy", "length", "(x - ", "red, white",
-        "command: backprop train"};
+        "command: ", "backprop train"};
     for (size_t i = 0; i < sizeof words / sizeof *words; ++i) assert_has(r.out, words[i]);
     free_result(&r);
 
