@@ -121,6 +121,12 @@ int cli_checkpoint_check(const cli_command *command, cli_checkpoint *c, bp_train
     return code;
 }
 
+int32_t cli_checkpoint_shuffle(const cli_checkpoint *c)
+{
+    const int32_t then = c->resume ? c->from.shuffle : BP_SHUFFLE_AUTO;
+    return then == BP_SHUFFLE_ALL || then == BP_SHUFFLE_BLOCKS ? then : BP_SHUFFLE_AUTO;
+}
+
 static char *copy_record(const bp_model *model, const char *key)
 {
     const char *text = bp_model_get_record(model, key);

@@ -19,6 +19,10 @@ enum { CLI_CHECKPOINT_OPTIONS = 3 };
 /* Fills in the rows of --checkpoint, --checkpoint-every and --resume. */
 void cli_checkpoint_options(cli_checkpoint *checkpoint, cli_option rows[CLI_CHECKPOINT_OPTIONS]);
 
+/* What BP_SHUFFLE_AUTO means: the order of the checkpoint to go on from, where it may have been
+ * chosen by the memory of its day; AUTO without one. */
+int32_t cli_checkpoint_shuffle(const cli_checkpoint *checkpoint);
+
 /* Puts them into *how. A file that holds a training which has not come to its end is replaced only
  * by one that goes on from it. Returns an exit code or -1. */
 int cli_checkpoint_check(const cli_command *command, cli_checkpoint *checkpoint,

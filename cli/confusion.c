@@ -33,27 +33,36 @@ static size_t best_of(const float *y, size_t count)
     return best;
 }
 
-/* Some thousand rows at a time: the outputs of many classes are larger than the matrix. */
+static void count_rows(matrix *m, const int32_t *labels, const float *y, size_t rows)
+{
+    for (size_t i = 0; i < rows; ++i) {
+        const size_t truth = (size_t)labels[i], said = best_of(y + i * m->classes, m->classes);
+        ++m->count[truth * m->classes + said];
+        ++m->of_true[truth];
+        m->right += truth == said;
+    }
+}
+
+/* Some thousand rows at a time: the outputs of many classes are larger than the matrix, and the
+ * rows may be on disk. */
 static int count_all(matrix *m, const bp_model *model, bp_device *device, const bp_data *data)
 {
     enum { BLOCK = 8192 };
-    const size_t features = bp_data_get_info(data).features;
-    const int32_t *labels = bp_data_labels(data);
-    float *y = malloc((size_t)BLOCK * m->classes * sizeof *y);
-    if (!y) return cli_error(CLI_FAILURE, "out of memory");
+    float *x = malloc(BLOCK * bp_data_get_info(data).features * sizeof *x);
+    float *y = malloc(BLOCK * m->classes * sizeof *y);
+    int32_t *labels = malloc(BLOCK * sizeof *labels);
+    const bool memory = x && y && labels;
     bp_status status = BP_OK;
-    for (size_t row = 0; row < m->rows && status == BP_OK; row += BLOCK) {
+    for (size_t row = 0; memory && row < m->rows && status == BP_OK; row += BLOCK) {
         const size_t rows = m->rows - row < BLOCK ? m->rows - row : BLOCK;
-        status = bp_predict(model, device, bp_data_features(data) + row * features, rows, y);
-        for (size_t i = 0; i < rows && status == BP_OK; ++i) {
-            const size_t truth = (size_t)labels[row + i],
-                         said = best_of(y + i * m->classes, m->classes);
-            ++m->count[truth * m->classes + said];
-            ++m->of_true[truth];
-            m->right += truth == said;
-        }
+        status = bp_data_read(data, row, rows, x, labels, NULL);
+        if (status == BP_OK) status = bp_predict(model, device, x, rows, y);
+        if (status == BP_OK) count_rows(m, labels, y, rows);
     }
+    free(x);
     free(y);
+    free(labels);
+    if (!memory) return cli_error(CLI_FAILURE, "out of memory");
     return status == BP_OK ? -1 : cli_fail(status, NULL);
 }
 
@@ -217,7 +226,7 @@ int cli_confusion_draw(const cli_confusion_options *o, const cli_command *comman
     matrix m = {.schema = bp_model_get_schema(model)};
     m.classes = bp_model_get_info(model).outputs;
     m.rows = bp_data_get_info(data).rows;
-    if (!bp_data_labels(data))
+    if (bp_data_get_info(data).task != BP_TASK_CLASSIFY)
         return cli_usage(command, "--plot-confusion is for classes, this model has none");
     if (m.classes > MOST_CLASSES)
         return cli_usage(command, "--plot-confusion: %zu classes; a picture shows at most %d",

@@ -35,7 +35,10 @@ int cli_eval(int argc, char **argv)
     cli_input input = cli_input_default();
     const char *spec = NULL;
     cli_confusion_options confusion = {.path = NULL};
-    cli_option data[CLI_INPUT_OPTIONS], picture[CLI_CONFUSION_OPTIONS];
+    cli_stream stream = {.mode = BP_STREAM_AUTO};
+    cli_option data[CLI_INPUT_OPTIONS + CLI_STREAM_OPTIONS], picture[CLI_CONFUSION_OPTIONS];
+    size_t data_rows = cli_input_options(&input, data, CLI_TO_USE);
+    data_rows += cli_stream_options(&stream, data + data_rows);
     cli_confusion_rows(&confusion, picture);
     cli_option machine[] = {cli_activation_option(&input.activation), cli_device_option(&spec)};
     cli_command command = {
@@ -50,7 +53,7 @@ int cli_eval(int argc, char **argv)
             "  backprop eval mnist.safetensors t10k-images.gz --labels t10k-labels.gz\n",
         .arguments = 2,
         .several = true,
-        .groups = {{"Data", data, cli_input_options(&input, data, CLI_TO_USE)},
+        .groups = {{"Data", data, data_rows},
                    {"Picture", picture, CLI_CONFUSION_OPTIONS},
                    {"Computing", machine, sizeof machine / sizeof *machine}},
     };
@@ -70,6 +73,14 @@ int cli_eval(int argc, char **argv)
     bp_device *device = NULL;
     bp_data *set = NULL;
     code = cli_open(&model, &device, arguments[0], &input, spec);
+    if (code < 0 && !bp_model_get_schema(model)) {
+        if (stream.mode == BP_STREAM_YES)
+            code = cli_usage(&command, "--stream yes: the model has no schema, by which rows could be "
+                                       "encoded one after the other");
+        stream.mode = BP_STREAM_NO;
+    }
+    if (code < 0) code = cli_stream_choose(&stream, &command, files.paths, files.count);
+    input.stream = &stream;
     if (code < 0) code = cli_load_for_model(&set, &command, &files, &input, model, 1);
     if (code < 0) {
         bp_metrics metrics;

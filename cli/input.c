@@ -214,6 +214,7 @@ int cli_load_for_model(bp_data **out, const cli_command *command, const cli_file
     options.test_part = cli_has_test_part(files) ? input->part : 0;
     options.schema = bp_model_get_schema(model);
     options.need_target = need_target;
+    if (input->stream) cli_stream_set(input->stream, &options);
     bp_data *raw;
     int code = cli_load(&raw, command, files, &options);
     if (code >= 0) return code;

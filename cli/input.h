@@ -5,6 +5,7 @@
 
 #include "backprop.h"
 #include "options.h"
+#include "stream.h"
 
 typedef struct cli_input {
     cli_list labels; /* none, or one for each DATA */
@@ -12,6 +13,7 @@ typedef struct cli_input {
     int32_t task, format, header;
     int32_t part;       /* of a folder: 0 training, 1 test */
     int32_t activation; /* of a model file that names none */
+    const cli_stream *stream; /* what was chosen, or NULL: in memory */
 } cli_input;
 
 enum { CLI_INPUT_OPTIONS = 8 };

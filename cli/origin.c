@@ -113,6 +113,17 @@ void cli_origin_command(cli_origin *origin, int argc, char **argv)
     }
 }
 
+void cli_origin_option(cli_origin *origin, const char *option)
+{
+    char *command = origin->command;
+    const char *rest = command ? strchr(command, ' ') : NULL; /* behind "backprop train" */
+    rest = rest ? strchr(rest + 1, ' ') : NULL;
+    if (!rest) return;
+    origin->command = NULL;
+    append(origin, &origin->command, "%.*s %s%s", (int)(rest - command), command, option, rest);
+    free(command);
+}
+
 /* ---- the data ---------------------------------------------------------------------------------
  */
 

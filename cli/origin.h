@@ -25,6 +25,9 @@ typedef struct cli_origin {
 
 /* Takes the command down, before the parser puts the arguments in order. */
 void cli_origin_command(cli_origin *origin, int argc, char **argv);
+/* Adds an option that was not given, where a default has meant something that another time or place
+ * may mean otherwise. */
+void cli_origin_option(cli_origin *origin, const char *option);
 void cli_origin_data(cli_origin *origin, const char *const *paths, size_t count);
 void cli_origin_files(cli_origin *origin, const bp_data *raw);
 void cli_origin_reason(cli_origin *origin, const char *reason);

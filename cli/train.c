@@ -103,6 +103,11 @@ static int check(const cli_command *command, train_settings *s)
     streams += s->validation && strcmp(s->validation, "-") == 0;
     streams += s->test && strcmp(s->test, "-") == 0;
     if (streams > 1) return cli_usage(command, "standard input can be read once only");
+    if (s->stream.mode == BP_STREAM_YES && s->how.shuffle == BP_SHUFFLE_ALL)
+        return cli_usage(command, "--shuffle all needs all rows in memory, --stream yes leaves them "
+                                  "on disk: --shuffle blocks goes with both");
+    if (cli_given(command, "shuffle") && cli_given(command, "no-shuffle"))
+        return cli_usage(command, "--shuffle and --no-shuffle exclude each other");
     if (!command->quiet) warn_without_effect(command, s);
     return check_outputs(command, s);
 }
@@ -180,6 +185,8 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "samples_per_second", cli_json_number(o->result.samples_per_second));
     json_object_set_new(json, "setup_seconds", cli_json_number(o->result.setup_seconds));
     json_object_set_new(json, "device_bytes", json_integer((json_int_t)o->result.device_bytes));
+    json_object_set_new(json, "shuffle", cli_json_text(bp_shuffle_name(o->result.shuffle)));
+    json_object_set_new(json, "stream", cli_stream_json(sets->train, o->result.wait_seconds));
     json_object_set_new(json, "model", cli_json_text(o->learned ? s->output : NULL));
     json_object_set_new(json, "checkpoint", cli_json_text(s->checkpoint->path));
     json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
@@ -217,6 +224,9 @@ static int print_text(const bp_model *model, const train_settings *s, const bp_d
            cli_human(rate, o->result.samples_per_second), cli_duration(time, o->result.seconds),
            cli_duration(setup, o->result.setup_seconds));
     printf("memory      %.1f MB on the device\n", (double)o->result.device_bytes / 1e6);
+    if (o->result.streamed)
+        printf("stream      %s of training waited for rows, shuffle %s\n",
+               cli_duration(time, o->result.wait_seconds), bp_shuffle_name(o->result.shuffle));
     if (s->output && o->learned) printf("model       %s\n", s->output);
     return cli_profile_print(&s->profile);
 }
@@ -310,6 +320,7 @@ static int run(const cli_command *command, train_settings *s)
     int code = check(command, s);
     /* The device first: its name is mistyped as easily as a file's, and files may take minutes. */
     if (code < 0) code = cli_open_device(&device, s->device);
+    if (code < 0) code = cli_train_choose_stream(command, s);
     if (code < 0) code = cli_train_load(&sets, command, s);
     if (code < 0) {
         bp_model_options options = s->model;
@@ -360,13 +371,14 @@ int cli_train(int argc, char **argv)
                         .checkpoint = &checkpoint};
     s.model.hidden = "128";
     s.seed = s.how.seed;
-    cli_option data[CLI_INPUT_OPTIONS + 1];
-    const size_t data_count = cli_input_options(&s.input, data, CLI_TO_TRAIN);
-    data[data_count] = (cli_option){
+    cli_option data[CLI_INPUT_OPTIONS + 1 + CLI_STREAM_OPTIONS];
+    size_t data_rows = cli_input_options(&s.input, data, CLI_TO_TRAIN);
+    data[data_rows++] = (cli_option){
         .name = "scaling", .kind = CLI_CHOICE, .to.code = &s.scaling, .value = "NAME",
         .choice = bp_scaling_name,
         .help = "of numbers, learned from the training part: mean 0 and deviation 1, 0 to 1, as "
                 "they stand, or pictures of bytes by 255; auto: bytes for those, else standard"};
+    data_rows += cli_stream_options(&s.stream, data + data_rows);
     cli_option measuring[] = {
         {.name = "validation", .kind = CLI_TEXT, .to.text = &s.validation, .value = "FILE",
          .help = "data to measure on after every epoch"},
@@ -424,6 +436,13 @@ int cli_train(int argc, char **argv)
          .help = "of weights, shuffling and split: the same seed, the same result"},
         {.name = "no-shuffle", .kind = CLI_FLAG, .to.code = &s.how.shuffle, .set = 0,
          .help = "keep the file's order in every epoch"},
+        {.name = "shuffle", .kind = CLI_CHOICE, .to.code = &s.how.shuffle, .value = "NAME",
+         .choice = bp_shuffle_name,
+         .help = "the order of an epoch: none, all rows at once, or blocks of rows and then the rows "
+                 "within a window, as streamed data has it; auto: all, but blocks where streamed"},
+        {.name = "window", .kind = CLI_COUNT, .to.count = &s.how.window, .value = "N", .min = 1,
+         .max = 2147483647, .help = "rows of a window of --shuffle blocks and of a stream",
+         .fallback = "as many as take 16 MiB"},
     };
     cli_option machine[] = {
         cli_device_option(&s.device),
@@ -451,7 +470,7 @@ int cli_train(int argc, char **argv)
                     "  backprop train mnist/ --hidden 256,128 --epochs 20 -o mnist.safetensors\n",
         .arguments = 1,
         .several = true,
-        .groups = {{"Data", data, data_count + 1},
+        .groups = {{"Data", data, data_rows},
                    {"Measuring", measuring, sizeof measuring / sizeof *measuring},
                    {"Network", network, sizeof network / sizeof *network},
                    {"Training", training, sizeof training / sizeof *training},

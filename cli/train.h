@@ -13,6 +13,7 @@
 typedef struct train_settings {
     cli_input input;
     cli_files data;
+    cli_stream stream;
     const char *validation, *validation_labels, *test, *test_labels;
     const char *device, *output;
     cli_record_options record;
@@ -31,6 +32,9 @@ typedef struct train_settings {
 typedef struct train_sets {
     bp_data *train, *validation, *test;
 } train_sets;
+
+/* Whether the data is streamed. Reports; an exit code or -1. */
+int cli_train_choose_stream(const cli_command *command, train_settings *s);
 
 /* Loads, splits, learns the schema on the training part alone, encodes. Reports; an exit code or
  * -1. */

@@ -22,6 +22,7 @@ static int load_other(bp_data **out, const cli_command *command, const train_set
     bp_load_options options = cli_input_load_options(&s->input);
     const cli_files files = {&path, labels ? &labels : NULL, 1};
     options.test_part = test_part && cli_has_test_part(&files);
+    cli_stream_set(&s->stream, &options);
     options.schema = schema;
     options.need_target = 1;
     bp_data *raw;
@@ -117,11 +118,36 @@ static int split(bp_data **raw, bp_data **rest, const cli_command *command, cons
                      "on; give a file with --validation, or another --target");
 }
 
+/* By all files that will be read. */
+int cli_train_choose_stream(const cli_command *command, train_settings *s)
+{
+    enum { OTHERS = 2 };
+    const char **paths = malloc((s->data.count + OTHERS) * sizeof *paths);
+    if (!paths) return cli_error(CLI_FAILURE, "out of memory");
+    for (size_t i = 0; i < s->data.count; ++i) paths[i] = s->data.paths[i];
+    paths[s->data.count] = s->validation;
+    paths[s->data.count + 1] = s->test;
+    const bool automatic = s->how.shuffle == BP_SHUFFLE_AUTO;
+    if (automatic) s->how.shuffle = cli_checkpoint_shuffle(s->checkpoint);
+    /* Where shuffling asks for all rows, they must be in memory. */
+    if (s->stream.mode == BP_STREAM_AUTO && s->how.shuffle == BP_SHUFFLE_ALL)
+        s->stream.mode = BP_STREAM_NO;
+    const int code = cli_stream_choose(&s->stream, command, paths, s->data.count + OTHERS);
+    s->how.stream = s->stream.mode;
+    /* What the memory of the moment has decided, now or when it began, is part of the command. */
+    const bool blocks = s->stream.chosen || s->how.shuffle == BP_SHUFFLE_BLOCKS;
+    if (automatic && blocks && s->stream.mode != BP_STREAM_YES)
+        cli_origin_option(s->origin, "--shuffle blocks");
+    free(paths);
+    return code;
+}
+
 int cli_train_load(train_sets *sets, const cli_command *command, const train_settings *s)
 {
     *sets = (train_sets){NULL, NULL, NULL};
     bp_load_options options = cli_input_load_options(&s->input);
     bp_data *raw, *rest = NULL;
+    cli_stream_set(&s->stream, &options);
     int code = cli_load(&raw, command, &s->data, &options);
     if (code >= 0) return code;
     cli_origin_files(s->origin, raw);
@@ -145,6 +171,7 @@ int cli_train_load(train_sets *sets, const cli_command *command, const train_set
     else if (code < 0 && cli_has_test_part(&s->data))
         code = load_other(&sets->test, command, s, schema, s->data.paths[0], NULL, true);
     bp_schema_free(schema);
+    if (code < 0 && !command->quiet) cli_stream_tell(sets->train);
     if (code >= 0) cli_train_free(sets);
     return code;
 }

@@ -183,8 +183,12 @@ static void describe(char text[TEXT], const bp_trace *t)
 static void trace(cli_watch *watch, const bp_progress *now)
 {
     bp_trace found;
-    if (bp_watch_trace(watch->watch, now->trainer, &found) != BP_OK) {
-        cli_note("where the training began to diverge could not be found: %s", bp_last_error());
+    const bp_status status = bp_watch_trace(watch->watch, now->trainer, &found);
+    if (status != BP_OK) {
+        cli_note("where the training began to diverge could not be found: %s",
+                 status == BP_ERROR_UNSUPPORTED
+                     ? "the data is streamed, its steps cannot be taken again one by one"
+                     : bp_last_error());
         return;
     }
     if (found.what == BP_TRACE_NOTHING)

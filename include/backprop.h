@@ -198,6 +198,14 @@ typedef struct bp_load_options {
     int32_t allow_missing_target; /* 1: rows without a target are no error, to look at the data */
     const char *keep;    /* bp_rows: columns of CSV that the model does not need but the caller
                             does, by name or number, joined by commas; see bp_rows_kept */
+    int32_t stream;      /* 1: the rows are parsed into a temporary file in place of memory, which
+                            then needs no more room than a few windows of rows (see BP_SHUFFLE_BLOCKS),
+                            whatever the number of rows; CSV, IDX, NPY, plain or gzip. What is made
+                            of such data by bp_data_split and bp_schema_apply is streamed as well,
+                            and the same bit for bit as it is without. bp_data_describe and its
+                            like do not take it (BP_ERROR_UNSUPPORTED) */
+    const char *stream_folder; /* where that file is; it has no name, so that nothing is left behind,
+                            however the process ends. NULL: $TMPDIR, or /var/tmp */
 } bp_load_options;
 
 BP_API bp_load_options bp_load_options_default(void);
@@ -232,6 +240,7 @@ typedef struct bp_data_info {
     size_t missing;         /* cells that were missing in the file */
     int32_t format;         /* BP_FORMAT_* of the file; BP_FORMAT_AUTO for arrays */
     size_t image_height, image_width; /* 0 where the rows are not pictures */
+    int32_t streamed;       /* 1: the rows lie in a file (bp_load_options.stream), not in memory */
 } bp_data_info;
 
 BP_API bp_data_info bp_data_get_info(const bp_data *data);
@@ -248,14 +257,33 @@ typedef struct bp_source {
 BP_API const bp_source *bp_data_sources(const bp_data *data, size_t *count);
 
 /* What encoded data is, in 32 letters: XXH128 of its shape, its features and its targets. Two data
- * sets with the same one train alike. Errors: BP_ERROR_ARGUMENT (raw data), BP_ERROR_MEMORY. */
+ * sets with the same one train alike. Errors: BP_ERROR_ARGUMENT (raw data), BP_ERROR_MEMORY;
+ * of rows in a file, which are read for it, BP_ERROR_IO. */
 BP_API bp_status bp_data_fingerprint(const bp_data *data, char out[33]);
 
-/* Encoded data only; NULL otherwise. x [rows][features]; labels[rows] for classification;
- * targets [rows][outputs], scaled, for regression. They live as long as the data set. */
+/* Encoded data of which the rows lie in memory; NULL otherwise. x [rows][features]; labels[rows] for
+ * classification; targets [rows][outputs], scaled, for regression. They live as long as the data
+ * set. */
 BP_API const float *bp_data_features(const bp_data *data);
 BP_API const int32_t *bp_data_labels(const bp_data *data);
 BP_API const float *bp_data_targets(const bp_data *data);
+
+/* Copies rows first to first + count - 1 of encoded data, wherever they lie: x [count][features], and
+ * labels [count] or targets [count][outputs], whichever the data has. Any of the three may be NULL.
+ * Several threads may read the same data set at once. Errors: BP_ERROR_ARGUMENT (raw data, rows that
+ * are not there, labels or targets that the data does not have), BP_ERROR_IO. */
+BP_API bp_status bp_data_read(const bp_data *data, size_t first, size_t count, float *x,
+                              int32_t *labels, float *targets);
+
+/* Streaming: what was read, and what lies in the file, so far. All zero for data in memory. */
+typedef struct bp_stream_info {
+    uint64_t bytes_read;   /* of the data files, as they are on disk */
+    uint64_t bytes_kept;   /* in temporary files, parsed and encoded rows together */
+    double parse_seconds;  /* reading and parsing, and writing what was parsed */
+    double learn_seconds;  /* passes that bp_schema_learn and those after it needed */
+    double encode_seconds; /* bp_schema_apply */
+} bp_stream_info;
+BP_API bp_stream_info bp_data_get_stream(const bp_data *data);
 
 /* Warnings that loading or learning gave (constant column, all-missing column, imputed cells…),
  * one a line; empty where there are none. Belongs to the object. */
@@ -534,6 +562,29 @@ BP_API const char *bp_model_record_key(const bp_model *model, size_t index);
 BP_API const char *bp_gemm_name(int32_t gemm);
 BP_API int32_t bp_gemm_from_name(const char *name);
 
+/* The order in which an epoch takes the rows; all are functions of seed, epoch, rows and the two
+ * sizes below, and the same whether the data is resident or streamed.
+ * BP_SHUFFLE_ALL: one permutation of all rows, drawn anew each epoch. Resident data only.
+ * BP_SHUFFLE_BLOCKS: rows are cut into blocks of neighbours (as many as take 128 KiB as float32), the
+ * epoch takes the blocks in a random order, and within each window of bp_train_options.window rows,
+ * the next ones in that order, the rows in a random order. With the sizes that are the default a
+ * window is more than a hundred blocks from anywhere in the data, so that a batch is nearly as
+ * mixed as with BP_SHUFFLE_ALL, also where the rows are sorted. */
+#define BP_SHUFFLE_NONE 0   /* the order of the data */
+#define BP_SHUFFLE_AUTO 1   /* ALL for resident, BLOCKS for streamed data */
+#define BP_SHUFFLE_BLOCKS 2
+#define BP_SHUFFLE_ALL 3
+BP_API const char *bp_shuffle_name(int32_t shuffle); /* "none"; NULL for an unknown code */
+BP_API int32_t bp_shuffle_from_name(const char *name); /* -2 for an unknown name */
+
+/* Whether rows are streamed to the device through a few buffers that a thread fills while it trains:
+ * AUTO: where they lie in a file, or are more than the device can hold. */
+#define BP_STREAM_AUTO 0
+#define BP_STREAM_YES 1
+#define BP_STREAM_NO 2
+BP_API const char *bp_stream_name(int32_t stream);
+BP_API int32_t bp_stream_from_name(const char *name);
+
 typedef struct bp_progress {
     int64_t epoch, epochs;     /* current, from 1; and in all */
     int64_t step, steps;       /* finished in this epoch, and in all in an epoch */
@@ -564,7 +615,7 @@ typedef struct bp_train_options {
     int64_t epochs;
     int64_t batch;        /* rows a step; the last batch of an epoch may be smaller */
     int32_t optimizer;    /* BP_OPTIMIZER_* */
-    int32_t shuffle;      /* 1: a new permutation each epoch, drawn by seed and epoch */
+    int32_t shuffle;      /* BP_SHUFFLE_* */
     int32_t gemm;         /* BP_GEMM_* */
     float learning_rate;  /* 0: the optimizer's default (sgd .1, momentum .02, adam .001) */
     float momentum;       /* m of momentum */
@@ -582,6 +633,11 @@ typedef struct bp_train_options {
     double checkpoint_seconds; /* so many seconds (0: not for that reason), when the training has
                                   come to its end, and when the callback stops it */
     const char *resume;     /* bp_train: the checkpoint to go on from; NULL: from the start */
+    int32_t stream;       /* BP_STREAM_* */
+    int64_t window;       /* rows of a window of BP_SHUFFLE_BLOCKS and of a buffer of a stream, rounded
+                             down to whole batches; 0: as many as take 16 MiB as float32. A stream
+                             needs three windows of device memory, and as much pinned host memory
+                             where the device has memory of its own */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);
@@ -597,6 +653,9 @@ typedef struct bp_train_result {
     double samples_per_second;
     size_t device_bytes;     /* of the device's memory, as bp_trainer_device_bytes, and for validation */
     bp_status checkpoint;    /* BP_OK, or why the last checkpoint could not be written */
+    int32_t streamed;        /* 1: the training data was streamed */
+    int32_t shuffle;         /* BP_SHUFFLE_* as it was done: never AUTO */
+    double wait_seconds;     /* of a stream: part of seconds in which no rows were ready to go */
 } bp_train_result;
 
 /* Trains model on encoded data. Targets that the output activation cannot reach are BP_ERROR_DATA
@@ -621,16 +680,19 @@ BP_API bp_status bp_train(bp_model *model, bp_device *device, const bp_data *dat
  * bp_train with resume wants model, data, validation data and options as they were at the start of
  * the training (model may also have been loaded from the checkpoint), and goes on at the step where
  * the checkpoint was written. On the same device, the result is the same as without the break, bit
- * for bit. epochs may be another number, and so may checkpoint… and the callback; for whatever else
- * differs, BP_ERROR_MODEL names it. Another device or version of the library goes on as well, with
- * its own rounding: bp_checkpoint_get_info tells. Where the file is damaged or missing, the previous
- * one is taken instead; BP_ERROR_MODEL or BP_ERROR_IO where there is none either. */
+ * for bit. epochs may be another number, and so may checkpoint… and the callback; data may be
+ * streamed that was resident, and the other way round, where shuffle is BP_SHUFFLE_BLOCKS or NONE.
+ * For whatever else differs, BP_ERROR_MODEL names it. Another device or version of the library goes
+ * on as well, with its own rounding: bp_checkpoint_get_info tells. Where the file is damaged or
+ * missing, the previous one is taken instead; BP_ERROR_MODEL or BP_ERROR_IO where there is none
+ * either. */
 typedef struct bp_checkpoint_info {
     int64_t epoch, epochs;  /* finished, and in all as the training was asked for */
     int64_t step, steps;    /* finished in the epoch under way (0: it has not begun), and in an epoch */
     int64_t total_steps;    /* finished in all */
     char device[256], driver[256], version[32]; /* of the library */
     char fingerprint[33];   /* bp_data_fingerprint of the training data; empty without data */
+    int32_t shuffle;        /* BP_SHUFFLE_* as it was done: what BP_SHUFFLE_AUTO must mean again */
     int32_t previous;       /* 1: this is the previous one, because */
     char damage[512];       /* this is wrong with the file */
 } bp_checkpoint_info;
@@ -672,7 +734,8 @@ BP_API bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_d
                                    const bp_train_options *options);
 BP_API void bp_trainer_free(bp_trainer *trainer);
 
-/* Makes data (encoded, copied to the device) the set that bp_trainer_epoch draws its batches from. */
+/* Makes data (encoded) the set that bp_trainer_epoch draws its batches from: copied to the device, or,
+ * where it is streamed (bp_train_options.stream), read while it trains and to outlive that. */
 BP_API bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data);
 
 /* Runs one epoch; *loss (may be NULL) is the mean over its samples. BP_ERROR_DIVERGED where it is

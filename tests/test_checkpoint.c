@@ -446,7 +446,8 @@ Test(checkpoint, what_differs_is_named)
     outcome none = train(&how, new_model(9));
     cr_assert_eq(none.status, BP_ERROR_MODEL);
     const char *const all[] = {"seed is 9, in the checkpoint 1", "batch is 5, in the checkpoint 4",
-                               "optimizer is sgd, in the checkpoint adam", "shuffle is 0",
+                               "optimizer is sgd, in the checkpoint adam",
+                               "shuffle is none, in the checkpoint all",
                                "the start values differ"};
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
         cr_assert(strstr(bp_last_error(), all[i]), "not \"%s\": %s", all[i], bp_last_error());

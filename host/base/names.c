@@ -85,6 +85,17 @@ BP__FAMILY(gemm,
     {"gpu", BP_GEMM_GPU},
     {"cpu", BP_GEMM_CPU})
 
+BP__FAMILY(shuffle,
+    {"none", BP_SHUFFLE_NONE},
+    {"auto", BP_SHUFFLE_AUTO},
+    {"blocks", BP_SHUFFLE_BLOCKS},
+    {"all", BP_SHUFFLE_ALL})
+
+BP__FAMILY(stream,
+    {"auto", BP_STREAM_AUTO},
+    {"yes", BP_STREAM_YES},
+    {"no", BP_STREAM_NO})
+
 BP__FAMILY(phase,
     {"setup", BP_PHASE_SETUP},
     {"training", BP_PHASE_TRAINING},

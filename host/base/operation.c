@@ -18,6 +18,22 @@ void bp__buffer_free(bp__engine *engine, bp__buffer *buffer)
     if (buffer) engine->api->buffer_free(engine, buffer);
 }
 
+bp_status bp__buffer_create_shared(bp__engine *engine, bp__buffer **out, bp__type type,
+                                   size_t count)
+{
+    return engine->api->shared_create(engine, out, type, count);
+}
+
+bp_status bp__buffer_map(bp__engine *engine, bp__buffer *buffer, void **host)
+{
+    return engine->api->map(engine, buffer, host);
+}
+
+bp_status bp__buffer_unmap(bp__engine *engine, bp__buffer *buffer)
+{
+    return engine->api->unmap(engine, buffer);
+}
+
 bp_status bp__view_write(bp__engine *engine, const bp__view *view, const void *host)
 {
     return view->rows && view->columns ? engine->api->write(engine, view, host) : BP_OK;

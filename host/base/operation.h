@@ -158,6 +158,9 @@ typedef struct bp__engine_api {
     bp_status (*sequence_run)(bp__engine *engine, bp__sequence *sequence, size_t times);
     bp_status (*finish)(bp__engine *engine);
     bp_status (*profile)(bp__engine *engine, bp_profile *profile);
+    bp_status (*shared_create)(bp__engine *engine, bp__buffer **out, bp__type type, size_t count);
+    bp_status (*map)(bp__engine *engine, bp__buffer *buffer, void **host);
+    bp_status (*unmap)(bp__engine *engine, bp__buffer *buffer);
 } bp__engine_api;
 
 struct bp__engine {
@@ -167,6 +170,8 @@ struct bp__engine {
     size_t tile_rows;    /* panels of a batch have room for whole tiles of this many rows; 0: any */
     bp_profile *profile; /* where the times of everything go, or NULL */
     size_t bytes;        /* of memory that buffers and sequences hold */
+    size_t buffer_limit; /* bytes that one buffer can have */
+    size_t memory;       /* bytes of all buffers together */
 };
 
 /* Lays out a matrix [rows][columns] of the given role at *elements of a buffer yet to come; adds
@@ -200,6 +205,22 @@ bp_status bp__view_read(bp__engine *engine, const bp__view *view, void *host);
  * learns how far the device is without making it idle. host is valid after the next read_behind or
  * finish. */
 bp_status bp__view_read_behind(bp__engine *engine, const bp__view *view, void *host);
+
+/* A buffer that the host fills in place, again and again, while sequences that do not read it run:
+ *
+ *     bp__buffer_map(engine, buffer, &host);   float or int32 [count], as it was left; waits for
+ *                                              nothing but the last unmap
+ *     ...                                      any thread may write to host
+ *     bp__buffer_unmap(engine, buffer);        what is run from now on finds it there; returns at
+ *                                              once
+ *
+ * Not to be mapped while a sequence that reads it may still run. Where the device works in the
+ * host's memory nothing is copied; elsewhere host is pinned, and the copy runs beside the
+ * sequences. */
+bp_status bp__buffer_create_shared(bp__engine *engine, bp__buffer **out, bp__type type,
+                                   size_t count);
+bp_status bp__buffer_map(bp__engine *engine, bp__buffer *buffer, void **host);
+bp_status bp__buffer_unmap(bp__engine *engine, bp__buffer *buffer);
 
 /* Builds what ops[count] need. The views are copied; buffers must outlive the sequence. */
 bp_status bp__sequence_create(bp__engine *engine, bp__sequence **out, const bp__op *ops,

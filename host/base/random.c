@@ -50,11 +50,17 @@ double bp__random_unit(uint64_t seed, bp__purpose purpose, uint32_t a, uint32_t 
 void bp__random_permutation(uint32_t *permutation, size_t count, uint64_t seed, bp__purpose purpose,
                             uint32_t a)
 {
+    bp__random_permutation_of(permutation, count, seed, purpose, a, 0);
+}
+
+void bp__random_permutation_of(uint32_t *permutation, size_t count, uint64_t seed,
+                               bp__purpose purpose, uint32_t a, uint32_t b)
+{
     for (size_t i = 0; i < count; ++i) permutation[i] = (uint32_t)i;
     uint32_t words[4];
     for (size_t i = count; i > 1; --i) {
         const size_t element = count - i;
-        if (element % 4 == 0) random_block(words, seed, purpose, a, 0, element / 4);
+        if (element % 4 == 0) random_block(words, seed, purpose, a, b, element / 4);
         /* floor(bits * i / 2^32): the bias is below i / 2^32, nothing that training could notice.
          */
         size_t j = (size_t)(((uint64_t)words[element % 4] * i) >> 32);

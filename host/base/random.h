@@ -13,7 +13,9 @@ typedef enum bp__purpose {
     BP__PURPOSE_INIT = 1,    /* a = layer, b = 0 */
     BP__PURPOSE_SHUFFLE = 2, /* a = epoch, b = 0 */
     BP__PURPOSE_SPLIT = 3,   /* a = class, b = 0 */
-    BP__PURPOSE_BENCH = 4    /* a = array, b = 0 */
+    BP__PURPOSE_BENCH = 4,   /* a = array, b = 0 */
+    BP__PURPOSE_BLOCKS = 16, /* a = epoch, b = 0 */
+    BP__PURPOSE_WINDOW = 17  /* a = epoch, b = window */
 } bp__purpose;
 
 /* The bijection itself: out = Philox 4x32-10 of counter under key. */
@@ -31,5 +33,8 @@ double bp__random_unit(uint64_t seed, bp__purpose purpose, uint32_t a, uint32_t 
 /* permutation[i] for i < count: Fisher-Yates over the stream (seed, purpose, a, 0). */
 void bp__random_permutation(uint32_t *permutation, size_t count, uint64_t seed, bp__purpose purpose,
                             uint32_t a);
+/* The same over the stream (seed, purpose, a, b). */
+void bp__random_permutation_of(uint32_t *permutation, size_t count, uint64_t seed,
+                               bp__purpose purpose, uint32_t a, uint32_t b);
 
 #endif

@@ -132,6 +132,7 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
     asked.optimizer = options->optimizer;
     asked.gemm = options->gemm;
     asked.shuffle = 0;
+    asked.stream = BP_STREAM_NO;
     BP_TRY(bp__read_train_options(&how, &asked)); /* before the batch's size is trusted */
     const size_t batch = (size_t)options->batch;
     BP_TRY(check_room(device, layers, batch));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/notes.h"
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -106,6 +107,7 @@ static bool is_missing(const bp__column *column, size_t row)
 size_t bp__column_missing(const bp__column *column, size_t rows)
 {
     size_t missing = 0;
+    if (column->notes) return column->notes->missing;
     for (size_t r = 0; r < rows; ++r) missing += is_missing(column, r);
     return missing;
 }
@@ -114,6 +116,8 @@ size_t bp__column_missing(const bp__column *column, size_t rows)
 bp__variety bp__column_variety(const bp__column *column, size_t rows)
 {
     size_t first = 0;
+    const bp__notes *n = column->notes;
+    if (n) return (bp__variety){.empty = n->missing == n->rows, .constant = n->constant};
     while (first < rows && is_missing(column, first)) ++first;
     bp__variety v = {.empty = first == rows, .constant = true};
     for (size_t r = first; r < rows && v.constant; ++r)

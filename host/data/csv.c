@@ -197,8 +197,6 @@ static bp_status cut_all(cutter *c)
         BP_TRY(check_record(c, c->cells - before));
         ++part->records;
     }
-    if (part->records == 0)
-        return bp__fail(BP_ERROR_DATA, "%s: is empty, a table was expected", part->source);
     return BP_OK;
 }
 
@@ -245,30 +243,56 @@ static char find_delimiter(const char *s, const char *end)
     return candidates[best];
 }
 
+static bp_status fail_empty(const char *source)
+{
+    return bp__fail(BP_ERROR_DATA, "%s: is empty, a table was expected", source);
+}
+
 bp_status bp__csv_add(bp__csv *csv, char *bytes, size_t size, const char *source, char delimiter)
+{
+    bp__csv_place place = {.line = csv->next_line > 0 ? csv->next_line : 1};
+    BP_TRY(bp__csv_add_block(csv, bytes, size, source, delimiter, &place));
+    return csv->parts[csv->part_count - 1].records ? BP_OK : fail_empty(source);
+}
+
+bp_status bp__csv_add_block(bp__csv *csv, char *bytes, size_t size, const char *source,
+                            char delimiter, bp__csv_place *place)
 {
     if (size > BP__CSV_LIMIT)
         return bp__fail(BP_ERROR_DATA, "%s: %zu bytes, at most %zu can be read as CSV", source,
                         size, BP__CSV_LIMIT);
-    if (size >= 2 && (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0))
+    if (place->line == 1 && size >= 2 &&
+        (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0))
         return bp__fail(BP_ERROR_DATA, "%s: is UTF-16; save it as UTF-8", source);
     BP_TRY(bp__grow(&csv->parts, &csv->part_capacity, csv->part_count + 1, sizeof *csv->parts));
     bp__csv_part *part = &csv->parts[csv->part_count++];
     *part = (bp__csv_part){.bytes = bytes, .size = size, .source = source};
-    cutter c = {.csv = csv, .part = part, .next = bytes, .end = bytes + size, .line = 1};
-    if (csv->next_line > 0) c.line = csv->next_line;
-    if (size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) c.next += 3;
+    cutter c = {.csv = csv,
+                .part = part,
+                .next = bytes,
+                .end = bytes + size,
+                .line = place->line,
+                .blank_line = place->blank_line};
+    if (c.line == 1 && size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) c.next += 3;
     part->delimiter = delimiter ? delimiter : find_delimiter(c.next, c.end);
     c.delimiter8 = bp__repeat8(part->delimiter);
-    return cut_all(&c);
+    const bool begins = place->line == 1;
+    BP_TRY(cut_all(&c));
+    place->line = c.line;
+    place->blank_line = c.blank_line;
+    return part->records == 0 && begins ? fail_empty(source) : BP_OK;
+}
+
+void bp__csv_drop(bp__csv *csv)
+{
+    bp__csv_part *part = &csv->parts[--csv->part_count];
+    free(part->cell);
+    free(part->line);
 }
 
 void bp__csv_free(bp__csv *csv)
 {
-    for (size_t i = 0; i < csv->part_count; ++i) {
-        free(csv->parts[i].cell);
-        free(csv->parts[i].line);
-    }
+    while (csv->part_count > 0) bp__csv_drop(csv);
     free(csv->parts);
     bp__sheet_clear(&csv->sheet);
     memset(csv, 0, sizeof *csv);

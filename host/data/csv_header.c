@@ -111,7 +111,7 @@ static size_t find_other_name(const bp__csv *csv, const bp__csv_part *part)
 
 /* A later file may leave the header out, as pieces of a file that was split do; one that has
  * another header does not belong to the others. */
-static bp_status find_later_header(bp__csv *csv, bp__csv_part *part, bool forced)
+bp_status bp__csv_later_header(bp__csv *csv, bp__csv_part *part, bool forced)
 {
     const bp__csv_part *first = csv->parts;
     char found[64], expected[64];
@@ -190,7 +190,7 @@ bp_status bp__csv_find_headers(bp__csv *csv, int32_t header, const bp_schema *kn
     else
         csv->parts->header = header != 0;
     for (size_t i = 1; i < csv->part_count && header != 0; ++i)
-        BP_TRY(find_later_header(csv, &csv->parts[i], header > 0));
+        BP_TRY(bp__csv_later_header(csv, &csv->parts[i], header > 0));
     return BP_OK;
 }
 

@@ -119,19 +119,8 @@ static bp_status read_texts(reader *in, size_t k)
     return BP_OK;
 }
 
-static bp_status fail_stray(const reader *in, size_t k)
-{
-    const tally *t = &in->tallies[k];
-    char why[160];
-    snprintf(why, sizeof why,
-             "is not a number, but %zu of the column's %zu values are; write it as "
-             "empty or ? if it is missing",
-             t->numbers + t->infinite, t->numbers + t->infinite + t->texts);
-    return fail_cell(in, k, t->first_text, why);
-}
-
-/* A column of "3,5" in a file with another delimiter is numbers to whoever wrote it. */
-static bool is_comma_column(const reader *in, size_t k)
+/* Cells that are numbers to whoever writes a decimal comma. */
+static size_t count_commas(const reader *in, size_t k)
 {
     size_t commas = 0;
     span s = {.end = 0};
@@ -140,28 +129,38 @@ static bool is_comma_column(const reader *in, size_t k)
         for (size_t r = s.begin; r < s.end && s.part->delimiter != ','; ++r)
             commas += bp__is_comma_number(cell(in, &s, r, in->picks[k].column));
     }
-    const tally *t = &in->tallies[k];
-    return commas > 0 && (t->numbers + commas) * 10 >= (t->numbers + t->texts) * PLAIN_TENTHS;
+    return commas;
+}
+
+const char *bp__csv_refuse_texts(char why[160], bp__want want, size_t numbers, size_t texts,
+                                 size_t commas)
+{
+    /* A column of "3,5" in a file with another delimiter is numbers to whoever wrote it. */
+    if (commas > 0 && (numbers + commas) * 10 >= (numbers + texts) * PLAIN_TENTHS)
+        return "has a decimal comma; write numbers with a point";
+    if (want == BP__WANT_NUMBER)
+        return "is not a number, which the model has in this column; write it as empty or ? if it "
+               "is missing";
+    if (numbers + texts < PLAIN_CELLS || numbers * 10 < (numbers + texts) * PLAIN_TENTHS)
+        return NULL;
+    snprintf(why, 160,
+             "is not a number, but %zu of the column's %zu values are; write it as empty or ? if "
+             "it is missing",
+             numbers, numbers + texts);
+    return why;
 }
 
 static bp_status decide_kind(reader *in, size_t k)
 {
     const tally *t = &in->tallies[k];
     const bp__pick *pick = &in->picks[k];
-    size_t numeric = t->numbers + t->infinite, filled = numeric + t->texts;
+    char text[160];
     if (pick->want == BP__WANT_TEXT) return read_texts(in, k);
     if (pick->quiet) return BP_OK;
     if (t->texts > 0) {
-        if (is_comma_column(in, k))
-            return fail_cell(in, k, t->first_text,
-                             "has a decimal comma; write numbers with a point");
-        if (pick->want == BP__WANT_NUMBER)
-            return fail_cell(in, k, t->first_text,
-                             "is not a number, which the model has in this "
-                             "column; write it as empty or ? if it is missing");
-        if (filled >= PLAIN_CELLS && numeric * 10 >= filled * PLAIN_TENTHS)
-            return fail_stray(in, k);
-        return read_texts(in, k);
+        const char *why = bp__csv_refuse_texts(text, pick->want, t->numbers + t->infinite, t->texts,
+                                               count_commas(in, k));
+        return why ? fail_cell(in, k, t->first_text, why) : read_texts(in, k);
     }
     if (t->infinite > 0) return fail_cell(in, k, t->first_infinite, "is not a finite number");
     return BP_OK;

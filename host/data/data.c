@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/encoded_rows.h"
+#include "data/notes.h"
+#include "data/raw_rows.h"
 #include "data/schema.h"
 
 bp_status bp__data_new(bp_data **out, const char *source)
@@ -26,6 +29,7 @@ void bp__column_clear(bp__column *column)
     free(column->number);
     free(column->text);
     bp__words_free(&column->words);
+    bp__notes_free(column->notes);
     memset(column, 0, sizeof *column);
 }
 
@@ -42,7 +46,7 @@ void bp_data_free(bp_data *data)
     free(data->file);
     free(data->line);
     free(data->source);
-    for (size_t i = 0; i < data->source_count; ++i) free((char *)(uintptr_t)data->sources[i].path);
+    bp__data_forget_sources(data);
     free(data->sources);
     free(data->warnings);
     free(data->pixels);
@@ -50,8 +54,35 @@ void bp_data_free(bp_data *data)
     free(data->x);
     free(data->t);
     free(data->labels);
+    bp__raw_rows_release(data->raw_rows);
+    bp__share_free(data->share);
+    bp__encoded_rows_free(data->encoded_rows);
     bp_schema_free(data->schema);
     free(data);
+}
+
+bp_status bp__need_rows(const bp_data *data, const char *who)
+{
+    if (!data || (!data->raw_rows && !data->encoded_rows)) return BP_OK;
+    return bp__fail(BP_ERROR_UNSUPPORTED,
+                    "%s: %s is streamed, its rows are not in memory; load it "
+                    "without bp_load_options.stream, or a part of it",
+                    who, bp__data_source(data));
+}
+
+bool bp__has_pixel_bytes(const bp_data *data)
+{
+    return data->raw_rows ? bp__raw_rows_are_bytes(data->raw_rows) : data->pixels != NULL;
+}
+
+bool bp__has_picture_labels(const bp_data *data)
+{
+    return data->raw_rows ? bp__raw_rows_have_labels(data->raw_rows) : data->labels != NULL;
+}
+
+bp_stream_info bp_data_get_stream(const bp_data *data)
+{
+    return data ? data->stream : (bp_stream_info){0};
 }
 
 /* The first value that is not finite, or count. */
@@ -168,6 +199,7 @@ bp_data_info bp_data_get_info(const bp_data *data)
     info.format = data->format;
     info.image_height = data->image_height;
     info.image_width = data->image_width;
+    info.streamed = data->raw_rows || data->encoded_rows;
     return info;
 }
 
@@ -184,6 +216,33 @@ const int32_t *bp_data_labels(const bp_data *data)
 const float *bp_data_targets(const bp_data *data)
 {
     return data ? data->t : NULL;
+}
+
+static void copy_rows(void *out, const void *from, size_t row_bytes, size_t first, size_t count)
+{
+    if (out) memcpy(out, (const char *)from + first * row_bytes, count * row_bytes);
+}
+
+bp_status bp_data_read(const bp_data *data, size_t first, size_t count, float *x, int32_t *labels,
+                       float *targets)
+{
+    if (!data || !data->encoded)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_read: encoded data is needed");
+    if (first > data->rows || count > data->rows - first)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_read: rows %zu to %zu of %zu", first,
+                        first + count, data->rows);
+    const bool classes = data->labels || (data->encoded_rows && data->task == BP_TASK_CLASSIFY);
+    const bool numbers = data->t || (data->encoded_rows && data->task == BP_TASK_REGRESS);
+    if ((labels && !classes) || (targets && !numbers))
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_read: the data has no %s",
+                        labels && !classes ? "labels" : "targets");
+    if (data->encoded_rows)
+        return bp__encoded_read(data->encoded_rows, first, count, x,
+                                labels ? (void *)labels : (void *)targets);
+    copy_rows(x, data->x, data->features * sizeof *x, first, count);
+    copy_rows(labels, data->labels, sizeof *labels, first, count);
+    copy_rows(targets, data->t, data->outputs * sizeof *targets, first, count);
+    return BP_OK;
 }
 
 const char *bp_data_warnings(const bp_data *data)

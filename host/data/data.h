@@ -14,17 +14,19 @@ typedef enum bp__column_kind { BP__COLUMN_NUMBER, BP__COLUMN_TEXT } bp__column_k
 typedef struct bp__column {
     char *name;
     bp__column_kind kind;
-    size_t position; /* in the file, from 0: what a file without a header is matched by */
-    bool reported;   /* loading has already warned that it is constant or empty */
-    double *number;  /* [rows]; NAN where missing, otherwise finite */
-    uint32_t *text;  /* [rows]; index into words, BP__NO_WORD where missing */
-    bp__words words; /* distinct texts, in order of appearance */
+    size_t position;         /* in the file, from 0: what a file without a header is matched by */
+    bool reported;           /* loading has already warned that it is constant or empty */
+    double *number;          /* [rows]; NAN where missing, otherwise finite */
+    uint32_t *text;          /* [rows]; index into words, BP__NO_WORD where missing */
+    bp__words words;         /* distinct texts, in order of appearance */
+    struct bp__notes *notes; /* of streamed data, whose columns have no cells: what they were */
 } bp__column;
 
 /* A data set is in one of three forms; encoded data has x, raw data pixels, values or columns.
- *   table     columns[column_count + target_count], the feature columns first
- *   pixels    IDX: one of pixels and values [rows][pixel_count], labels[rows] or NULL
- *   encoded   x [rows][features], labels[rows] or t [rows][outputs] or neither */
+ * Where it is streamed, a file has the rows instead (raw_rows.h, encoded_rows.h). table
+ * columns[column_count + target_count], the feature columns first pixels    IDX: one of pixels and
+ * values [rows][pixel_count], labels[rows] or NULL encoded   x [rows][features], labels[rows] or t
+ * [rows][outputs] or neither */
 struct bp_data {
     size_t rows;
     int32_t task;
@@ -54,8 +56,20 @@ struct bp_data {
     size_t features, outputs;
     int32_t *labels; /* IDX and encoded classification, [rows] */
     bool encoded;
+
+    struct bp__raw_rows *raw_rows;         /* streamed, raw: where the cells are; shared */
+    struct bp__share *share;               /* and which of the rows are in this part; NULL: all */
+    struct bp__encoded_rows *encoded_rows; /* streamed, encoded */
+    bp_stream_info stream;
+
     bp_schema *schema; /* encoded: what it was encoded with, or NULL; a copy, owned */
 };
+
+/* BP_ERROR_UNSUPPORTED where the rows are not in memory; who: "bp_data_describe". */
+bp_status bp__need_rows(const bp_data *data, const char *who);
+/* Whether pictures are of bytes, and whether they have labels, wherever the rows are. */
+bool bp__has_pixel_bytes(const bp_data *data);
+bool bp__has_picture_labels(const bp_data *data);
 
 /* The schema that encoded this data, or NULL; belongs to the data. */
 const bp_schema *bp__data_schema(const bp_data *data);
@@ -78,6 +92,7 @@ bp_status bp__data_note_rows(bp_data *data, const char *source, const uint32_t *
 /* Notes that the file was read; fingerprint as bp__fingerprint_bytes makes it. */
 bp_status bp__data_note_source(bp_data *data, const char *path, uint64_t bytes,
                                const char *fingerprint);
+void bp__data_forget_sources(bp_data *data);
 
 /* "iris.csv, line 7", or "x.npy, row 6 (from 1)" where lines are not known, into text. */
 const char *bp__data_place(char text[160], const bp_data *data, size_t row);

@@ -188,6 +188,7 @@ static bp_status describe_pictures(bp_column_info *out, const bp_data *data)
 
 bp_status bp_data_describe(bp_column_info **out, size_t *count, const bp_data *data)
 {
+    BP_TRY(bp__need_rows(data, "bp_data_describe"));
     if (!out || !count)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_data_describe: there is no place for the result");
     *out = NULL;
@@ -286,6 +287,7 @@ static bp_status count_label_values(bp__words *words, size_t **counts, const bp_
 
 bp_status bp_data_count_values(bp_value_count **out, size_t *count, const bp_data *data, size_t k)
 {
+    BP_TRY(bp__need_rows(data, "bp_data_count_values"));
     if (!out || !count)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "bp_data_count_values: there is no place for the result");

@@ -94,3 +94,13 @@ bp_status bp__idx_parse(bp__array *out, char **bytes, size_t size, const char *s
     if (status != BP_OK) bp__array_free(out);
     return status;
 }
+
+bp_status bp__idx_header(bp__array *out, size_t *expected, const char *start, size_t got,
+                         const char *source)
+{
+    memset(out, 0, sizeof *out);
+    bp_status status = bp__copy_text(&out->source, source);
+    if (status == BP_OK) status = parse_header(out, expected, (const unsigned char *)start, got);
+    if (status != BP_OK) bp__array_free(out);
+    return status;
+}

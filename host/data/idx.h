@@ -12,4 +12,8 @@
  * compared with the bytes that are there before anything is allocated by them. */
 bp_status bp__idx_parse(bp__array *out, char **bytes, size_t size, const char *source);
 
+/* The same of a file's first bytes, without the values: *expected is the size of the whole file. */
+bp_status bp__idx_header(bp__array *out, size_t *expected, const char *start, size_t got,
+                         const char *source);
+
 #endif

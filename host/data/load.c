@@ -17,6 +17,7 @@
 #include "data/mnist.h"
 #include "data/npy.h"
 #include "data/schema.h"
+#include "data/stream.h"
 #include "data/zip.h"
 
 #define FILE_LIMIT ((size_t)1 << 36)
@@ -277,6 +278,29 @@ static bp_status read_inputs(bp__input *inputs, const char *const *paths, const 
     return BP_OK;
 }
 
+/* The same where the rows are to be streamed: the files are found, and not read here. */
+static bp_status stream_files(bp_data **out, const char *const *paths, const char *const *labels,
+                              size_t count, const bp_load_options *o)
+{
+    bp__input *found;
+    bp__stream_input *inputs = NULL;
+    BP_TRY(bp__new_array(&found, count, sizeof *found));
+    bp_status status = bp__new_array(&inputs, count, sizeof *inputs);
+    if (status == BP_OK && o->schema && !o->need_target)
+        status =
+            bp__fail(BP_ERROR_UNSUPPORTED,
+                     "%s: rows without targets cannot be streamed: load them in pieces", paths[0]);
+    for (size_t i = 0; i < count && status == BP_OK; ++i) {
+        if (!paths[i]) status = bp__fail(BP_ERROR_ARGUMENT, "bp_data_load: path is NULL");
+        if (status == BP_OK) status = find_files(&found[i], paths[i], labels ? labels[i] : NULL, o);
+        inputs[i] = (bp__stream_input){found[i].path, found[i].labels};
+    }
+    if (status == BP_OK) status = bp__stream_load(out, inputs, count, o);
+    free(inputs);
+    bp__inputs_free(found, count);
+    return status;
+}
+
 bp_status bp_data_load_files(bp_data **out, const char *const *paths, const char *const *labels,
                              size_t count, const bp_load_options *options)
 {
@@ -293,6 +317,7 @@ bp_status bp_data_load_files(bp_data **out, const char *const *paths, const char
     if (o.labels && count > 1)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_data_load_files: one file of labels for %zu files",
                         count);
+    if (o.stream) return stream_files(out, paths, o.labels ? &o.labels : labels, count, &o);
     BP_TRY(bp__new_array(&inputs, count, sizeof *inputs));
     bp_status status = read_inputs(inputs, paths, o.labels ? &o.labels : labels, count, &o);
     if (status == BP_OK) status = bp__load_inputs(out, inputs, count, &o);

@@ -274,21 +274,35 @@ static bp_status find_header(size_t *start, size_t *length, const char *source, 
     return BP_OK;
 }
 
-static bp_status parse(bp__array *out, size_t size)
+/* All but the values, from the first `size` bytes of the file. */
+static bp_status parse_header(bp__array *out, size_t *expected, const char *bytes, size_t size)
 {
-    size_t start, length, expected;
-    if (!bp__is_npy(out->bytes, size))
+    size_t start, length;
+    if (!bp__is_npy(bytes, size))
         return bp__fail(BP_ERROR_DATA, "%s, byte 0: an NPY file starts with 93 and NUMPY",
                         out->source);
-    BP_TRY(find_header(&start, &length, out->source, out->bytes, size));
-    reader in = {.out = out,
-                 .start = out->bytes,
-                 .next = out->bytes + start,
-                 .end = out->bytes + start + length};
+    BP_TRY(find_header(&start, &length, out->source, bytes, size));
+    reader in = {.out = out, .start = bytes, .next = bytes + start, .end = bytes + start + length};
     BP_TRY(read_dictionary(&in));
     out->start = start + length;
-    BP_TRY(bp__array_count(out, &expected, in.shape_at, 0));
+    return bp__array_count(out, expected, in.shape_at, 0);
+}
+
+static bp_status parse(bp__array *out, size_t size)
+{
+    size_t expected;
+    BP_TRY(parse_header(out, &expected, out->bytes, size));
     return bp__array_check_size(out, expected, size);
+}
+
+bp_status bp__npy_header(bp__array *out, size_t *expected, const char *start, size_t got,
+                         const char *source)
+{
+    memset(out, 0, sizeof *out);
+    bp_status status = bp__copy_text(&out->source, source);
+    if (status == BP_OK) status = parse_header(out, expected, start, got);
+    if (status != BP_OK) bp__array_free(out);
+    return status;
 }
 
 bp_status bp__npy_parse(bp__array *out, char **bytes, size_t size, const char *source)

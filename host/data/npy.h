@@ -15,6 +15,10 @@ bool bp__is_npy(const char *bytes, size_t size);
  * bytes that are there. */
 bp_status bp__npy_parse(bp__array *out, char **bytes, size_t size, const char *source);
 
+/* The same of a file's first bytes, without the values: *expected is the size of the whole file. */
+bp_status bp__npy_header(bp__array *out, size_t *expected, const char *start, size_t got,
+                         const char *source);
+
 /* x and, where there is one, y, of an archive: the arrays that are called as data sets' arrays are.
  * test_part: of an archive with x_train and x_test, the second. Where none of several arrays can be
  * y, *warnings says so. */

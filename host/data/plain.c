@@ -107,6 +107,7 @@ static bp_status encode_targets(bp_data *data, const bp_data *raw, size_t target
 bp_status bp_data_encode_plain(bp_data **out, const bp_data *raw, size_t inputs, size_t outputs,
                                int32_t task)
 {
+    BP_TRY(bp__need_rows(raw, "bp_data_encode_plain"));
     if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_data_encode_plain: out is NULL");
     *out = NULL;
     if (!raw || raw->encoded || inputs == 0 || outputs == 0 || task < BP_TASK_AUTO ||

@@ -59,4 +59,18 @@ bp_status bp__schema_count(bp_schema *schema);
  * are too large for doubles. */
 bool bp__moments(const double *values, size_t count, size_t *used, double *mean, double *deviation);
 
+/* The same of values that come in pieces, twice, in the same order: begin; first for all of them;
+ * middle; second for all of them; end. Middle and end are false as above. */
+typedef struct bp__moment_sums {
+    size_t used; /* values so far */
+    double sum, low, high;
+    double centre, largest, squares, rest;
+} bp__moment_sums;
+
+void bp__moments_begin(bp__moment_sums *m);
+void bp__moments_first(bp__moment_sums *m, const double *values, size_t count);
+bool bp__moments_middle(bp__moment_sums *m);
+void bp__moments_second(bp__moment_sums *m, const double *values, size_t count);
+bool bp__moments_end(const bp__moment_sums *m, double *mean, double *deviation);
+
 #endif

@@ -3,17 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "data/columns.h"
+#include "data/encoded_rows.h"
 #include "data/number.h"
+#include "data/raw_rows.h"
 #include "data/schema.h"
 
 typedef struct encoder {
     const bp_schema *schema;
     const bp_data *raw;
     bp_data *out;
-    size_t unseen;           /* cells with a category that the schema does not know */
-    bp__name_list unseen_in; /* and their columns */
+    size_t unseen;   /* cells with a category that the schema does not know */
+    char *unseen_in; /* [column_count] 1: such a cell is in this column */
 } encoder;
 
 static bp_status fail_column(const encoder *e, const char *name, const char *why)
@@ -65,7 +68,8 @@ static bp_status encode_texts(encoder *e, const bp__schema_column *column, const
     }
     free(known);
     e->unseen += unseen;
-    return unseen ? bp__name_list_add(&e->unseen_in, column->name) : BP_OK;
+    if (unseen) e->unseen_in[column - e->schema->columns] = 1;
+    return BP_OK;
 }
 
 static bool is_empty(const encoder *e, const bp__column *column)
@@ -228,13 +232,98 @@ static bp_status encode(encoder *e)
         out->task = schema->task;
         BP_TRY(schema->task == BP_TASK_CLASSIFY ? encode_labels(e) : encode_targets(e));
     }
-    if (e->unseen > 0)
-        BP_TRY(bp__append(&out->warnings,
-                          "%s: %zu cell%s with a category that was not in the training "
-                          "part, in %s: no category\n",
-                          bp__data_source(e->raw), e->unseen, e->unseen == 1 ? "" : "s",
-                          e->unseen_in.text));
-    return bp_schema_copy(&out->schema, schema);
+    return BP_OK;
+}
+
+static bp_status warn_unseen(encoder *e, bp_data *out)
+{
+    bp__name_list list = {0};
+    bp_status status = BP_OK;
+    if (e->unseen == 0) return BP_OK;
+    for (size_t k = 0; k < e->schema->column_count && status == BP_OK; ++k)
+        if (e->unseen_in[k]) status = bp__name_list_add(&list, e->schema->columns[k].name);
+    if (status == BP_OK)
+        status = bp__append(&out->warnings,
+                            "%s: %zu cell%s with a category that was not in the training "
+                            "part, in %s: no category\n",
+                            bp__data_source(out), e->unseen, e->unseen == 1 ? "" : "s", list.text);
+    free(list.text);
+    return status;
+}
+
+/* What has been encoded is complete but for this. */
+static bp_status finish(encoder *e, bp_data *out)
+{
+    BP_TRY(warn_unseen(e, out));
+    return bp_schema_copy(&out->schema, e->schema);
+}
+
+static bp_status apply_resident(bp_data **out, encoder *e, const bp_data *raw)
+{
+    e->raw = raw;
+    BP_TRY(bp__data_new(&e->out, raw->source));
+    bp_status status = encode(e);
+    if (status == BP_OK) status = finish(e, e->out);
+    if (status == BP_OK)
+        *out = e->out;
+    else
+        bp_data_free(e->out);
+    return status;
+}
+
+/* ---- streamed: block after block, into a file ---- */
+
+static bp_status encode_block(encoder *e, bp_data *out, const bp_data *block)
+{
+    if (block->rows == 0) return BP_OK;
+    e->raw = block;
+    BP_TRY(bp__data_new(&e->out, block->source));
+    bp_status status = encode(e);
+    if (status == BP_OK) status = bp__encoded_rows_append(out->encoded_rows, e->out);
+    out->task = e->out->task;
+    out->features = e->out->features;
+    out->outputs = e->out->outputs;
+    out->image_height = e->out->image_height;
+    out->image_width = e->out->image_width;
+    out->rows += block->rows;
+    out->missing += block->missing; /* of a part; of all rows they are known */
+    bp_data_free(e->out);
+    return status;
+}
+
+static bp_status encode_blocks(encoder *e, bp_data *out, const bp_data *raw)
+{
+    bp__cursor cursor;
+    const bp_data *block = NULL;
+    BP_TRY(bp__encoded_rows_create(&out->encoded_rows, bp__raw_rows_folder(raw->raw_rows)));
+    bp_status status = bp__cursor_begin(&cursor, raw, true);
+    if (status == BP_OK) status = bp__cursor_next(&cursor, &block);
+    while (status == BP_OK && block) {
+        status = encode_block(e, out, block);
+        if (status == BP_OK) status = bp__cursor_next(&cursor, &block);
+    }
+    bp__cursor_end(&cursor);
+    return status;
+}
+
+static bp_status apply_streamed(bp_data **out, encoder *e, const bp_data *raw)
+{
+    bp_data *to;
+    const double start = bp__seconds();
+    BP_TRY(bp__data_new(&to, raw->source));
+    to->encoded = true;
+    to->missing = raw->missing;
+    bp_status status = encode_blocks(e, to, raw);
+    if (status == BP_OK) status = finish(e, to);
+    if (status != BP_OK) {
+        bp_data_free(to);
+        return status;
+    }
+    to->stream = raw->stream;
+    to->stream.bytes_kept += bp__encoded_rows_bytes(to->encoded_rows);
+    to->stream.encode_seconds += bp__seconds() - start;
+    *out = to;
+    return BP_OK;
 }
 
 bp_status bp_schema_apply(bp_data **out, const bp_schema *schema, const bp_data *raw)
@@ -246,13 +335,10 @@ bp_status bp_schema_apply(bp_data **out, const bp_schema *schema, const bp_data 
                         schema ? "data" : "schema");
     if (raw->encoded)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_schema_apply: the data is encoded already");
-    encoder e = {.schema = schema, .raw = raw};
-    BP_TRY(bp__data_new(&e.out, raw->source));
-    bp_status status = encode(&e);
-    free(e.unseen_in.text);
-    if (status == BP_OK)
-        *out = e.out;
-    else
-        bp_data_free(e.out);
+    encoder e = {.schema = schema};
+    BP_TRY(bp__new_array(&e.unseen_in, schema->column_count, 1));
+    const bp_status status =
+        raw->raw_rows ? apply_streamed(out, &e, raw) : apply_resident(out, &e, raw);
+    free(e.unseen_in);
     return status;
 }

@@ -5,7 +5,9 @@
 
 #include "base/memory.h"
 #include "data/columns.h"
+#include "data/notes.h"
 #include "data/number.h"
+#include "data/raw_rows.h"
 #include "data/schema.h"
 
 /* The words that occur in this part, sorted. The column itself may know more: those of the rows
@@ -16,7 +18,10 @@ static bp_status learn_words(bp__words *out, const bp__column *column, size_t ro
     uint32_t *order = NULL, index;
     BP_TRY(bp__new_array(&seen, column->words.count, 1));
     bp_status status = bp__words_sorted(&order, &column->words);
-    for (size_t r = 0; r < rows && status == BP_OK; ++r)
+    const bp__notes *notes = column->notes;
+    for (size_t i = 0; notes && i < column->words.count && i < notes->word_capacity; ++i)
+        seen[i] = notes->words[i] > 0;
+    for (size_t r = 0; !notes && r < rows && status == BP_OK; ++r)
         if (column->text[r] != BP__NO_WORD) seen[column->text[r]] = 1;
     for (size_t i = 0; i < column->words.count && status == BP_OK; ++i)
         if (seen[order[i]])
@@ -100,7 +105,7 @@ static void learn_pixels(bp_schema *schema, const bp_data *data)
     schema->pixel_count = data->pixel_count;
     schema->image_height = data->image_height;
     schema->image_width = data->image_width;
-    schema->pixel_bytes = data->pixels != NULL;
+    schema->pixel_bytes = bp__has_pixel_bytes(data);
 }
 
 static bp_status add_number_classes(bp_schema *schema)
@@ -115,18 +120,50 @@ static bp_status add_number_classes(bp_schema *schema)
     return BP_OK;
 }
 
-static bp_status learn_number_classes(bp_schema *schema, const bp_data *data)
+/* One more than the largest label; *one: there is a single one. Classes of pictures count from 0,
+ * whether they occur or not, so their number proves nothing. */
+static bp_status find_labels(const bp_data *data, size_t *count, bool *one)
 {
-    if (data->labels) {
+    bp__cursor cursor;
+    const bp_data *block = NULL;
+    int32_t least = INT32_MAX, most = 0;
+    bp_status status = bp__cursor_begin(&cursor, data, false);
+    if (status == BP_OK) status = bp__cursor_next(&cursor, &block);
+    while (status == BP_OK && block) {
+        for (size_t r = 0; r < block->rows; ++r) {
+            if (block->labels[r] < least) least = block->labels[r];
+            if (block->labels[r] > most) most = block->labels[r];
+        }
+        status = bp__cursor_next(&cursor, &block);
+    }
+    bp__cursor_end(&cursor);
+    *count = (size_t)most + 1;
+    *one = least == most;
+    return status;
+}
+
+static bp_status take_noted_values(bp_schema *schema, const bp__notes *notes)
+{
+    schema->outputs = notes->too_many ? BP__CLASSES_LIMIT + 1 : notes->value_count;
+    if (notes->too_many) return BP_OK; /* is an error soon */
+    BP_TRY(bp__new_array(&schema->class_values, schema->outputs, sizeof(double)));
+    for (size_t c = 0; c < schema->outputs; ++c) schema->class_values[c] = notes->values[c].value;
+    return BP_OK;
+}
+
+static bp_status learn_number_classes(bp_schema *schema, const bp_data *data, bool *one_label)
+{
+    const bp__column *target = data->target_count ? bp__data_target(data, 0) : NULL;
+    if (bp__has_picture_labels(data)) {
         /* IDX labels are numbers from 0; one that does not occur still has its place. */
-        for (size_t r = 0; r < data->rows; ++r)
-            if ((size_t)data->labels[r] >= schema->outputs)
-                schema->outputs = (size_t)data->labels[r] + 1;
+        BP_TRY(find_labels(data, &schema->outputs, one_label));
         BP_TRY(bp__new_array(&schema->class_values, schema->outputs, sizeof(double)));
         for (size_t c = 0; c < schema->outputs; ++c) schema->class_values[c] = (double)c;
+    } else if (target->notes) {
+        BP_TRY(take_noted_values(schema, target->notes));
     } else {
-        BP_TRY(bp__distinct_numbers(&schema->class_values, &schema->outputs,
-                                    bp__data_target(data, 0)->number, data->rows, data->rows));
+        BP_TRY(bp__distinct_numbers(&schema->class_values, &schema->outputs, target->number,
+                                    data->rows, data->rows));
     }
     if (schema->outputs > BP__CLASSES_LIMIT)
         return bp__fail(BP_ERROR_DATA,
@@ -136,18 +173,10 @@ static bp_status learn_number_classes(bp_schema *schema, const bp_data *data)
     return add_number_classes(schema);
 }
 
-/* IDX classes count from 0, whether they occur or not, so their number proves nothing. */
-static bool has_one_label(const bp_data *data)
-{
-    if (!data->labels) return false;
-    for (size_t r = 1; r < data->rows; ++r)
-        if (data->labels[r] != data->labels[0]) return false;
-    return true;
-}
-
 static bp_status learn_classes(bp_schema *schema, const bp_data *data)
 {
-    if (!data->labels && bp__data_target(data, 0)->kind == BP__COLUMN_TEXT) {
+    bool one_label = false;
+    if (!bp__has_picture_labels(data) && bp__data_target(data, 0)->kind == BP__COLUMN_TEXT) {
         BP_TRY(learn_words(&schema->classes, bp__data_target(data, 0), data->rows));
         if (schema->classes.count > BP__CATEGORIES_LIMIT)
             return bp__fail(BP_ERROR_DATA,
@@ -155,9 +184,9 @@ static bp_status learn_classes(bp_schema *schema, const bp_data *data)
                             "the rows?",
                             bp__data_source(data), schema->classes.count, BP__CATEGORIES_LIMIT);
     } else {
-        BP_TRY(learn_number_classes(schema, data));
+        BP_TRY(learn_number_classes(schema, data, &one_label));
     }
-    if (schema->classes.count < 2 || has_one_label(data))
+    if (schema->classes.count < 2 || one_label)
         return bp__fail(BP_ERROR_DATA,
                         "%s: all rows have the same class, \"%s\"; two at least are "
                         "needed",
@@ -204,6 +233,7 @@ bp_status bp_schema_learn(bp_schema **out, const bp_data *training_part)
         return bp__fail(BP_ERROR_DATA, "%s: there is no target to learn from",
                         bp__data_source(training_part));
     bp_schema *schema;
+    BP_TRY(bp__notes_complete(training_part));
     BP_TRY(bp__new_array(&schema, 1, sizeof *schema));
     bp_status status = learn(schema, training_part);
     if (status == BP_OK)

@@ -5,6 +5,8 @@
 
 #include "base/memory.h"
 #include "data/columns.h"
+#include "data/notes.h"
+#include "data/raw_rows.h"
 #include "data/schema.h"
 
 /* ---- scalings ---- */
@@ -23,17 +25,23 @@ typedef struct spread {
     double mean, deviation, least, most;
 } spread;
 
-static bool measure(spread *out, const double *values, size_t count)
+static bool measure(spread *out, const bp__column *column, size_t count)
 {
-    size_t used;
-    *out = (spread){.least = INFINITY, .most = -INFINITY};
-    if (!bp__moments(values, count, &used, &out->mean, &out->deviation)) return false;
-    for (size_t i = 0; i < count; ++i) {
-        if (isnan(values[i])) continue;
-        out->least = fmin(out->least, values[i]);
-        out->most = fmax(out->most, values[i]);
+    bp__moment_sums own;
+    const bp__moment_sums *m = column->notes ? &column->notes->sums : &own;
+    *out = (spread){.mean = 0};
+    if (column->notes) {
+        if (!column->notes->measurable) return false;
+    } else {
+        bp__moments_begin(&own);
+        bp__moments_first(&own, column->number, count);
+        if (!bp__moments_middle(&own)) return false;
+        bp__moments_second(&own, column->number, count);
     }
-    if (used == 0) *out = (spread){.mean = 0};
+    if (!bp__moments_end(m, &out->mean, &out->deviation)) return false;
+    if (m->used == 0) return true;
+    out->least = m->low;
+    out->most = m->high;
     return true;
 }
 
@@ -63,40 +71,69 @@ static bp_status scale_columns(bp_schema *schema, const bp_data *data, int32_t s
         bp__schema_column *column = &schema->columns[k];
         const bp__column *from = &data->columns[k];
         if (column->kind == BP__COLUMN_TEXT) continue;
-        if (from->kind == BP__COLUMN_TEXT || !measure(&s, from->number, data->rows) ||
+        if (from->kind == BP__COLUMN_TEXT || !measure(&s, from, data->rows) ||
             !choose(&column->offset, &column->scale, scaling, &s))
             return fail_too_large(data, column->name);
         column->missing = s.mean;
     }
     for (size_t k = 0; k < schema->target_count && schema->task == BP_TASK_REGRESS; ++k) {
         bp__schema_target *target = &schema->targets[k];
-        if (!measure(&s, bp__data_target(data, k)->number, data->rows) ||
+        if (!measure(&s, bp__data_target(data, k), data->rows) ||
             !choose(&target->offset, &target->scale, scaling, &s))
             return fail_too_large(data, target->name);
     }
     return BP_OK;
 }
 
+/* What all pixels together come to, in two passes. */
+typedef struct pixel_sums {
+    bool second;
+    double sum, squares;
+} pixel_sums;
+
+static void add_pixels(spread *s, pixel_sums *sums, const bp_data *block)
+{
+    const size_t count = block->rows * block->pixel_count;
+    for (size_t i = 0; i < count; ++i) {
+        const double value = block->pixels ? block->pixels[i] : (double)block->values[i];
+        if (sums->second) {
+            sums->squares += (value - s->mean) * (value - s->mean);
+            continue;
+        }
+        sums->sum += value;
+        s->least = fmin(s->least, value);
+        s->most = fmax(s->most, value);
+    }
+}
+
+static bp_status pass_pixels(spread *s, pixel_sums *sums, const bp_data *data)
+{
+    bp__cursor cursor;
+    const bp_data *block = NULL;
+    bp_status status = bp__cursor_begin(&cursor, data, true);
+    if (status == BP_OK) status = bp__cursor_next(&cursor, &block);
+    while (status == BP_OK && block) {
+        add_pixels(s, sums, block);
+        status = bp__cursor_next(&cursor, &block);
+    }
+    bp__cursor_end(&cursor);
+    return status;
+}
+
 /* One offset and one scale for all pixels. Bytes and float32 values: their squares fit into
  * doubles. */
-static void scale_pixels(bp_schema *schema, const bp_data *data, int32_t scaling)
+static bp_status scale_pixels(bp_schema *schema, const bp_data *data, int32_t scaling)
 {
-    const size_t count = data->rows * data->pixel_count;
+    const double count = (double)data->rows * (double)data->pixel_count;
     spread s = {.least = INFINITY, .most = -INFINITY};
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < count && scaling != BP_SCALING_BYTES; ++i) {
-        double value = data->pixels ? data->pixels[i] : (double)data->values[i];
-        sum += value;
-        s.least = fmin(s.least, value);
-        s.most = fmax(s.most, value);
-    }
-    s.mean = s.least == s.most ? s.least : sum / (double)count;
-    for (size_t i = 0; i < count && scaling == BP_SCALING_STANDARD; ++i) {
-        double d = (data->pixels ? data->pixels[i] : (double)data->values[i]) - s.mean;
-        squares += d * d;
-    }
-    s.deviation = s.least == s.most ? 0 : sqrt(squares / (double)count);
+    pixel_sums sums = {.second = false};
+    if (scaling != BP_SCALING_BYTES) BP_TRY(pass_pixels(&s, &sums, data));
+    s.mean = s.least == s.most ? s.least : sums.sum / count;
+    sums.second = true;
+    if (scaling == BP_SCALING_STANDARD) BP_TRY(pass_pixels(&s, &sums, data));
+    s.deviation = s.least == s.most ? 0 : sqrt(sums.squares / count);
     (void)choose(&schema->pixel_offset, &schema->pixel_scale, scaling, &s); /* finite float32 */
+    return BP_OK;
 }
 
 static bool same_columns(const bp_schema *schema, const bp_data *data)
@@ -113,15 +150,15 @@ bp_status bp_schema_set_scaling(bp_schema *schema, const bp_data *training_part,
     if (!same_columns(schema, training_part))
         return bp__fail(BP_ERROR_DATA, "%s: is not the data that the schema was learned from",
                         bp__data_source(training_part));
-    const bool bytes = training_part->pixels != NULL;
+    const bool bytes = bp__has_pixel_bytes(training_part);
+    BP_TRY(bp__notes_complete(training_part));
     if (scaling == BP_SCALING_AUTO) scaling = bytes ? BP_SCALING_BYTES : BP_SCALING_STANDARD;
     if (scaling == BP_SCALING_BYTES && !bytes)
         return bp__fail(BP_ERROR_ARGUMENT, "%s: the scaling bytes is for pictures of bytes",
                         bp__data_source(training_part));
     schema->scaling = scaling;
-    if (!schema->pixel_count) return scale_columns(schema, training_part, scaling);
-    scale_pixels(schema, training_part, scaling);
-    return BP_OK;
+    return schema->pixel_count ? scale_pixels(schema, training_part, scaling)
+                               : scale_columns(schema, training_part, scaling);
 }
 
 /* ---- the range of an output ---- */
@@ -147,12 +184,18 @@ bp_status bp_schema_scale_targets(bp_schema *schema, const bp_data *training_par
         return bp__fail(BP_ERROR_DATA, "%s: has %zu targets, the schema %zu",
                         bp__data_source(training_part), training_part->target_count,
                         schema->target_count);
+    BP_TRY(bp__notes_complete(training_part));
     for (size_t k = 0; k < schema->target_count; ++k) {
-        const double *values = bp__data_target(training_part, k)->number;
+        const bp__column *from = bp__data_target(training_part, k);
+        const double *values = from->number;
         double least = INFINITY, most = -INFINITY;
-        for (size_t i = 0; i < training_part->rows; ++i) {
+        for (size_t i = 0; values && i < training_part->rows; ++i) {
             least = fmin(least, values[i]);
             most = fmax(most, values[i]);
+        }
+        if (from->notes) {
+            least = from->notes->sums.low;
+            most = from->notes->sums.high;
         }
         bp__schema_target *target = &schema->targets[k];
         target->scale = most > least ? (most - least) / (high - low) : 1;

@@ -6,7 +6,10 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/columns.h"
+#include "data/notes.h"
+#include "data/raw_rows.h"
 #include "data/schema.h"
+#include "data/split.h"
 
 /* ---- which rows ---- */
 
@@ -54,54 +57,110 @@ static bp_status share_out(size_t *quota, const size_t *sizes, size_t classes, s
     return BP_OK;
 }
 
-/* Scratch space of a split. */
-typedef struct draw {
-    uint32_t *class_of;            /* [rows] */
-    size_t *sizes, *quota, *start; /* [classes] */
-    uint32_t *member;              /* [rows], the rows of class 0, then of class 1… */
-    uint32_t *order;               /* [rows of the largest class] */
-    size_t classes;
-} draw;
-
-static void draw_free(draw *d)
+bool bp__draw_next(bp__draw *draw, size_t class)
 {
-    free(d->class_of);
-    free(d->sizes);
-    free(d->quota);
-    free(d->start);
-    free(d->member);
-    free(d->order);
+    const size_t at = draw->share->start[class] + draw->seen[class]++;
+    return draw->share->chosen[at / 8] >> at % 8 & 1;
 }
 
-static bp_status draw_classes(draw *d, const bp_data *data)
+static void clear_share(bp__share *share)
 {
-    BP_TRY(bp__data_classes(&d->class_of, &d->classes, data));
-    BP_TRY(bp__new_array(&d->sizes, d->classes, sizeof *d->sizes));
-    BP_TRY(bp__new_array(&d->quota, d->classes, sizeof *d->quota));
-    BP_TRY(bp__new_array(&d->start, d->classes + 1, sizeof *d->start));
-    BP_TRY(bp__new_array(&d->member, data->rows, sizeof *d->member));
-    BP_TRY(bp__new_array(&d->order, data->rows, sizeof *d->order));
-    for (size_t r = 0; r < data->rows; ++r) ++d->sizes[d->class_of[r]];
-    for (size_t c = 0; c < d->classes; ++c) d->start[c + 1] = d->start[c] + d->sizes[c];
-    for (size_t r = 0; r < data->rows; ++r) d->member[d->start[d->class_of[r]]++] = (uint32_t)r;
-    for (size_t c = 0; c < d->classes; ++c) d->start[c] -= d->sizes[c];
+    free(share->sizes);
+    free(share->quota);
+    free(share->start);
+    free(share->chosen);
+    free(share->values);
+    free(share->ranks);
+}
+
+void bp__share_free(bp__share *share)
+{
+    if (!share) return;
+    clear_share(share);
+    free(share);
+}
+
+bp_status bp__draw_begin(bp__draw *draw, const bp__share *share)
+{
+    *draw = (bp__draw){.share = share};
+    return bp__new_array(&draw->seen, share->classes, sizeof *draw->seen);
+}
+
+void bp__draw_end(bp__draw *draw)
+{
+    free(draw->seen);
+    *draw = (bp__draw){0};
+}
+
+size_t bp__share_class(const bp__share *share, const bp_data *block, size_t row)
+{
+    size_t class = 0;
+    if (block->labels) {
+        class = (size_t)block->labels[row];
+    } else if (share->ranks) {
+        const uint32_t word = bp__data_target(block, 0)->text[row];
+        class = word < share->rank_count ? share->ranks[word] : 0;
+    } else if (share->values) {
+        class =
+            bp__find_number(share->values, share->classes, bp__data_target(block, 0)->number[row]);
+    }
+    return class < share->classes ? class : 0;
+}
+
+/* The first rows of a random order of each class. */
+static bp_status draw_classes(bp__share *share)
+{
+    uint32_t *order;
+    size_t largest = 0;
+    for (size_t c = 0; c < share->classes; ++c)
+        if (share->sizes[c] > largest) largest = share->sizes[c];
+    BP_TRY(bp__new_array(&order, largest, sizeof *order));
+    for (size_t c = 0; c < share->classes; ++c) {
+        if (share->quota[c] == 0) continue;
+        bp__random_permutation(order, share->sizes[c], share->seed, BP__PURPOSE_SPLIT, (uint32_t)c);
+        for (size_t i = 0; i < share->quota[c]; ++i) {
+            const size_t at = share->start[c] + order[i];
+            share->chosen[at / 8] = (uint8_t)(share->chosen[at / 8] | 1 << at % 8);
+        }
+    }
+    free(order);
     return BP_OK;
+}
+
+/* All that follows from the sizes of the classes; the second part gets *count rows. */
+static bp_status draw_share(bp__share *share, size_t rows, size_t wanted, size_t *count)
+{
+    BP_TRY(bp__new_array(&share->quota, share->classes, sizeof *share->quota));
+    BP_TRY(bp__new_array(&share->start, share->classes, sizeof *share->start));
+    BP_TRY(bp__new_array(&share->chosen, rows / 8 + 1, 1));
+    BP_TRY(share_out(share->quota, share->sizes, share->classes, rows, wanted));
+    *count = 0;
+    for (size_t c = 0; c < share->classes; ++c) {
+        *count += share->quota[c];
+        share->start[c] = c ? share->start[c - 1] + share->sizes[c - 1] : 0;
+    }
+    return draw_classes(share);
 }
 
 /* second[r] = 1 for the rows that go to the second part, *count of them. */
-static bp_status draw_rows(char *second, size_t *count, draw *d, const bp_data *data, size_t wanted,
+static bp_status draw_rows(char *second, size_t *count, const bp_data *data, size_t wanted,
                            uint64_t seed)
 {
-    BP_TRY(draw_classes(d, data));
-    BP_TRY(share_out(d->quota, d->sizes, d->classes, data->rows, wanted));
-    *count = 0;
-    for (size_t c = 0; c < d->classes; ++c) {
-        if (d->quota[c] == 0) continue;
-        bp__random_permutation(d->order, d->sizes[c], seed, BP__PURPOSE_SPLIT, (uint32_t)c);
-        for (size_t i = 0; i < d->quota[c]; ++i) second[d->member[d->start[c] + d->order[i]]] = 1;
-        *count += d->quota[c];
-    }
-    return BP_OK;
+    bp__share share = {.seed = seed};
+    bp__draw draw = {0};
+    uint32_t *class_of = NULL;
+    bp_status status;
+    BP_TRY_GOTO(bp__data_classes(&class_of, &share.classes, data));
+    BP_TRY_GOTO(bp__new_array(&share.sizes, share.classes, sizeof *share.sizes));
+    for (size_t r = 0; r < data->rows; ++r) ++share.sizes[class_of[r]];
+    BP_TRY_GOTO(draw_share(&share, data->rows, wanted, count));
+    BP_TRY_GOTO(bp__draw_begin(&draw, &share));
+    for (size_t r = 0; r < data->rows; ++r) second[r] = bp__draw_next(&draw, class_of[r]);
+fail:
+    free(class_of);
+    clear_share(&share);
+    bp__draw_end(&draw);
+    return status;
 }
 
 /* ---- copies of rows ---- */
@@ -177,8 +236,8 @@ static bp_status take_part(bp_data *to, const bp_data *from, const char *part, c
     return from->schema ? bp_schema_copy(&to->schema, from->schema) : BP_OK;
 }
 
-static bp_status new_part(bp_data **out, const bp_data *from, const char *part, char side,
-                          size_t count)
+bp_status bp__data_take(bp_data **out, const bp_data *from, const char *part, char side,
+                        size_t count)
 {
     BP_TRY(bp__data_new(out, from->source));
     (*out)->rows = count;
@@ -205,30 +264,99 @@ static bp_status check_arguments(size_t *wanted, const bp_data *data, double fra
     return BP_OK;
 }
 
+static bp_status fail_empty(double fraction, size_t rows)
+{
+    return bp__fail(BP_ERROR_ARGUMENT,
+                    "bp_data_split: a fraction of %g of %zu rows leaves one part empty", fraction,
+                    rows);
+}
+
+static bp_status split_resident(bp_data **first, bp_data **second, const bp_data *data,
+                                size_t wanted, double fraction, uint64_t seed)
+{
+    char *part;
+    size_t count = 0;
+    BP_TRY(bp__new_array(&part, data->rows, 1));
+    bp_status status = draw_rows(part, &count, data, wanted, seed);
+    if (status == BP_OK && (wanted == 0 || wanted == data->rows || count == 0))
+        status = fail_empty(fraction, data->rows);
+    if (status == BP_OK) status = bp__data_take(first, data, part, 0, data->rows - count);
+    if (status == BP_OK) status = bp__data_take(second, data, part, 1, count);
+    free(part);
+    return status;
+}
+
+/* ---- streamed data: what a part is, is written down, and its rows stay where they are ---- */
+
+static bp_status describe_part(bp_data *to, const bp_data *from)
+{
+    const size_t count = from->column_count + from->target_count;
+    to->task = from->task;
+    to->format = from->format;
+    to->pixel_count = from->pixel_count;
+    to->image_height = from->image_height;
+    to->image_width = from->image_width;
+    to->stream = from->stream;
+    to->raw_rows = bp__raw_rows_share(from->raw_rows);
+    if (!from->columns) return BP_OK;
+    BP_TRY(bp__new_array(&to->columns, count, sizeof *to->columns));
+    to->column_count = from->column_count;
+    to->target_count = from->target_count;
+    for (size_t k = 0; k < count; ++k) {
+        const bp__column *source = &from->columns[k];
+        bp__column *column = &to->columns[k];
+        column->kind = source->kind;
+        column->position = source->position;
+        column->reported = source->reported;
+        BP_TRY(bp__copy_text(&column->name, source->name));
+        BP_TRY(bp__words_copy(&column->words, &source->words));
+        BP_TRY(bp__notes_new(&column->notes, k >= from->column_count));
+    }
+    return BP_OK;
+}
+
+static bp_status share_part(bp_data **out, const bp_data *from, size_t wanted, uint64_t seed,
+                            bool second, size_t *count)
+{
+    BP_TRY(bp__data_new(out, from->source));
+    bp_data *to = *out;
+    BP_TRY(describe_part(to, from));
+    BP_TRY(bp__new_array(&to->share, 1, sizeof *to->share));
+    to->share->seed = seed;
+    to->share->second = second;
+    BP_TRY(bp__notes_classes(to->share, from));
+    BP_TRY(draw_share(to->share, from->rows, wanted, count));
+    to->rows = second ? *count : from->rows - *count;
+    return BP_OK;
+}
+
+static bp_status split_streamed(bp_data **first, bp_data **second, const bp_data *data,
+                                size_t wanted, double fraction, uint64_t seed)
+{
+    size_t count = 0;
+    if (data->share || data->encoded)
+        return bp__fail(BP_ERROR_UNSUPPORTED,
+                        "bp_data_split: streamed data is split once, before it is encoded");
+    BP_TRY(share_part(first, data, wanted, seed, false, &count));
+    BP_TRY(share_part(second, data, wanted, seed, true, &count));
+    return wanted == 0 || wanted == data->rows || count == 0 ? fail_empty(fraction, data->rows)
+                                                             : BP_OK;
+}
+
 bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data *data, double fraction,
                         uint64_t seed)
 {
-    size_t wanted = 0, count = 0;
-    char *part;
-    draw d = {0};
+    size_t wanted = 0;
     if (!first || !second)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_data_split: there is no place for a part");
     *first = *second = NULL;
     BP_TRY(check_arguments(&wanted, data, fraction));
-    BP_TRY(bp__new_array(&part, data->rows, 1));
-    bp_status status = draw_rows(part, &count, &d, data, wanted, seed);
-    draw_free(&d);
-    if (status == BP_OK && (wanted == 0 || wanted == data->rows || count == 0))
-        status = bp__fail(BP_ERROR_ARGUMENT,
-                          "bp_data_split: a fraction of %g of %zu rows leaves one "
-                          "part empty",
-                          fraction, data->rows);
-    if (status == BP_OK) status = new_part(first, data, part, 0, data->rows - count);
-    if (status == BP_OK) status = new_part(second, data, part, 1, count);
-    if (status != BP_OK) {
-        bp_data_free(*first);
-        *first = NULL;
-    }
-    free(part);
+    const bool streamed = data->raw_rows || data->encoded_rows;
+    const bp_status status = streamed ? split_streamed(first, second, data, wanted, fraction, seed)
+                                      : split_resident(first, second, data, wanted, fraction, seed);
+    if (status == BP_OK) return BP_OK;
+    bp_data_free(*first);
+    bp_data_free(*second);
+    *first = *second = NULL;
     return status;
 }

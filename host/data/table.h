@@ -61,6 +61,17 @@ bp_status bp__sheet_resolve(size_t **columns, size_t *count, const bp__sheet *sh
  * targets, types every column, decides the task. Warnings included. */
 bp_status bp__table_load(bp_data *data, const bp__sheet *sheet, const bp_load_options *options);
 
+/* The columns that a table has in a data set, all of them, the targets last; named as in
+ * bp_load_options.target. *picks is the caller's. */
+bp_status bp__table_pick(bp__pick **picks, size_t *target_count, const bp__sheet *sheet,
+                         const char *named);
+/* The same as options->schema knows them: *count of them, with what it has to say about columns
+ * that it does not know appended to *warnings. */
+bp_status bp__table_match(bp__pick **picks, size_t *count, size_t *target_count, char **warnings,
+                          const bp__sheet *sheet, const bp_load_options *options);
+/* Decides data->task by its targets; wanted: BP_TASK_*. */
+bp_status bp__table_task(bp_data *data, int32_t wanted);
+
 /* The two ways of bp__table_load. */
 bp_status bp__table_free(bp_data *data, const bp__sheet *sheet, const bp_load_options *options);
 bp_status bp__table_known(bp_data *data, const bp__sheet *sheet, const bp_load_options *options);

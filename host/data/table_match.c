@@ -263,9 +263,9 @@ static bp_status keep_usable_targets(bp_data *data, const bp_schema *schema)
     return BP_OK;
 }
 
-static bp_status read_matched(bp_data *data, match *m, const bp_load_options *options)
+static bp_status make_picks(bp__pick **out, const match *m, size_t count,
+                            const bp_load_options *options)
 {
-    size_t targets = has_targets(m) ? m->targets : 0, count = m->features + targets;
     bp__pick *picks;
     BP_TRY(bp__new_array(&picks, count, sizeof *picks));
     for (size_t k = 0; k < count; ++k)
@@ -274,30 +274,51 @@ static bp_status read_matched(bp_data *data, match *m, const bp_load_options *op
                               .want = wanted(m, k),
                               .name = known_name(m, k),
                               .quiet = k >= m->features && !options->need_target};
-    bp_status status = bp__table_read(data, m->sheet, picks, count, targets);
-    free(picks);
-    BP_TRY(status);
-    data->task = targets ? m->schema->task : BP_TASK_AUTO;
-    return options->need_target ? bp__check_targets(data) : keep_usable_targets(data, m->schema);
+    *out = picks;
+    return BP_OK;
 }
 
-bp_status bp__table_known(bp_data *data, const bp__sheet *sheet, const bp_load_options *options)
+bp_status bp__table_match(bp__pick **picks, size_t *count, size_t *target_count, char **warnings,
+                          const bp__sheet *sheet, const bp_load_options *options)
 {
     const bp_schema *schema = options->schema;
     match m = {.sheet = sheet,
                .schema = schema,
                .features = schema->column_count,
                .targets = schema->target_count};
+    *picks = NULL;
     bp_status status = bp__new_array(&m.column, m.features + m.targets, sizeof *m.column);
     if (status == BP_OK) status = bp__new_array(&m.taken, sheet->columns, sizeof *m.taken);
     if (status == BP_OK) {
         for (size_t k = 0; k < m.features + m.targets; ++k) m.column[k] = BP__NO_COLUMN;
         status = find_columns(&m, options);
     }
-    if (status == BP_OK) status = read_matched(data, &m, options);
-    if (status == BP_OK && m.warnings) status = bp__append(&data->warnings, "%s", m.warnings);
+    if (status == BP_OK) {
+        *target_count = has_targets(&m) ? m.targets : 0;
+        *count = m.features + *target_count;
+        status = make_picks(picks, &m, *count, options);
+    }
+    if (status == BP_OK && m.warnings) status = bp__append(warnings, "%s", m.warnings);
     free(m.column);
     free(m.taken);
     free(m.warnings);
+    return status;
+}
+
+bp_status bp__table_known(bp_data *data, const bp__sheet *sheet, const bp_load_options *options)
+{
+    const bp_schema *schema = options->schema;
+    size_t count = 0, targets = 0;
+    bp__pick *picks;
+    char *warnings = NULL;
+    bp_status status = bp__table_match(&picks, &count, &targets, &warnings, sheet, options);
+    if (status == BP_OK) status = bp__table_read(data, sheet, picks, count, targets);
+    if (status == BP_OK) {
+        data->task = targets ? schema->task : BP_TASK_AUTO;
+        status = options->need_target ? bp__check_targets(data) : keep_usable_targets(data, schema);
+    }
+    if (status == BP_OK && warnings) status = bp__append(&data->warnings, "%s", warnings);
+    free(picks);
+    free(warnings);
     return status;
 }

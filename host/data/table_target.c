@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "data/columns.h"
+#include "data/notes.h"
 #include "data/table.h"
 
 static bp_status fail_no_column(const bp__sheet *sheet, const char *name)
@@ -144,6 +145,12 @@ enum { MOST_CLASSES_BY_ITSELF = 20, ROWS_A_CLASS = 5 };
 static bp_status is_few_valued(bool *out, const bp__column *target, size_t rows)
 {
     *out = false;
+    const bp__notes *n = target->notes;
+    if (n) {
+        *out = n->whole && !n->too_many && n->value_count <= MOST_CLASSES_BY_ITSELF &&
+               (n->value_count <= 2 || n->value_count <= rows / ROWS_A_CLASS);
+        return BP_OK;
+    }
     for (size_t r = 0; r < rows; ++r)
         if (!isnan(target->number[r]) && target->number[r] != floor(target->number[r]))
             return BP_OK;
@@ -155,7 +162,7 @@ static bp_status is_few_valued(bool *out, const bp__column *target, size_t rows)
     return BP_OK;
 }
 
-static bp_status decide_task(bp_data *data, int32_t wanted)
+bp_status bp__table_task(bp_data *data, int32_t wanted)
 {
     bool text = false;
     char shown[64];
@@ -193,26 +200,35 @@ static bp_status find_targets(size_t **targets, size_t *count, const bp__sheet *
     return BP_OK;
 }
 
-bp_status bp__table_free(bp_data *data, const bp__sheet *sheet, const bp_load_options *options)
+bp_status bp__table_pick(bp__pick **picks, size_t *target_count, const bp__sheet *sheet,
+                         const char *named)
 {
-    size_t *targets, count;
-    bp__pick *picks = NULL;
-    BP_TRY(find_targets(&targets, &count, sheet, options->target));
+    size_t *targets;
+    *picks = NULL;
+    BP_TRY(find_targets(&targets, target_count, sheet, named));
     bp_status status = BP_OK;
-    if (count >= sheet->columns)
+    if (*target_count >= sheet->columns)
         status = bp__fail(
             BP_ERROR_DATA, "%s: %s; a feature column and a target are needed at least%s",
             sheet->source,
             sheet->columns == 1 ? "there is only one column" : "all columns are targets",
             sheet->delimited ? " (is the delimiter one of comma, semicolon and tab?)" : "");
-    if (status == BP_OK) status = pick_all(&picks, sheet, targets, count);
+    if (status == BP_OK) status = pick_all(picks, sheet, targets, *target_count);
+    free(targets);
+    return status;
+}
+
+bp_status bp__table_free(bp_data *data, const bp__sheet *sheet, const bp_load_options *options)
+{
+    size_t count;
+    bp__pick *picks;
+    bp_status status = bp__table_pick(&picks, &count, sheet, options->target);
     if (status == BP_OK) status = bp__table_read(data, sheet, picks, sheet->columns, count);
     if (status == BP_OK && !options->allow_missing_target) status = bp__check_targets(data);
     bool classes = sheet->classes && options->task == BP_TASK_AUTO;
     if (status == BP_OK && count > 0)
-        status = decide_task(data, classes ? BP_TASK_CLASSIFY : options->task);
+        status = bp__table_task(data, classes ? BP_TASK_CLASSIFY : options->task);
     if (status == BP_OK) status = bp__report_constant(data);
     free(picks);
-    free(targets);
     return status;
 }

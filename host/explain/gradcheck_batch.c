@@ -34,19 +34,15 @@ static bp_status batch_create(batch *b, const bp_model_info *shape, size_t rows,
 }
 
 /* Evenly spread rows: a file may be sorted by class. */
-static void take_rows(batch *b, const bp_data *data)
+static bp_status take_rows(batch *b, const bp_data *data)
 {
     const size_t all = bp_data_get_info(data).rows;
     for (size_t i = 0; i < b->rows; ++i) {
         const size_t row = (size_t)((double)i * (double)all / (double)b->rows);
-        memcpy(b->x + i * b->inputs, bp_data_features(data) + row * b->inputs,
-               b->inputs * sizeof *b->x);
-        if (b->labels)
-            b->labels[i] = bp_data_labels(data)[row];
-        else
-            memcpy(b->targets + i * b->outputs, bp_data_targets(data) + row * b->outputs,
-                   b->outputs * sizeof *b->targets);
+        BP_TRY(bp_data_read(data, row, 1, b->x + i * b->inputs, b->labels ? b->labels + i : NULL,
+                            b->labels ? NULL : b->targets + i * b->outputs));
     }
+    return BP_OK;
 }
 
 static void draw_rows(batch *b, uint64_t seed)
@@ -151,15 +147,15 @@ bp_status bp_gradcheck(bp_gradcheck_result *out, const bp_model *model, bp_devic
         const size_t there = bp_data_get_info(data).rows;
         if (there < rows) rows = there;
     }
-    const bool labels = data ? bp_data_labels(data) != NULL : shape.loss == BP_LOSS_CROSS_ENTROPY;
+    const bool labels = data ? bp__has_labels(data) : shape.loss == BP_LOSS_CROSS_ENTROPY;
     batch b;
     bp_status status = batch_create(&b, &shape, rows, labels);
     if (status == BP_OK) {
         if (data)
-            take_rows(&b, data);
+            status = take_rows(&b, data);
         else
             draw_rows(&b, options.seed);
-        status = check_batch(out, model, device, &b, &options);
+        if (status == BP_OK) status = check_batch(out, model, device, &b, &options);
     }
     batch_free(&b);
     if (status != BP_OK) {

@@ -224,6 +224,10 @@ bp_status bp_watch_trace(bp_watch *watch, bp_trainer *trainer, bp_trace *out)
     *out = (bp_trace){.what = BP_TRACE_NOTHING};
     if (!trainer->pass)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_watch_trace: the trainer has no data");
+    if (trainer->stream)
+        return bp__fail(BP_ERROR_UNSUPPORTED,
+                        "bp_watch_trace: the data is streamed, its steps cannot "
+                        "be taken again one by one; try with a part of it");
     const size_t bad = first_bad_step(trainer), from = bad > 0 ? bad - 1 : 0;
     /* An epoch whose losses are all finite counts as finished, whatever its last update did. */
     const int64_t epoch = trainer->epoch - (isfinite(trainer->losses[bad]) ? 1 : 0);

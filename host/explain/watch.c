@@ -66,7 +66,7 @@ static bp_status copy_model(bp_model **out, const bp_model *model)
 static bp_status copy_rows(bp_data **out, const bp_data *data, size_t rows)
 {
     const bp_data_info info = bp_data_get_info(data);
-    const int32_t *labels = bp_data_labels(data);
+    const bool labels = bp__has_labels(data);
     float *x = NULL, *targets = NULL;
     int32_t *classes = NULL;
     bp_status status;
@@ -76,13 +76,8 @@ static bp_status copy_rows(bp_data **out, const bp_data *data, size_t rows)
     BP_TRY_GOTO(bp__new_array(&classes, rows, sizeof *classes));
     for (size_t i = 0; i < rows; ++i) {
         const size_t row = (size_t)((double)i * (double)info.rows / (double)rows);
-        memcpy(x + i * info.features, bp_data_features(data) + row * info.features,
-               info.features * sizeof *x);
-        if (labels)
-            classes[i] = labels[row];
-        else
-            memcpy(targets + i * info.outputs, bp_data_targets(data) + row * info.outputs,
-                   info.outputs * sizeof *targets);
+        BP_TRY_GOTO(bp_data_read(data, row, 1, x + i * info.features, labels ? classes + i : NULL,
+                                 labels ? NULL : targets + i * info.outputs));
     }
     status = labels ? bp_data_from_labels(out, x, rows, info.features, classes, info.outputs)
                     : bp_data_from_arrays(out, x, rows, info.features, targets, info.outputs);
@@ -189,7 +184,7 @@ static bp_status update(double **out, const bp_trainer *trainer, const bp__arena
     if (status == BP_OK) status = copy(&m1, now->moment1, size);
     if (status == BP_OK) status = copy(&m2, now->moment2, size);
     if (status == BP_OK) {
-        bp__trainer_hyper(trainer, 1, row);
+        bp__trainer_hyper(trainer, (size_t)trainer->place, 1, row);
         for (int i = 0; i < BP__HYPER_COUNT; ++i) hyper[i] = (double)row[i];
         bp__reference_optimizer(*out, gradients, m1, m2, size, hyper, how.optimizer,
                                 (double)how.momentum, (double)how.beta1, (double)how.beta2,

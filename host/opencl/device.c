@@ -285,6 +285,10 @@ static bp_status open_opencl(bp_device *device, const found *choice)
                           &device->max_buffer_bytes, NULL));
     BP_CL(clGetDeviceInfo(device->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT,
                           sizeof device->vector_width, &device->vector_width, NULL));
+    cl_bool unified = CL_FALSE;
+    BP_CL(
+        clGetDeviceInfo(device->id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified, NULL));
+    device->unified = unified == CL_TRUE;
     if (device->vector_width < 1) device->vector_width = 1;
     return BP_OK;
 }

@@ -23,6 +23,7 @@ struct bp_device {
     size_t max_work_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
     cl_ulong local_bytes;      /* CL_DEVICE_LOCAL_MEM_SIZE */
     cl_ulong max_buffer_bytes; /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
+    bool unified;              /* it works in the host's memory */
     cl_uint vector_width;      /* native float vector, 1 where the compiler vectorizes work-items */
 
     struct bp__program *programs; /* list, newest first */

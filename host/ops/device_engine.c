@@ -9,11 +9,6 @@
 #include "ops/launchers.h"
 #include "tuning/store.h"
 
-struct bp__buffer {
-    cl_mem memory; /* NULL: not yet */
-    size_t bytes;
-};
-
 struct bp__sequence {
     bp__recorder recorder;
     size_t bytes; /* of its own buffers */
@@ -37,6 +32,7 @@ bp__matrix_args bp__matrix(const bp__view *view)
 
 static void device_buffer_free(bp__engine *engine, bp__buffer *buffer)
 {
+    bp__shared_release(of(engine), buffer);
     if (buffer->memory) {
         bp__cl.clReleaseMemObject(buffer->memory);
         engine->bytes -= buffer->bytes;
@@ -50,7 +46,8 @@ bp_status bp__buffer_need(bp__device_engine *engine, bp__buffer *buffer)
     bp_device *device = engine->device;
     const size_t bytes = buffer->bytes;
     cl_int code;
-    cl_mem memory = bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    cl_mem memory = bp__cl.clCreateBuffer(device->context, CL_MEM_READ_WRITE | buffer->flags, bytes,
+                                          NULL, &code);
     if (code != CL_SUCCESS) {
         bp_status status = bp__cl_fail(code, "clCreateBuffer", __FILE__, __LINE__);
         return bp__fail_context(status, "%s: a buffer of %.1f MB", device->info.name,
@@ -64,18 +61,16 @@ bp_status bp__buffer_need(bp__device_engine *engine, bp__buffer *buffer)
     return bp__event_add(engine->log, BP__ITEM_FILL, 0, (double)bytes);
 }
 
-static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__type type,
-                                      size_t count, bool later)
+static bp_status create_buffer(bp__engine *engine, bp__buffer **out, cl_mem_flags flags,
+                               size_t count, bool later)
 {
-    (void)type; /* numbers and integers are both 32-bit words, and zero is zero bits in both */
+    /* Numbers and integers are both 32-bit words, and zero is zero bits in both. */
     *out = NULL;
     bp_device *device = of(engine)->device;
     size_t bytes;
     if (count == 0) count = 1;
     if (!bp__mul_size(&bytes, count, sizeof(cl_float))) return bp__fail_memory(SIZE_MAX);
-    const cl_ulong most = device->max_buffer_bytes < device->info.global_memory_bytes
-                              ? device->max_buffer_bytes
-                              : device->info.global_memory_bytes;
+    const size_t most = engine->buffer_limit;
     if (bytes > most)
         return bp__fail(BP_ERROR_DEVICE_MEMORY,
                         "%s: a buffer of %.1f MB is needed, the device allows %.1f MB at once",
@@ -83,6 +78,7 @@ static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__
     bp__buffer *buffer = NULL;
     BP_TRY(bp__new_array(&buffer, 1, sizeof *buffer));
     buffer->bytes = bytes;
+    buffer->flags = flags;
     bp_status status = later ? BP_OK : bp__buffer_need(of(engine), buffer);
     if (status != BP_OK) {
         device_buffer_free(engine, buffer);
@@ -90,6 +86,36 @@ static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__
     }
     *out = buffer;
     return BP_OK;
+}
+
+static bp_status device_buffer_create(bp__engine *engine, bp__buffer **out, bp__type type,
+                                      size_t count, bool later)
+{
+    (void)type;
+    return create_buffer(engine, out, 0, count, later);
+}
+
+static bp_status device_shared_create(bp__engine *engine, bp__buffer **out, bp__type type,
+                                      size_t count)
+{
+    (void)type;
+    BP_TRY(create_buffer(engine, out, of(engine)->in_host_memory ? CL_MEM_ALLOC_HOST_PTR : 0, count,
+                         false));
+    bp_status status = bp__shared_prepare(of(engine), *out);
+    if (status == BP_OK) return BP_OK;
+    device_buffer_free(engine, *out);
+    *out = NULL;
+    return status;
+}
+
+static bp_status device_map(bp__engine *engine, bp__buffer *buffer, void **host)
+{
+    return bp__shared_map(of(engine), buffer, host);
+}
+
+static bp_status device_unmap(bp__engine *engine, bp__buffer *buffer)
+{
+    return bp__shared_unmap(of(engine), buffer);
 }
 
 bp_status bp__engine_scratch(bp__device_engine *engine, size_t count, cl_mem *out)
@@ -358,6 +384,7 @@ static void device_free(bp__engine *engine)
     for (size_t i = 0; i < of(engine)->outgrown_count; ++i)
         bp__buffer_free(engine, of(engine)->outgrown[i]);
     free(of(engine)->outgrown);
+    if (of(engine)->transfers) bp__cl.clReleaseCommandQueue(of(engine)->transfers);
     free(engine);
 }
 
@@ -373,6 +400,9 @@ static const bp__engine_api device_api = {
     .sequence_run = device_sequence_run,
     .finish = device_finish,
     .profile = device_profile,
+    .shared_create = device_shared_create,
+    .map = device_map,
+    .unmap = device_unmap,
 };
 
 /* The register width that the CPU kernels are written for: 4, 8 or 16 floats. */
@@ -403,6 +433,11 @@ bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t 
     engine->base.panels = engine->cpu_kernels;
     const bp__tuning tuning = bp__tuning_of(device, engine->vector_width);
     bp__device_engine_tune(engine, &tuning);
+    engine->base.memory = device->info.global_memory_bytes;
+    engine->base.buffer_limit = device->max_buffer_bytes < device->info.global_memory_bytes
+                                    ? device->max_buffer_bytes
+                                    : device->info.global_memory_bytes;
+    engine->in_host_memory = device->unified;
     *out = &engine->base;
     return BP_OK;
 }

@@ -9,19 +9,30 @@
 /* When a faster way that is not always the faster one is taken. Tests take both. */
 typedef enum bp__when { BP__WHERE_IT_PAYS, BP__ALWAYS, BP__NEVER } bp__when;
 
+struct bp__buffer {
+    cl_mem memory; /* NULL: not yet */
+    size_t bytes;
+    cl_mem_flags flags;
+    cl_mem pinned;   /* of a shared buffer: what the host writes, where that is not memory itself */
+    void *host;      /* of a shared buffer: where it is mapped, or NULL */
+    cl_event copied; /* of pinned to memory: the last time, or NULL */
+};
+
 /* An engine on an OpenCL device. */
 typedef struct bp__device_engine {
     bp__engine base;
     bp_device *device;
-    int32_t gemm;          /* BP_GEMM_* as asked for */
-    bool cpu_kernels;      /* plans for CPUs: explicit vectors of `vector_width`, panels */
-    unsigned vector_width; /* of cpu kernels; 1 otherwise */
-    bp__tuning tuning;     /* of the device when the engine was made */
-    size_t threads;        /* of a CPU's plans; 0: as many as pay */
-    bp__when small_steps;  /* whole training steps of small networks in one launch */
-    cl_event behind;       /* of the last read_behind */
-    bp__event_log *log;    /* of all that is enqueued, or NULL */
-    bp__buffer *scratch;   /* what kernels keep between two launches of one operation */
+    int32_t gemm;               /* BP_GEMM_* as asked for */
+    bool cpu_kernels;           /* plans for CPUs: explicit vectors of `vector_width`, panels */
+    unsigned vector_width;      /* of cpu kernels; 1 otherwise */
+    bp__tuning tuning;          /* of the device when the engine was made */
+    size_t threads;             /* of a CPU's plans; 0: as many as pay */
+    bp__when small_steps;       /* whole training steps of small networks in one launch */
+    cl_event behind;            /* of the last read_behind */
+    bp__event_log *log;         /* of all that is enqueued, or NULL */
+    bool in_host_memory;        /* shared buffers are mapped, not copied */
+    cl_command_queue transfers; /* of shared buffers, beside the device's queue; or NULL */
+    bp__buffer *scratch;        /* what kernels keep between two launches of one operation */
     size_t scratch_size;
     bp__buffer **outgrown; /* smaller scratch that recorded launches still point to */
     size_t outgrown_count, outgrown_capacity;
@@ -41,6 +52,12 @@ void bp__device_engine_tune(bp__device_engine *engine, const bp__tuning *tuning)
 
 /* Gives a buffer that was created for later its memory; one that has it keeps it. */
 bp_status bp__buffer_need(bp__device_engine *engine, bp__buffer *buffer);
+
+/* Shared buffers (shared.c): what follows creation, and the calls of the engine's table. */
+bp_status bp__shared_prepare(bp__device_engine *engine, bp__buffer *buffer);
+void bp__shared_release(bp__device_engine *engine, bp__buffer *buffer);
+bp_status bp__shared_map(bp__device_engine *engine, bp__buffer *buffer, void **host);
+bp_status bp__shared_unmap(bp__device_engine *engine, bp__buffer *buffer);
 
 /* The memory behind a device engine's buffer. */
 cl_mem bp__buffer_memory(const bp__buffer *buffer);

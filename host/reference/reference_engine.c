@@ -13,6 +13,8 @@ struct bp__buffer {
     size_t bytes;
     double *numbers;
     int32_t *integers;
+    size_t count;
+    float *shared; /* [count], what the host writes in place of numbers */
 };
 
 struct bp__sequence {
@@ -26,6 +28,7 @@ static void reference_buffer_free(bp__engine *engine, bp__buffer *buffer)
     engine->bytes -= buffer->bytes;
     free(buffer->numbers);
     free(buffer->integers);
+    free(buffer->shared);
     free(buffer);
 }
 
@@ -37,6 +40,7 @@ static bp_status reference_buffer_create(bp__engine *engine, bp__buffer **out, b
     bp__buffer *buffer = NULL;
     BP_TRY(bp__new_array(&buffer, 1, sizeof *buffer));
     buffer->type = type;
+    buffer->count = count;
     bp_status status = type == BP__NUMBER
                            ? bp__new_array(&buffer->numbers, count, sizeof *buffer->numbers)
                            : bp__new_array(&buffer->integers, count, sizeof *buffer->integers);
@@ -47,6 +51,25 @@ static bp_status reference_buffer_create(bp__engine *engine, bp__buffer **out, b
     buffer->bytes = count * (type == BP__NUMBER ? sizeof(double) : sizeof(int32_t));
     engine->bytes += buffer->bytes;
     *out = buffer;
+    return BP_OK;
+}
+
+static bp_status reference_shared_create(bp__engine *engine, bp__buffer **out, bp__type type,
+                                         size_t count)
+{
+    BP_TRY(reference_buffer_create(engine, out, type, count, false));
+    if (type == BP__INTEGER) return BP_OK;
+    bp_status status = bp__new_array(&(*out)->shared, count, sizeof *(*out)->shared);
+    if (status == BP_OK) return BP_OK;
+    reference_buffer_free(engine, *out);
+    *out = NULL;
+    return status;
+}
+
+static bp_status reference_map(bp__engine *engine, bp__buffer *buffer, void **host)
+{
+    (void)engine;
+    *host = buffer->shared ? (void *)buffer->shared : (void *)buffer->integers;
     return BP_OK;
 }
 
@@ -61,6 +84,15 @@ static bp_status note(bp__engine *engine, size_t item, int64_t steps, double byt
                            .start = start,
                            .end = bp__seconds()};
     return bp__profile_add(engine->profile, &span);
+}
+
+static bp_status reference_unmap(bp__engine *engine, bp__buffer *buffer)
+{
+    const double start = engine->profile ? bp__seconds() : 0;
+    for (size_t i = 0; buffer->shared && i < buffer->count; ++i)
+        buffer->numbers[i] = (double)buffer->shared[i];
+    if (!engine->profile) return BP_OK;
+    return note(engine, BP__ITEM_WRITE, 0, (double)buffer->count * sizeof(float), start);
 }
 
 static bp_status note_transfer(bp__engine *engine, size_t item, const bp__view *view, double start)
@@ -277,6 +309,9 @@ static const bp__engine_api reference_api = {
     .sequence_run = reference_sequence_run,
     .finish = reference_finish,
     .profile = reference_profile,
+    .shared_create = reference_shared_create,
+    .map = reference_map,
+    .unmap = reference_unmap,
 };
 
 bool bp__is_reference(const bp__engine *engine)
@@ -289,5 +324,6 @@ bp_status bp__reference_engine_create(bp__engine **out)
     BP_TRY(bp__new_array(out, 1, sizeof **out));
     (*out)->api = &reference_api;
     (*out)->quantum = 1;
+    (*out)->buffer_limit = (*out)->memory = SIZE_MAX;
     return BP_OK;
 }

@@ -2,7 +2,9 @@
  */
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/options.h"
 #include "train/trainer.h"
 
@@ -25,6 +27,13 @@ static bp_status check_options(const bp_train_options *options)
     if (!(options->beta1 >= 0 && options->beta1 < 1) ||
         !(options->beta2 >= 0 && options->beta2 < 1))
         return bp__fail(BP_ERROR_ARGUMENT, "beta1 and beta2 must be in [0, 1)");
+    if (!bp_shuffle_name(options->shuffle))
+        return bp__fail(BP_ERROR_ARGUMENT, "unknown shuffle %d", (int)options->shuffle);
+    if (!bp_stream_name(options->stream))
+        return bp__fail(BP_ERROR_ARGUMENT, "unknown stream %d", (int)options->stream);
+    if (options->window < 0)
+        return bp__fail(BP_ERROR_ARGUMENT, "window is %lld, 0 (default) or more is needed",
+                        (long long)options->window);
     if (options->freeze_bias != 0 && options->freeze_bias != 1)
         return bp__fail(BP_ERROR_ARGUMENT, "freeze_bias is %d, 0 or 1 is needed",
                         (int)options->freeze_bias);
@@ -51,32 +60,109 @@ bp_status bp__check_fit(size_t inputs, size_t outputs, const bp_data *data)
     if (info.features != inputs)
         return bp__fail(BP_ERROR_MODEL, "the model has %zu inputs, the data %zu features", inputs,
                         info.features);
-    if (!bp_data_labels(data) && !bp_data_targets(data))
+    if (info.task == BP_TASK_AUTO && !bp_data_labels(data) && !bp_data_targets(data))
         return bp__fail(BP_ERROR_DATA, "the data has no targets");
     if (info.outputs != outputs)
         return bp__fail(BP_ERROR_MODEL, "the model has %zu outputs, the data %zu %s", outputs,
-                        info.outputs, bp_data_labels(data) ? "classes" : "targets");
+                        info.outputs, bp__has_labels(data) ? "classes" : "targets");
     return BP_OK;
 }
 
-bp_status bp__check_reach(const bp_model *model, const bp_data *data)
+bool bp__has_labels(const bp_data *data)
 {
-    const float *targets = bp_data_targets(data);
-    const bp_model_info shape = bp_model_get_info(model);
-    const int32_t activation = bp_model_get_layer(model, shape.layers - 1).activation;
-    if (!targets || activation == BP_ACTIVATION_LINEAR) return BP_OK;
+    const bp_data_info info = bp_data_get_info(data);
+    return info.streamed ? info.task == BP_TASK_CLASSIFY : bp_data_labels(data) != NULL;
+}
+
+static bp_status check_targets(const float *targets, size_t first, size_t rows, size_t outputs,
+                               int32_t activation)
+{
     const float low = activation == BP_ACTIVATION_TANH ? -1.0f : 0.0f;
     const float high = activation == BP_ACTIVATION_RELU ? INFINITY : 1.0f;
     /* Scaling rounds to float: the largest target of a range may come out just above its end. */
     const float slack = 1e-5f;
-    const bp_data_info info = bp_data_get_info(data);
-    for (size_t i = 0; i < info.rows * info.outputs; ++i)
+    for (size_t i = 0; i < rows * outputs; ++i)
         if (!(targets[i] >= low - slack && targets[i] <= high + slack))
             return bp__fail(
                 BP_ERROR_DATA,
                 "target %zu of row %zu is %g, which a %s output cannot reach (%g to %g): "
                 "use a linear output, or scale the targets",
-                i % info.outputs, i / info.outputs, (double)targets[i],
+                i % outputs, first + i / outputs, (double)targets[i],
                 bp_activation_name(activation), (double)low, (double)high);
+    return BP_OK;
+}
+
+/* The same, a few rows at a time. */
+static bp_status check_streamed(const bp_data *data, int32_t activation)
+{
+    enum { ROWS = 4096 };
+    const bp_data_info info = bp_data_get_info(data);
+    float *targets;
+    bp_status status = BP_OK;
+    BP_TRY(bp__new_array(&targets, ROWS * info.outputs, sizeof *targets));
+    for (size_t first = 0; first < info.rows && status == BP_OK; first += ROWS) {
+        const size_t rows = info.rows - first < ROWS ? info.rows - first : ROWS;
+        status = bp_data_read(data, first, rows, NULL, NULL, targets);
+        if (status == BP_OK) status = check_targets(targets, first, rows, info.outputs, activation);
+    }
+    free(targets);
+    return status;
+}
+
+bp_status bp__check_reach(const bp_model *model, const bp_data *data)
+{
+    const bp_model_info shape = bp_model_get_info(model);
+    const bp_data_info info = bp_data_get_info(data);
+    const int32_t activation = bp_model_get_layer(model, shape.layers - 1).activation;
+    if (bp__has_labels(data) || activation == BP_ACTIVATION_LINEAR) return BP_OK;
+    if (info.streamed) return check_streamed(data, activation);
+    return check_targets(bp_data_targets(data), 0, info.rows, info.outputs, activation);
+}
+
+/* ---- resident or streamed, and in which order ---- */
+
+/* Words of a row on the device. */
+static size_t row_words(const bp_data *data)
+{
+    const bp_data_info info = bp_data_get_info(data);
+    return info.features + (bp__has_labels(data) ? 1 : info.outputs);
+}
+
+bp__order bp__order_for(const bp_train_options *options, const bp_data *data, size_t batch,
+                        int32_t automatic)
+{
+    const int32_t shuffle = options->shuffle == BP_SHUFFLE_AUTO ? automatic : options->shuffle;
+    return bp__order_create(shuffle, options->seed, bp_data_get_info(data).rows, row_words(data),
+                            batch, (size_t)options->window);
+}
+
+/* Whether the rows would take more than one buffer, or the device, can have. Something must be left
+ * for the network. */
+static bool too_large(const bp__engine *engine, const bp_data *data)
+{
+    const bp_data_info info = bp_data_get_info(data);
+    const double row = 4.0 * (double)info.features;
+    const double all = row + 4.0 * (double)(bp__has_labels(data) ? 1 : info.outputs) + 4.0;
+    return row * (double)info.rows > (double)engine->buffer_limit ||
+           all * (double)info.rows > 0.9 * (double)engine->memory;
+}
+
+bool bp__must_stream(const bp__engine *engine, const bp_data *data)
+{
+    return bp_data_get_info(data).streamed || too_large(engine, data);
+}
+
+bp_status bp__choose_stream(bool *stream, const bp_trainer *trainer, const bp_data *data)
+{
+    const bp_train_options *options = &trainer->options;
+    const bool in_file = bp_data_get_info(data).streamed;
+    *stream = options->stream == BP_STREAM_YES ||
+              (options->stream == BP_STREAM_AUTO && bp__must_stream(trainer->engine, data));
+    if (in_file && !*stream)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "the data was loaded to be streamed, and is not to be streamed");
+    if (*stream && options->shuffle == BP_SHUFFLE_ALL)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "the rows of a stream cannot be shuffled all at once: blocks is for that");
     return BP_OK;
 }

@@ -179,6 +179,9 @@ bp_status bp_checkpoint_get_info(bp_checkpoint_info *out, const char *path)
     copy_text(out->driver, sizeof out->driver, about, "driver");
     copy_text(out->version, sizeof out->version, about, "version");
     copy_text(out->fingerprint, sizeof out->fingerprint, about, "fingerprint");
+    const char *shuffle =
+        json_string_value(json_object_get(json_object_get(about, "trainer"), "shuffle"));
+    out->shuffle = bp_shuffle_from_name(shuffle ? shuffle : "");
     out->previous = from.damage != NULL;
     if (from.damage) snprintf(out->damage, sizeof out->damage, "%s", from.damage);
     bp__checkpoint_release(&from);

@@ -6,17 +6,52 @@
 #include "base/memory.h"
 #include "ops/engine.h"
 #include "profile/profile.h"
-#include "train/trainer.h"
+#include "train/feed.h"
 
 /* Rows at a time: enough to keep any device busy, few enough that activations stay small. */
-enum { EVALUATION_BATCH = 1024 };
+enum { EVALUATION_BATCH = 1024, STREAM_ROWS = 4 * EVALUATION_BATCH };
 
 struct bp__evaluator {
     bp__network *network;
-    bp__pass *pass;
-    bp__plan *full, *last;
-    float *sums; /* [2][steps]: losses, hits */
+    const bp_data *data;
+    bp__pass *pass; /* of resident data */
+    bp__feed *feed; /* of data that is streamed */
+    bp__order order;
+    bp__plan *full[BP__FEED_SLOTS], *last[BP__FEED_SLOTS]; /* resident data has the first of each */
+    bool labels;
+    float *sums;            /* [2][steps of a pass]: losses, hits */
+    size_t rows, last_rows; /* last_rows: of the last batch */
 };
+
+/* All plans work in the memory of the first: no two of them run at once. */
+static bp_status make_plans(bp__evaluator *e, size_t slot, const bp__pass *pass)
+{
+    BP_TRY(slot == 0 ? bp__plan_create(&e->full[0], e->network, pass->batch, e->labels, false)
+                     : bp__plan_create_part(&e->full[slot], e->full[0], pass->batch));
+    BP_TRY(bp__plan_make_evaluate(e->full[slot], &pass->views));
+    if (e->last_rows == pass->batch) return BP_OK;
+    BP_TRY(bp__plan_create_part(&e->last[slot], e->full[0], e->last_rows));
+    return bp__plan_make_evaluate(e->last[slot], &pass->views);
+}
+
+/* The data on the engine, or on its way there. */
+static bp_status bring_data(bp__evaluator *e, bool stream)
+{
+    bp__engine *engine = e->network->engine;
+    const bp_data_info info = bp_data_get_info(e->data);
+    const size_t batch = info.rows < EVALUATION_BATCH ? info.rows : EVALUATION_BATCH;
+    e->rows = info.rows;
+    e->last_rows = info.rows - (info.rows - 1) / batch * batch;
+    if (!stream) {
+        BP_TRY(bp__pass_create(&e->pass, engine, e->data, EVALUATION_BATCH, false));
+        return make_plans(e, 0, e->pass);
+    }
+    e->order = bp__order_create(BP_SHUFFLE_NONE, 0, info.rows, info.features + info.outputs, batch,
+                                STREAM_ROWS);
+    BP_TRY(bp__feed_create(&e->feed, engine, e->data, &e->order, EVALUATION_BATCH, false));
+    for (size_t i = 0; i < BP__FEED_SLOTS; ++i) BP_TRY(make_plans(e, i, bp__feed_pass(e->feed, i)));
+    return BP_OK;
+}
 
 bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const bp_data *data)
 {
@@ -25,18 +60,12 @@ bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const 
     bp_status status;
     BP_TRY(bp__new_array(&evaluator, 1, sizeof *evaluator));
     evaluator->network = network;
+    evaluator->data = data;
+    evaluator->labels = bp__has_labels(data);
     BP_TRY_GOTO(bp__engine_phase(network->engine, BP_PHASE_SETUP));
-    BP_TRY_GOTO(bp__pass_create(&evaluator->pass, network->engine, data, EVALUATION_BATCH, false));
-    bp__pass *pass = evaluator->pass;
+    BP_TRY_GOTO(bring_data(evaluator, bp__must_stream(network->engine, data)));
+    const bp__pass *pass = evaluator->feed ? bp__feed_pass(evaluator->feed, 0) : evaluator->pass;
     BP_TRY_GOTO(bp__new_array(&evaluator->sums, 2 * pass->steps, sizeof *evaluator->sums));
-    BP_TRY_GOTO(bp__plan_create(&evaluator->full, network, pass->batch,
-                                bp_data_labels(data) != NULL, false));
-    BP_TRY_GOTO(bp__plan_make_evaluate(evaluator->full, &pass->views));
-    const size_t last_rows = bp__pass_last_rows(pass);
-    if (last_rows != pass->batch) {
-        BP_TRY_GOTO(bp__plan_create_part(&evaluator->last, evaluator->full, last_rows));
-        BP_TRY_GOTO(bp__plan_make_evaluate(evaluator->last, &pass->views));
-    }
     BP_TRY_GOTO(bp__engine_phase(network->engine, BP_PHASE_OTHER));
     *out = evaluator;
     return BP_OK;
@@ -48,67 +77,164 @@ fail:
 void bp__evaluator_free(bp__evaluator *evaluator)
 {
     if (!evaluator) return;
-    bp__plan_free(evaluator->full);
-    bp__plan_free(evaluator->last);
+    if (evaluator->feed) bp__feed_stop(evaluator->feed);
+    for (size_t i = BP__FEED_SLOTS; i-- > 0;) { /* the first has the memory */
+        bp__plan_free(evaluator->last[i]);
+        bp__plan_free(evaluator->full[i]);
+    }
     bp__pass_free(evaluator->pass);
+    bp__feed_free(evaluator->feed);
     free(evaluator->sums);
     free(evaluator);
 }
 
-bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accuracy,
-                            float *outputs)
+/* What a run adds up, and who wants the outputs of the rows from `first` on. */
+typedef struct sums {
+    double loss, hits;
+    bp__outputs_fn receive;
+    void *user;
+    float *outputs; /* [rows of a pass][outputs], where receive wants them */
+} sums;
+
+/* The steps of a pass whose rows, `rows` of them, are in place. */
+static bp_status run_pass(bp__evaluator *e, sums *to, size_t slot, const bp__pass *pass,
+                          size_t first, size_t rows)
 {
-    bp__pass *pass = evaluator->pass;
-    bp__engine *engine = evaluator->network->engine;
-    BP_TRY(bp__engine_phase(engine, BP_PHASE_VALIDATION));
-    BP_TRY(bp__pass_seek(pass, 0));
-    for (size_t s = 0; s < pass->steps; ++s) {
-        bp__plan *plan =
-            s + 1 == pass->steps && evaluator->last ? evaluator->last : evaluator->full;
+    bp__engine *engine = e->network->engine;
+    const size_t steps = (rows + pass->batch - 1) / pass->batch;
+    for (size_t s = 0; s < steps; ++s) {
+        const bool smaller = s + 1 == steps && rows % pass->batch != 0;
+        bp__plan *plan = smaller ? e->last[slot] : e->full[slot];
         BP_TRY(bp__sequence_run(engine, plan->evaluate, 1));
-        if (!outputs) continue;
-        bp__view output = bp__plan_output(plan);
-        BP_TRY(bp__view_read(engine, &output, outputs + s * pass->batch * output.columns));
+        if (!to->receive) continue;
+        const bp__view output = bp__plan_output(plan);
+        BP_TRY(bp__view_read(engine, &output, to->outputs + s * pass->batch * output.columns));
     }
-    bp__view sums = pass->views.losses;
-    sums.rows = 2;
-    BP_TRY(bp__view_read(engine, &sums, evaluator->sums));
-    BP_TRY(bp__engine_phase(engine, BP_PHASE_OTHER));
-    double loss_sum = 0, hit_sum = 0;
-    for (size_t s = 0; s < pass->steps; ++s) {
-        loss_sum += (double)evaluator->sums[s];
-        hit_sum += (double)evaluator->sums[pass->steps + s];
+    bp__view view = pass->views.losses;
+    view.rows = 2;
+    BP_TRY(bp__view_read(engine, &view, e->sums));
+    for (size_t s = 0; s < steps; ++s) {
+        to->loss += (double)e->sums[s];
+        to->hits += (double)e->sums[pass->steps + s];
     }
-    *loss = loss_sum / (double)pass->rows;
-    *accuracy = pass->views.labels.buffer ? hit_sum / (double)pass->rows : (double)NAN;
+    return to->receive ? to->receive(first, rows, to->outputs, to->user) : BP_OK;
+}
+
+static bp_status run_windows(bp__evaluator *e, sums *to)
+{
+    BP_TRY(bp__feed_begin(e->feed, 0, 0, 1));
+    for (size_t first = 0; first < e->rows;) {
+        bp__window window;
+        BP_TRY(bp__feed_next(e->feed, &window));
+        BP_TRY(bp__feed_send(e->feed));
+        BP_TRY(run_pass(e, to, window.slot, window.pass, first, window.rows));
+        BP_TRY(bp__feed_return(e->feed));
+        first += window.rows;
+    }
     return BP_OK;
 }
 
+static bp_status run_data(bp__evaluator *e, sums *to)
+{
+    if (e->feed) return run_windows(e, to);
+    BP_TRY(bp__pass_seek(e->pass, 0));
+    return run_pass(e, to, 0, e->pass, 0, e->rows);
+}
+
+bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accuracy,
+                            bp__outputs_fn receive, void *user)
+{
+    bp__engine *engine = evaluator->network->engine;
+    const bp__network *network = evaluator->network;
+    sums to = {.receive = receive, .user = user};
+    if (receive) {
+        const bp__pass *pass =
+            evaluator->feed ? bp__feed_pass(evaluator->feed, 0) : evaluator->pass;
+        BP_TRY(bp__new_array(&to.outputs,
+                             pass->rows * network->layers[network->layer_count - 1].outputs,
+                             sizeof *to.outputs));
+    }
+    bp_status status = bp__engine_phase(engine, BP_PHASE_VALIDATION);
+    if (status == BP_OK) status = run_data(evaluator, &to);
+    if (status == BP_OK) status = bp__engine_phase(engine, BP_PHASE_OTHER);
+    free(to.outputs);
+    BP_TRY(status);
+    *loss = to.loss / (double)evaluator->rows;
+    *accuracy = evaluator->labels ? to.hits / (double)evaluator->rows : (double)NAN;
+    return BP_OK;
+}
+
+/* ---- How well numbers are predicted ---------------------------------------------------------- */
+
 /* Root mean squared error, mean absolute error and R^2 over all targets, in their own units:
  * R^2 = 1 - sum (y - t)^2 / sum (t - mean of its column)^2. */
-static void regression_metrics(bp_metrics *metrics, const bp_data *data, const bp_schema *schema,
-                               const float *outputs)
+typedef struct errors {
+    const bp_data *data;
+    const bp_schema *schema;
+    size_t outputs;
+    float *targets;   /* [rows][outputs] of the rows at hand */
+    double *averages; /* [outputs], of the targets */
+    double squared, absolute, spread;
+} errors;
+
+enum { TARGET_ROWS = 4096 }; /* that are read at a time */
+
+static bp_status find_averages(errors *e, size_t rows)
 {
-    bp_data_info info = bp_data_get_info(data);
-    const float *targets = bp_data_targets(data);
-    double squared = 0, absolute = 0, spread = 0;
-    for (size_t k = 0; k < info.outputs; ++k) {
-        double mean = 0, scale = 1, average = 0;
-        if (schema) bp_schema_target_scale(schema, k, &mean, &scale);
-        for (size_t i = 0; i < info.rows; ++i) average += (double)targets[i * info.outputs + k];
-        average /= (double)info.rows;
-        for (size_t i = 0; i < info.rows; ++i) {
-            const double t = (double)targets[i * info.outputs + k];
-            const double error = scale * ((double)outputs[i * info.outputs + k] - t);
-            squared += error * error;
-            absolute += fabs(error);
-            spread += scale * scale * (t - average) * (t - average);
-        }
+    for (size_t first = 0; first < rows; first += TARGET_ROWS) {
+        const size_t count = rows - first < TARGET_ROWS ? rows - first : TARGET_ROWS;
+        BP_TRY(bp_data_read(e->data, first, count, NULL, NULL, e->targets));
+        for (size_t i = 0; i < count; ++i)
+            for (size_t k = 0; k < e->outputs; ++k)
+                e->averages[k] += (double)e->targets[i * e->outputs + k];
     }
-    const double count = (double)(info.rows * info.outputs);
-    metrics->rmse = sqrt(squared / count);
-    metrics->mae = absolute / count;
-    metrics->r2 = spread > 0 ? 1 - squared / spread : (double)NAN;
+    for (size_t k = 0; k < e->outputs; ++k) e->averages[k] /= (double)rows;
+    return BP_OK;
+}
+
+static void add_errors(errors *e, const float *outputs, size_t rows)
+{
+    for (size_t i = 0; i < rows; ++i)
+        for (size_t k = 0; k < e->outputs; ++k) {
+            double mean = 0, scale = 1;
+            if (e->schema) bp_schema_target_scale(e->schema, k, &mean, &scale);
+            const double t = (double)e->targets[i * e->outputs + k];
+            const double error = scale * ((double)outputs[i * e->outputs + k] - t);
+            e->squared += error * error;
+            e->absolute += fabs(error);
+            e->spread += scale * scale * (t - e->averages[k]) * (t - e->averages[k]);
+        }
+}
+
+static bp_status receive_outputs(size_t first, size_t rows, const float *outputs, void *user)
+{
+    errors *e = user;
+    for (size_t done = 0; done < rows; done += TARGET_ROWS) {
+        const size_t count = rows - done < TARGET_ROWS ? rows - done : TARGET_ROWS;
+        BP_TRY(bp_data_read(e->data, first + done, count, NULL, NULL, e->targets));
+        add_errors(e, outputs + done * e->outputs, count);
+    }
+    return BP_OK;
+}
+
+static bp_status evaluate_numbers(bp_metrics *out, bp__evaluator *evaluator, const bp_data *data,
+                                  const bp_schema *schema)
+{
+    const bp_data_info info = bp_data_get_info(data);
+    errors e = {.data = data, .schema = schema, .outputs = info.outputs};
+    bp_status status;
+    BP_TRY_GOTO(bp__new_array(&e.targets, TARGET_ROWS * info.outputs, sizeof *e.targets));
+    BP_TRY_GOTO(bp__new_array(&e.averages, info.outputs, sizeof *e.averages));
+    BP_TRY_GOTO(find_averages(&e, info.rows));
+    BP_TRY_GOTO(bp__evaluator_run(evaluator, &out->loss, &out->accuracy, receive_outputs, &e));
+    const double count = (double)info.rows * (double)info.outputs;
+    out->rmse = sqrt(e.squared / count);
+    out->mae = e.absolute / count;
+    out->r2 = e.spread > 0 ? 1 - e.squared / e.spread : (double)NAN;
+fail:
+    free(e.targets);
+    free(e.averages);
+    return status;
 }
 
 bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
@@ -119,25 +245,21 @@ bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
     *out = (bp_metrics){.loss = NAN, .accuracy = NAN, .rmse = NAN, .mae = NAN, .r2 = NAN};
     const bp_model_info shape = bp_model_get_info(model);
     BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
-    bp_data_info info = bp_data_get_info(data);
     const double start = bp__seconds();
     bp__engine *engine = NULL;
     bp__network *network = NULL;
     bp__evaluator *evaluator = NULL;
-    float *outputs = NULL;
     bp_status status;
     BP_TRY_GOTO(bp__engine_create(&engine, device, BP_GEMM_AUTO));
     BP_TRY_GOTO(bp__network_create(&network, engine, model, false, BP_OPTIMIZER_SGD));
     BP_TRY_GOTO(bp__network_upload(network, model));
     BP_TRY_GOTO(bp__evaluator_create(&evaluator, network, data));
-    const bool regression = bp_data_targets(data) != NULL;
-    if (regression) BP_TRY_GOTO(bp__new_array(&outputs, info.rows * info.outputs, sizeof *outputs));
-    BP_TRY_GOTO(bp__evaluator_run(evaluator, &out->loss, &out->accuracy, outputs));
-    out->samples = info.rows;
-    if (regression) regression_metrics(out, data, bp_model_get_schema(model), outputs);
+    BP_TRY_GOTO(bp__has_labels(data)
+                    ? bp__evaluator_run(evaluator, &out->loss, &out->accuracy, NULL, NULL)
+                    : evaluate_numbers(out, evaluator, data, bp_model_get_schema(model)));
+    out->samples = bp_data_get_info(data).rows;
     out->seconds = bp__seconds() - start;
 fail:
-    free(outputs);
     bp__evaluator_free(evaluator);
     bp__network_free(network);
     bp__engine_free(engine);

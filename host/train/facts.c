@@ -26,12 +26,18 @@ typedef struct option_fact {
 
 /* Every option that the result depends on. */
 static const option_fact option_facts[] = {
-    OPTION(batch, FACT_COUNT, NULL),        OPTION(optimizer, FACT_CODE, bp_optimizer_name),
-    OPTION(shuffle, FACT_CODE, NULL),       OPTION(gemm, FACT_CODE, bp_gemm_name),
-    OPTION(learning_rate, FACT_REAL, NULL), OPTION(momentum, FACT_REAL, NULL),
-    OPTION(beta1, FACT_REAL, NULL),         OPTION(beta2, FACT_REAL, NULL),
-    OPTION(epsilon, FACT_REAL, NULL),       OPTION(seed, FACT_SEED, NULL),
+    OPTION(batch, FACT_COUNT, NULL),
+    OPTION(optimizer, FACT_CODE, bp_optimizer_name),
+    OPTION(shuffle, FACT_CODE, bp_shuffle_name),
+    OPTION(gemm, FACT_CODE, bp_gemm_name),
+    OPTION(learning_rate, FACT_REAL, NULL),
+    OPTION(momentum, FACT_REAL, NULL),
+    OPTION(beta1, FACT_REAL, NULL),
+    OPTION(beta2, FACT_REAL, NULL),
+    OPTION(epsilon, FACT_REAL, NULL),
+    OPTION(seed, FACT_SEED, NULL),
     OPTION(freeze_bias, FACT_CODE, NULL),
+    OPTION(window, FACT_COUNT, NULL),
 };
 
 /* And those that it does not depend on. epochs: a training may be made longer; what depends on its
@@ -47,6 +53,7 @@ static const option_fact free_options[] = {
     OPTION(checkpoint_steps, FACT_COUNT, NULL),
     OPTION(checkpoint_seconds, FACT_REAL, NULL),
     OPTION(resume, FACT_COUNT, NULL),
+    OPTION(stream, FACT_CODE, NULL),
 };
 
 /* The table that the byte of bp_train_options is in: 1, 2, or 0 for none. For the test that no
@@ -119,11 +126,21 @@ static void data_text(char text[BP__DATA_FACT], size_t rows, const char *hash)
     snprintf(text, BP__DATA_FACT, "%zu rows of XXH128 %s", rows, hash);
 }
 
+/* The options as they were meant: what a default stands for, and the order of the rows as it is,
+ * which is the same whether they are streamed or not. */
+static bp_train_options meant_options(const bp_trainer *trainer)
+{
+    bp_train_options options = trainer->options;
+    options.learning_rate = bp__learning_rate(&options);
+    if (trainer->pass) options.shuffle = trainer->shuffle.shuffle;
+    options.window = options.shuffle == BP_SHUFFLE_BLOCKS ? (int64_t)trainer->shuffle.window : 0;
+    return options;
+}
+
 static bp_status fill_trainer_facts(json_t *facts, const bp_trainer *trainer)
 {
     char text[BP__DATA_FACT] = "none";
-    bp_train_options options = trainer->options;
-    options.learning_rate = bp__learning_rate(&options); /* the default, where it is 0 */
+    const bp_train_options options = meant_options(trainer);
     BP_TRY(set_network(facts, trainer->network));
     for (size_t i = 0; i < sizeof option_facts / sizeof *option_facts; ++i) {
         char value[64];
@@ -165,7 +182,7 @@ static bp_status fill_training_facts(json_t *facts, const bp_model *start,
     }
     BP_TRY(set_fact(facts, "scaling and names of columns and classes", hash));
     bp__fingerprint_bytes(hash, bp__model_parameters(start),
-                   bp_model_get_info(start).parameters * sizeof(float));
+                          bp_model_get_info(start).parameters * sizeof(float));
     return set_fact(facts, BP__START, hash);
 }
 
@@ -185,7 +202,8 @@ bp_status bp__training_facts(json_t **out, const bp_model *start, const bp_data 
 /* A fingerprint tells nobody how things differ, only that they do. */
 static bool is_hash(const char *text)
 {
-    return strlen(text) == BP__FINGERPRINT_LETTERS && strspn(text, "0123456789abcdef") == BP__FINGERPRINT_LETTERS;
+    return strlen(text) == BP__FINGERPRINT_LETTERS &&
+           strspn(text, "0123456789abcdef") == BP__FINGERPRINT_LETTERS;
 }
 
 static bp_status note_difference(char **text, const char *name, const json_t *here,

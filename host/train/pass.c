@@ -9,37 +9,45 @@ static bp__view view_of(bp__buffer *buffer, size_t rows, size_t columns, size_t 
     return (bp__view){.buffer = buffer, .rows = rows, .columns = columns, .stride = stride};
 }
 
-static bp_status create_matrix(bp__engine *engine, bp__buffer **buffer, bp__view *view, size_t rows,
-                               size_t columns)
+static bp_status create_buffer(bp__pass *pass, bp__buffer **buffer, bp__type type, size_t count)
+{
+    return pass->shared ? bp__buffer_create_shared(pass->engine, buffer, type, count)
+                        : bp__buffer_create(pass->engine, buffer, type, count);
+}
+
+static bp_status create_matrix(bp__pass *pass, bp__buffer **buffer, bp__view *view, size_t columns)
 {
     size_t elements = 0;
-    if (!bp__view_place(view, &elements, engine, BP__DATA, rows, columns))
+    if (!bp__view_place(view, &elements, pass->engine, BP__DATA, pass->rows, columns))
         return bp__fail_memory(SIZE_MAX);
-    BP_TRY(bp__buffer_create(engine, buffer, BP__NUMBER, elements));
+    BP_TRY(create_buffer(pass, buffer, BP__NUMBER, elements));
     view->buffer = *buffer;
+    return BP_OK;
+}
+
+/* Room for the rows, and for the order in which they are taken. */
+static bp_status create_data(bp__pass *pass, const bp__pass_shape *shape)
+{
+    BP_TRY(create_matrix(pass, &pass->x, &pass->views.x, shape->features));
+    if (shape->labels) {
+        BP_TRY(create_buffer(pass, &pass->labels, BP__INTEGER, pass->rows));
+        pass->views.labels = view_of(pass->labels, pass->rows, 1, 1);
+    } else {
+        BP_TRY(create_matrix(pass, &pass->targets, &pass->views.targets, shape->outputs));
+    }
+    BP_TRY(create_buffer(pass, &pass->order, BP__INTEGER, pass->rows));
+    pass->views.order = view_of(pass->order, 1, pass->rows, pass->rows);
     return BP_OK;
 }
 
 static bp_status upload(bp__pass *pass, const bp_data *data)
 {
     bp__engine *engine = pass->engine;
-    bp_data_info info = bp_data_get_info(data);
-    BP_TRY(create_matrix(engine, &pass->x, &pass->views.x, info.rows, info.features));
-    BP_TRY(bp__view_write(engine, &pass->views.x, bp_data_features(data)));
-    if (bp_data_labels(data)) {
-        BP_TRY(bp__buffer_create(engine, &pass->labels, BP__INTEGER, info.rows));
-        pass->views.labels = view_of(pass->labels, info.rows, 1, 1);
-        return bp__view_write(engine, &pass->views.labels, bp_data_labels(data));
-    }
-    BP_TRY(create_matrix(engine, &pass->targets, &pass->views.targets, info.rows, info.outputs));
-    return bp__view_write(engine, &pass->views.targets, bp_data_targets(data));
-}
-
-static bp_status create_order(bp__pass *pass)
-{
     int32_t *order = NULL;
-    BP_TRY(bp__buffer_create(pass->engine, &pass->order, BP__INTEGER, pass->rows));
-    pass->views.order = view_of(pass->order, 1, pass->rows, pass->rows);
+    BP_TRY(bp__view_write(engine, &pass->views.x, bp_data_features(data)));
+    BP_TRY(bp_data_labels(data)
+               ? bp__view_write(engine, &pass->views.labels, bp_data_labels(data))
+               : bp__view_write(engine, &pass->views.targets, bp_data_targets(data)));
     BP_TRY(bp__new_array(&order, pass->rows, sizeof *order));
     for (size_t i = 0; i < pass->rows; ++i) order[i] = (int32_t)i;
     bp_status status = bp__view_write(pass->engine, &pass->views.order, order);
@@ -47,16 +55,16 @@ static bp_status create_order(bp__pass *pass)
     return status;
 }
 
-/* data NULL: no resident data, one step a pass (bp_trainer_step). */
-bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *data, size_t batch,
-                          bool training)
+bp_status bp__pass_create_shape(bp__pass **out, bp__engine *engine, const bp__pass_shape *shape,
+                                size_t batch, bool training, bool shared)
 {
     *out = NULL;
     bp__pass *pass = NULL;
     bp_status status;
     BP_TRY(bp__new_array(&pass, 1, sizeof *pass));
     pass->engine = engine;
-    pass->rows = data ? bp_data_get_info(data).rows : batch;
+    pass->shared = shared;
+    pass->rows = shape->rows;
     if (pass->rows > INT32_MAX) {
         status = bp__fail(BP_ERROR_UNSUPPORTED, "more than 2^31 rows are not supported");
         goto fail;
@@ -64,11 +72,8 @@ bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *dat
     pass->batch = batch < pass->rows ? batch : pass->rows;
     pass->steps = (pass->rows + pass->batch - 1) / pass->batch;
     pass->views.period = pass->batch;
-    if (data) {
-        BP_TRY_GOTO(upload(pass, data));
-        BP_TRY_GOTO(create_order(pass));
-    }
-    BP_TRY_GOTO(bp__buffer_create(engine, &pass->counter, BP__INTEGER, 1));
+    if (shape->features) BP_TRY_GOTO(create_data(pass, shape));
+    BP_TRY_GOTO(create_buffer(pass, &pass->counter, BP__INTEGER, 1));
     pass->views.step = view_of(pass->counter, 1, 1, 1);
     BP_TRY_GOTO(bp__buffer_create(engine, &pass->losses, BP__NUMBER, 2 * pass->steps));
     pass->views.losses = view_of(pass->losses, 1, pass->steps, pass->steps);
@@ -77,14 +82,29 @@ bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *dat
     if (training) {
         BP_TRY_GOTO(bp__new_array(&pass->hyper_table, pass->steps * BP__HYPER_COUNT,
                                   sizeof *pass->hyper_table));
-        BP_TRY_GOTO(
-            bp__buffer_create(engine, &pass->hyper, BP__NUMBER, pass->steps * BP__HYPER_COUNT));
+        BP_TRY_GOTO(create_buffer(pass, &pass->hyper, BP__NUMBER, pass->steps * BP__HYPER_COUNT));
         pass->views.hyper = view_of(pass->hyper, pass->steps, BP__HYPER_COUNT, BP__HYPER_COUNT);
     }
     *out = pass;
     return BP_OK;
 fail:
     bp__pass_free(pass);
+    return status;
+}
+
+bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *data, size_t batch,
+                          bool training)
+{
+    bp_data_info info = {.rows = batch};
+    if (data) info = bp_data_get_info(data);
+    BP_TRY(bp__pass_create_shape(
+        out, engine,
+        &(bp__pass_shape){info.rows, info.features, info.outputs, info.task == BP_TASK_CLASSIFY},
+        batch, training, false));
+    bp_status status = data ? upload(*out, data) : BP_OK;
+    if (status == BP_OK) return BP_OK;
+    bp__pass_free(*out);
+    *out = NULL;
     return status;
 }
 

@@ -139,7 +139,8 @@ static bp_status run_epoch(run *r, bp__evaluator *validation)
     if (status == BP_OK || status == BP_ERROR_CANCELLED) result->train_loss = loss;
     BP_TRY(status);
     if (validation)
-        BP_TRY(bp__evaluator_run(validation, &p->validation_loss, &p->validation_accuracy, NULL));
+        BP_TRY(bp__evaluator_run(validation, &p->validation_loss, &p->validation_accuracy, NULL,
+                                 NULL));
     ++result->epochs;
     result->validation_loss = p->validation_loss;
     result->validation_accuracy = p->validation_accuracy;
@@ -273,7 +274,10 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
     if (read->resume) BP_TRY_GOTO(go_on(&r, model));
     result->setup_seconds = bp__seconds() - start;
     result->device_bytes = bp_trainer_device_bytes(r.trainer);
+    result->streamed = r.trainer->stream != NULL;
+    result->shuffle = r.trainer->shuffle.shuffle;
     status = run_all(&r, model, evaluator);
+    if (r.trainer->stream) result->wait_seconds = bp__stream_waited(r.trainer->stream);
     if (status != BP_OK && status != BP_ERROR_CANCELLED)
         snapshot_copy(status == BP_ERROR_DIVERGED ? &r.kept : &before, model, true);
     if (result->seconds > 0)

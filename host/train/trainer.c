@@ -11,10 +11,6 @@
 #include "ops/engine.h"
 #include "profile/profile.h"
 
-/* Work between two looks at the device: long enough that the queue never runs dry, short enough for
- * a lively progress bar and a prompt stop. */
-static const double chunk_seconds = 0.05;
-
 bp_train_options bp_train_options_default(void)
 {
     return (bp_train_options){.size = sizeof(bp_train_options),
@@ -99,18 +95,20 @@ static void leave_epoch(bp_trainer *trainer)
     trainer->loss_sum = 0;
 }
 
-static void forget_data(bp_trainer *trainer)
+void bp__trainer_forget_data(bp_trainer *trainer)
 {
     leave_epoch(trainer);
     trainer->data_hash[0] = '\0';
     if (trainer->pass) wait_for_device(trainer);
     bp__plan_free(trainer->full);
     bp__plan_free(trainer->last);
+    bp__stream_free(trainer->stream);
     bp__pass_free(trainer->pass);
     free(trainer->losses);
     free(trainer->order);
     trainer->full = trainer->last = NULL;
     trainer->pass = NULL;
+    trainer->stream = NULL;
     trainer->chunk_steps = 1;
     trainer->losses = NULL;
     trainer->order = NULL;
@@ -121,7 +119,7 @@ void bp_trainer_free(bp_trainer *trainer)
     if (!trainer) return;
     if (trainer->engine) wait_for_device(trainer);
     if (trainer->engine) leave_profile(trainer);
-    forget_data(trainer);
+    bp__trainer_forget_data(trainer);
     bp__plan_free(trainer->single);
     bp__pass_free(trainer->single_pass);
     bp__network_free(trainer->network);
@@ -141,9 +139,8 @@ bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer)
                                 .freeze_bias = options->freeze_bias == 1};
 }
 
-/* Makes *plan, which there is already but for what it runs, train with the data of the pass. */
-static bp_status make_train(const bp_trainer *trainer, bp__plan **plan, const bp__pass *pass,
-                            bool keep_gradients)
+bp_status bp__trainer_make_train(const bp_trainer *trainer, bp__plan **plan, const bp__pass *pass,
+                                 bool keep_gradients)
 {
     bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
     optimizer.keep_gradients = keep_gradients;
@@ -155,13 +152,13 @@ static bp_status make_train(const bp_trainer *trainer, bp__plan **plan, const bp
     return status;
 }
 
-void bp__trainer_hyper(const bp_trainer *trainer, size_t steps, float *table)
+void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, float *table)
 {
     const bp_train_options *options = &trainer->options;
     const float rate = bp__learning_rate(options);
     const bool corrected = options->optimizer == BP_OPTIMIZER_ADAM; /* pow is not free */
     for (size_t s = 0; s < steps; ++s) {
-        const double t = (double)trainer->step + (double)s + 1;
+        const double t = (double)trainer->step + (double)(first + s) + 1;
         float *row = table + s * BP__HYPER_COUNT;
         row[BP__HYPER_RATE] = rate;
         if (!corrected) continue;
@@ -170,85 +167,11 @@ void bp__trainer_hyper(const bp_trainer *trainer, size_t steps, float *table)
     }
 }
 
-/* Of the pass's steps from now on. */
+/* Of the pass's steps. */
 static bp_status write_hyper(bp_trainer *trainer, bp__pass *pass)
 {
-    bp__trainer_hyper(trainer, pass->steps, pass->hyper_table);
+    bp__trainer_hyper(trainer, 0, pass->steps, pass->hyper_table);
     return bp__view_write(trainer->engine, &pass->views.hyper, pass->hyper_table);
-}
-
-/* A driver may compile a kernel when it is first launched, so that is done here and not on the
- * training's clock: one step of each plan while the hyper table is still zero, learning rate
- * included. What such a step may leave behind, moments first of all, is put back afterwards. */
-static bp_status warm_up(bp_trainer *trainer)
-{
-    BP_TRY(bp__pass_seek(trainer->pass, 0));
-    BP_TRY(bp__sequence_run(trainer->engine, trainer->full->train, 1));
-    if (trainer->last) {
-        BP_TRY(bp__pass_seek(trainer->pass, 0));
-        BP_TRY(bp__sequence_run(trainer->engine, trainer->last->train, 1));
-    }
-    return bp__engine_finish(trainer->engine);
-}
-
-static bp_status zero_arena(bp_trainer *trainer, bp__buffer *buffer)
-{
-    if (!buffer) return BP_OK;
-    bp__view arena = bp__network_arena(trainer->network, buffer);
-    float *zeros = NULL;
-    BP_TRY(bp__new_array(&zeros, arena.columns, sizeof *zeros));
-    bp_status status = bp__view_write(trainer->engine, &arena, zeros);
-    free(zeros);
-    return status;
-}
-
-static bp_status warm_up_and_restore(bp_trainer *trainer)
-{
-    bp__view arena = bp__network_arena(trainer->network, trainer->network->parameters);
-    float *parameters = NULL;
-    BP_TRY(bp__new_array(&parameters, arena.columns, sizeof *parameters));
-    bp_status status = bp__view_read(trainer->engine, &arena, parameters);
-    if (status == BP_OK) status = warm_up(trainer);
-    if (status == BP_OK) status = bp__view_write(trainer->engine, &arena, parameters);
-    if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment1);
-    if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment2);
-    free(parameters);
-    return status;
-}
-
-bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
-{
-    return bp__trainer_set_data(trainer, data, true);
-}
-
-bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool hash)
-{
-    if (!trainer || !data)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_set_data: trainer and data are needed");
-    const bp__network *network = trainer->network;
-    BP_TRY(bp__check_fit(network->layers[0].inputs,
-                         network->layers[network->layer_count - 1].outputs, data));
-    forget_data(trainer);
-    const bool labels = bp_data_labels(data) != NULL;
-    bp_status status;
-    if (hash) BP_TRY_GOTO(bp_data_fingerprint(data, trainer->data_hash));
-    BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
-    BP_TRY_GOTO(bp__pass_create(&trainer->pass, trainer->engine, data, trainer->batch, true));
-    bp__pass *pass = trainer->pass;
-    BP_TRY_GOTO(bp__new_array(&trainer->losses, pass->steps, sizeof *trainer->losses));
-    BP_TRY_GOTO(bp__new_array(&trainer->order, pass->rows, sizeof *trainer->order));
-    BP_TRY_GOTO(bp__plan_create(&trainer->full, trainer->network, pass->batch, labels, true));
-    BP_TRY_GOTO(make_train(trainer, &trainer->full, pass, false));
-    if (bp__pass_last_rows(pass) != pass->batch) {
-        BP_TRY_GOTO(bp__plan_create_part(&trainer->last, trainer->full, bp__pass_last_rows(pass)));
-        BP_TRY_GOTO(make_train(trainer, &trainer->last, pass, false));
-    }
-    if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
-    BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
-    return BP_OK;
-fail:
-    forget_data(trainer);
-    return status;
 }
 
 bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to)
@@ -262,7 +185,7 @@ bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to)
     return to > full_steps ? bp__sequence_run(trainer->engine, trainer->last->train, 1) : BP_OK;
 }
 
-static size_t rows_of_steps(const bp__pass *pass, size_t steps)
+size_t bp__rows_of_steps(const bp__pass *pass, size_t steps)
 {
     return steps == pass->steps ? pass->rows : steps * pass->batch;
 }
@@ -276,6 +199,7 @@ static void count_losses(bp_trainer *trainer, size_t to)
 
 bp_status bp__trainer_settle(bp_trainer *trainer)
 {
+    if (trainer->stream) return bp__stream_settle(trainer->stream);
     BP_TRY(bp__engine_finish(trainer->engine));
     count_losses(trainer, trainer->enqueued);
     return BP_OK;
@@ -293,66 +217,73 @@ static bp__view losses_view(const bp_trainer *trainer, size_t from, size_t to)
 bp_status bp__trainer_begin_epoch(bp_trainer *trainer)
 {
     bp__pass *pass = trainer->pass;
-    if (trainer->options.shuffle) {
-        bp__random_permutation(trainer->order, pass->rows, trainer->options.seed,
-                               BP__PURPOSE_SHUFFLE, (uint32_t)trainer->epoch);
+    if (trainer->stream)
+        return bp__fail(BP_ERROR_UNSUPPORTED,
+                        "the steps of streamed data cannot be taken one by one");
+    if (trainer->shuffle.shuffle != BP_SHUFFLE_NONE) {
+        BP_TRY(bp__order_epoch(trainer->order, &trainer->shuffle, (uint32_t)trainer->epoch));
         BP_TRY(bp__view_write(trainer->engine, &pass->views.order, trainer->order));
     }
     BP_TRY(write_hyper(trainer, pass));
     return bp__pass_seek(pass, (int32_t)trainer->place);
 }
 
-/* Where the chunk from `from` on ends. */
-static size_t chunk_end(const bp_trainer *trainer, size_t from, size_t chunk_steps)
+size_t bp__chunk_end(const bp_trainer *trainer, size_t from)
 {
     const size_t steps = trainer->pass->steps, pause = trainer->pause_at;
-    size_t end = from + chunk_steps < steps ? from + chunk_steps : steps;
+    const size_t end = steps - from > trainer->chunk_steps ? from + trainer->chunk_steps : steps;
     return pause > from && pause < end ? pause : end;
+}
+
+void bp__adapt_chunk(bp_trainer *trainer, double *last_look)
+{
+    const double now = bp__seconds(), took = now - *last_look;
+    *last_look = now;
+    if (took < BP__CHUNK_SECONDS / 2 && trainer->chunk_steps < trainer->pass->steps)
+        trainer->chunk_steps *= 2;
+    if (took > BP__CHUNK_SECONDS * 2 && trainer->chunk_steps > 1) trainer->chunk_steps /= 2;
 }
 
 /* Steps are enqueued in chunks; while a chunk runs, the next is enqueued behind it, so the device
  * never waits for the host. Losses come back one chunk late. */
-static bp_status run_chunks(bp_trainer *trainer, bp__chunk_fn chunk, void *user)
+static bp_status run_resident(bp_trainer *trainer, bp__chunk_fn chunk, void *user)
 {
     const bp__pass *pass = trainer->pass;
-    size_t chunk_steps = trainer->chunk_steps;
     bool stop = false;
     double last_look = bp__seconds();
+    BP_TRY(bp__trainer_begin_epoch(trainer));
     trainer->enqueued = (size_t)trainer->place;
     while (trainer->enqueued < pass->steps && !stop) {
-        const size_t known = trainer->enqueued, next = chunk_end(trainer, known, chunk_steps);
+        const size_t known = trainer->enqueued, next = bp__chunk_end(trainer, known);
         BP_TRY(bp__trainer_run_steps(trainer, known, next));
         bp__view view = losses_view(trainer, known, next);
         BP_TRY(bp__view_read_behind(trainer->engine, &view, trainer->losses + known));
         count_losses(trainer, known); /* all chunks before this one have arrived */
         trainer->enqueued = next;
-        const double now = bp__seconds(), took = now - last_look;
-        last_look = now;
-        if (took < chunk_seconds / 2 && chunk_steps < pass->steps) chunk_steps *= 2;
-        if (took > chunk_seconds * 2 && chunk_steps > 1) chunk_steps /= 2;
-        stop = !isfinite(trainer->loss_sum) ||
-               (chunk && chunk(known, trainer->loss_sum, rows_of_steps(pass, known), user) != 0);
+        bp__adapt_chunk(trainer, &last_look);
+        stop =
+            !isfinite(trainer->loss_sum) ||
+            (chunk && chunk(known, trainer->loss_sum, bp__rows_of_steps(pass, known), user) != 0);
     }
-    trainer->chunk_steps = chunk_steps; /* what was found out serves the next epoch */
     return bp__trainer_settle(trainer);
 }
 
 bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn chunk, void *user)
 {
-    bp__pass *pass = trainer->pass;
+    const bp__pass *pass = trainer->pass;
     if (!pass)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_epoch: give the trainer data first "
                                            "(bp_trainer_set_data)");
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
-    BP_TRY(bp__trainer_begin_epoch(trainer));
-    bp_status status = run_chunks(trainer, chunk, user);
+    bp_status status = trainer->stream ? bp__stream_run(trainer->stream, chunk, user)
+                                       : run_resident(trainer, chunk, user);
     if (status == BP_OK) status = bp__engine_phase(trainer->engine, BP_PHASE_OTHER);
     if (status != BP_OK) { /* how far it came, nobody knows */
         trainer->place = 0;
         trainer->loss_sum = 0;
         return status;
     }
-    const double mean = trainer->loss_sum / (double)rows_of_steps(pass, trainer->enqueued);
+    const double mean = trainer->loss_sum / (double)bp__rows_of_steps(pass, trainer->enqueued);
     if (loss) *loss = mean;
     if (isfinite(mean) && trainer->enqueued < pass->steps)
         return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
@@ -384,7 +315,7 @@ static bp_status prepare_single(bp_trainer *trainer, size_t rows, bool labels)
     bp__plan_free(plan);
     trainer->single = NULL;
     BP_TRY(bp__plan_create(&trainer->single, trainer->network, rows, labels, true));
-    return make_train(trainer, &trainer->single, trainer->single_pass, true);
+    return bp__trainer_make_train(trainer, &trainer->single, trainer->single_pass, true);
 }
 
 bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targets,

@@ -4,6 +4,7 @@
 
 #include "base/fingerprint.h"
 #include "net/plan.h"
+#include "train/order.h"
 #include "train/state.h"
 
 /* A data set on an engine, with what the steps of one pass over it need. */
@@ -14,10 +15,19 @@ typedef struct bp__pass {
     float *hyper_table; /* [steps][BP__HYPER_COUNT], what is written to hyper; training only */
     bp__epoch_views views;
     size_t rows, batch, steps; /* steps = ceil(rows / batch) */
+    bool shared;               /* all but losses are filled in place (bp__buffer_map) */
 } bp__pass;
 
-/* Copies encoded data to the engine and sets the order to 0, 1, 2… training adds the hyper table.
- */
+typedef struct bp__pass_shape {
+    size_t rows, features, outputs; /* features 0: no data; batches are written by the caller */
+    bool labels;
+} bp__pass_shape;
+
+/* Room for the rows of a pass; training adds the hyper table. */
+bp_status bp__pass_create_shape(bp__pass **out, bp__engine *engine, const bp__pass_shape *shape,
+                                size_t batch, bool training, bool shared);
+/* Copies encoded data to the engine and sets the order to 0, 1, 2… data NULL: one step a pass, for
+ * rows that the caller brings (bp_trainer_step). */
 bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *data, size_t batch,
                           bool training);
 void bp__pass_free(bp__pass *pass);
@@ -28,20 +38,29 @@ size_t bp__pass_last_rows(const bp__pass *pass);
 
 enum { BP__DATA_FACT = 128 };
 
+/* Called between chunks of steps with the steps finished and the loss sum over the rows that are
+ * known to be finished. Nonzero stops. */
+typedef int (*bp__chunk_fn)(size_t steps_done, double loss_sum, size_t rows_done, void *user);
+
+/* A data set that is streamed (stream.c). */
+typedef struct bp__stream bp__stream;
+
 struct bp_trainer {
     bp__engine *engine;
     const bp_device_info *device;
     bp__network *network;
     bp_train_options options;
     size_t batch;
-    int64_t epoch;                 /* finished epochs: the counter of the shuffle */
-    int64_t step;                  /* steps finished before this epoch: t of the bias corrections */
-    int64_t place;                 /* and of this epoch, as far as they are counted in loss_sum */
-    double loss_sum;               /* over the rows of these, added up step by step */
-    size_t enqueued;               /* steps of this epoch that the device has been given */
-    size_t pause_at;               /* a step of this epoch after which a chunk ends; 0: none */
+    int64_t epoch;   /* finished epochs: the counter of the shuffle */
+    int64_t step;    /* steps finished before this epoch: t of the bias corrections */
+    int64_t place;   /* and of this epoch, as far as they are counted in loss_sum */
+    double loss_sum; /* over the rows of these, added up step by step */
+    size_t enqueued; /* steps of this epoch that the device has been given */
+    size_t pause_at; /* a step of this epoch after which a chunk ends; 0: none */
     char data_hash[BP__FINGERPRINT_TEXT]; /* of the pass's data; empty where nobody asked for it */
-    bp__pass *pass;                /* of set_data, or NULL */
+    bp__pass *pass;                       /* of set_data, or NULL; of a stream its sizes alone */
+    bp__stream *stream;                   /* of set_data, where the data is streamed */
+    bp__order shuffle;                    /* how an epoch takes the rows */
     bp__plan *full,
         *last;          /* for batches of the pass; last is NULL where the batch divides the rows */
     size_t chunk_steps; /* that take about as long as a chunk should */
@@ -53,10 +72,6 @@ struct bp_trainer {
     bool sound;
     bool gradients_kept; /* those of the last step are on the device: bp_trainer_step did it */
 };
-
-/* Called between chunks of steps with the steps finished and the loss sum over the rows that are
- * known to be finished. Nonzero stops. */
-typedef int (*bp__chunk_fn)(size_t steps_done, double loss_sum, size_t rows_done, void *user);
 
 /* The rest of the epoch under way, or a new one; *loss is the mean over the rows that were trained
  * on. BP_ERROR_CANCELLED where chunk stopped it: the next call goes on from there.
@@ -70,6 +85,9 @@ bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to);
 
 /* Waits for the device: all steps that were enqueued are then in place and loss_sum. */
 bp_status bp__trainer_settle(bp_trainer *trainer);
+
+/* Back to a trainer without data. */
+void bp__trainer_forget_data(bp_trainer *trainer);
 
 /* bp_trainer_set_data; hash: the data's fingerprint is taken, for checkpoints. */
 bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool hash);
@@ -100,8 +118,54 @@ bp_status bp__checkpoint_save(bp_trainer *trainer, bp_model *model, const char *
 bp_status bp__checkpoint_restore(bp_trainer *trainer, const bp__checkpoint *from, bp__state *state,
                                  const char *ignored);
 
-/* The rows of the hyper table [steps][BP__HYPER_COUNT] of the next steps. */
-void bp__trainer_hyper(const bp_trainer *trainer, size_t steps, float *table);
+/* ---- Data that is streamed ---- */
+
+/* Where the data is streamed. */
+bp_status bp__stream_create(bp__stream **out, bp_trainer *trainer, const bp_data *data);
+void bp__stream_free(bp__stream *stream);
+/* One step of each plan, with learning rate 0. */
+bp_status bp__stream_warm_up(bp__stream *stream);
+/* Has the next windows read ahead, from that on which holds the trainer's place in the epoch. */
+bp_status bp__stream_begin(bp__stream *stream);
+/* The rest of the epoch under way, chunk by chunk, counted in the trainer's place, loss_sum and
+ * enqueued as steps of resident data are. Fewer steps where chunk stops it, or where a loss is not
+ * finite. */
+bp_status bp__stream_run(bp__stream *stream, bp__chunk_fn chunk, void *user);
+/* bp__trainer_settle. */
+bp_status bp__stream_settle(bp__stream *stream);
+/* Seconds in which no rows were ready. */
+double bp__stream_waited(const bp__stream *stream);
+
+/* ---- What both ways share ---- */
+
+/* Makes *plan, which there is already but for what it runs, train with the data of the pass. */
+bp_status bp__trainer_make_train(const bp_trainer *trainer, bp__plan **plan, const bp__pass *pass,
+                                 bool keep_gradients);
+
+/* Whether there is no other way than to stream the data. */
+bool bp__must_stream(const bp__engine *engine, const bp_data *data);
+/* Whether the trainer's options, the data and the device want it streamed. */
+bp_status bp__choose_stream(bool *stream, const bp_trainer *trainer, const bp_data *data);
+/* How an epoch takes the rows; automatic: what BP_SHUFFLE_AUTO means here. */
+bp__order bp__order_for(const bp_train_options *options, const bp_data *data, size_t batch,
+                        int32_t automatic);
+
+/* Whether classes are what encoded data has, wherever its rows lie. */
+bool bp__has_labels(const bp_data *data);
+
+/* Work between two looks at the device: long enough that the queue never runs dry, short enough for
+ * a lively progress bar and a prompt stop. */
+#define BP__CHUNK_SECONDS 0.05
+/* Where the chunk that begins at this step of the epoch ends: at the pause, if it lies before. */
+size_t bp__chunk_end(const bp_trainer *trainer, size_t from);
+/* Makes chunks as long as they should be. *last_look: when the chunk before was enqueued. */
+void bp__adapt_chunk(bp_trainer *trainer, double *last_look);
+
+/* Rows of the first steps of an epoch. */
+size_t bp__rows_of_steps(const bp__pass *pass, size_t steps);
+
+/* The rows of the hyper table [steps][BP__HYPER_COUNT] of steps first, first + 1… of this epoch. */
+void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, float *table);
 bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer);
 
 /* The learning rate that the options mean. */
@@ -120,9 +184,11 @@ bp_status bp__check_reach(const bp_model *model, const bp_data *data);
 typedef struct bp__evaluator bp__evaluator;
 bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const bp_data *data);
 void bp__evaluator_free(bp__evaluator *evaluator);
-/* accuracy is NAN without labels. outputs [rows][outputs] (may be NULL) receives the activations.
- */
+/* Receives the activations [rows][outputs] of rows first to first + rows - 1, which come in their
+ * order. */
+typedef bp_status (*bp__outputs_fn)(size_t first, size_t rows, const float *outputs, void *user);
+/* accuracy is NAN without labels; receive may be NULL. */
 bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accuracy,
-                            float *outputs);
+                            bp__outputs_fn receive, void *user);
 
 #endif

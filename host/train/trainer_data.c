@@ -1,0 +1,102 @@
+/* trainer_data.c - a trainer's data: uploaded or streamed, with everything warm. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "ops/engine.h"
+#include "profile/profile.h"
+#include "train/trainer.h"
+
+/* A driver may compile a kernel when it is first launched, so that is done here and not on the
+ * training's clock: one step of each plan while the hyper table is still zero, learning rate
+ * included. What such a step may leave behind, moments first of all, is put back afterwards. */
+static bp_status warm_up(bp_trainer *trainer)
+{
+    if (trainer->stream) return bp__stream_warm_up(trainer->stream);
+    BP_TRY(bp__pass_seek(trainer->pass, 0));
+    BP_TRY(bp__sequence_run(trainer->engine, trainer->full->train, 1));
+    if (trainer->last) {
+        BP_TRY(bp__pass_seek(trainer->pass, 0));
+        BP_TRY(bp__sequence_run(trainer->engine, trainer->last->train, 1));
+    }
+    return bp__engine_finish(trainer->engine);
+}
+
+static bp_status zero_arena(bp_trainer *trainer, bp__buffer *buffer)
+{
+    if (!buffer) return BP_OK;
+    bp__view arena = bp__network_arena(trainer->network, buffer);
+    float *zeros = NULL;
+    BP_TRY(bp__new_array(&zeros, arena.columns, sizeof *zeros));
+    bp_status status = bp__view_write(trainer->engine, &arena, zeros);
+    free(zeros);
+    return status;
+}
+
+static bp_status warm_up_and_restore(bp_trainer *trainer)
+{
+    bp__view arena = bp__network_arena(trainer->network, trainer->network->parameters);
+    float *parameters = NULL;
+    BP_TRY(bp__new_array(&parameters, arena.columns, sizeof *parameters));
+    bp_status status = bp__view_read(trainer->engine, &arena, parameters);
+    if (status == BP_OK) status = warm_up(trainer);
+    if (status == BP_OK) status = bp__view_write(trainer->engine, &arena, parameters);
+    if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment1);
+    if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment2);
+    free(parameters);
+    return status;
+}
+
+static bp_status upload_data(bp_trainer *trainer, const bp_data *data)
+{
+    const bool labels = bp__has_labels(data);
+    BP_TRY(bp__pass_create(&trainer->pass, trainer->engine, data, trainer->batch, true));
+    bp__pass *pass = trainer->pass;
+    trainer->shuffle = bp__order_for(&trainer->options, data, pass->batch, BP_SHUFFLE_ALL);
+    BP_TRY(bp__new_array(&trainer->losses, pass->steps, sizeof *trainer->losses));
+    BP_TRY(bp__new_array(&trainer->order, pass->rows, sizeof *trainer->order));
+    BP_TRY(bp__plan_create(&trainer->full, trainer->network, pass->batch, labels, true));
+    BP_TRY(bp__trainer_make_train(trainer, &trainer->full, pass, false));
+    if (bp__pass_last_rows(pass) == pass->batch) return BP_OK;
+    BP_TRY(bp__plan_create_part(&trainer->last, trainer->full, bp__pass_last_rows(pass)));
+    return bp__trainer_make_train(trainer, &trainer->last, pass, false);
+}
+
+static bp_status stream_data(bp_trainer *trainer, const bp_data *data)
+{
+    BP_TRY(bp__new_array(&trainer->pass, 1, sizeof *trainer->pass));
+    bp__pass *pass = trainer->pass;
+    pass->engine = trainer->engine;
+    pass->rows = bp_data_get_info(data).rows;
+    pass->batch = trainer->batch < pass->rows ? trainer->batch : pass->rows;
+    pass->steps = (pass->rows + pass->batch - 1) / pass->batch;
+    trainer->shuffle = bp__order_for(&trainer->options, data, pass->batch, BP_SHUFFLE_BLOCKS);
+    return bp__stream_create(&trainer->stream, trainer, data);
+}
+
+bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
+{
+    return bp__trainer_set_data(trainer, data, true);
+}
+
+bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool hash)
+{
+    if (!trainer || !data)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_set_data: trainer and data are needed");
+    const bp__network *network = trainer->network;
+    BP_TRY(bp__check_fit(network->layers[0].inputs,
+                         network->layers[network->layer_count - 1].outputs, data));
+    bp__trainer_forget_data(trainer);
+    bp_status status;
+    if (hash) BP_TRY_GOTO(bp_data_fingerprint(data, trainer->data_hash));
+    BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
+    bool stream = false;
+    BP_TRY_GOTO(bp__choose_stream(&stream, trainer, data));
+    BP_TRY_GOTO(stream ? stream_data(trainer, data) : upload_data(trainer, data));
+    if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
+    if (stream) BP_TRY_GOTO(bp__stream_begin(trainer->stream));
+    BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
+    return BP_OK;
+fail:
+    bp__trainer_forget_data(trainer);
+    return status;
+}
