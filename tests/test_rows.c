@@ -14,6 +14,8 @@
 
 #include "backprop.h"
 
+TestSuite(rows, .timeout = 120);
+
 /* A schema of two numbers, a colour and a class, whose numbers no row below spoils. */
 static bp_schema *make_schema(bp_data **raw)
 {
@@ -120,7 +122,7 @@ static const char *const good[] = {
     "  a , b , colour \n 1 , 2 , red \n",
 };
 
-Test(rows, pieces_do_not_matter, .timeout = 120)
+Test(rows, pieces_do_not_matter)
 {
     bp_data *raw;
     bp_schema *schema = make_schema(&raw);
@@ -158,7 +160,7 @@ Test(rows, pieces_do_not_matter, .timeout = 120)
     bp_data_free(raw);
 }
 
-Test(rows, what_cannot_be_read_is_passed_over, .timeout = 60)
+Test(rows, what_cannot_be_read_is_passed_over)
 {
     bp_data *raw;
     bp_schema *schema = make_schema(&raw);
@@ -219,7 +221,7 @@ Test(rows, what_cannot_be_read_is_passed_over, .timeout = 60)
 
 /* A row is bad in the middle of many: the others come, all of them, and what is kept beside them.
  */
-Test(rows, columns_are_kept, .timeout = 60)
+Test(rows, columns_are_kept)
 {
     bp_data *raw;
     bp_schema *schema = make_schema(&raw);
@@ -250,7 +252,7 @@ Test(rows, columns_are_kept, .timeout = 60)
 
 /* A row that is longer than what is read at once, and a file that is packed, which is read as a
  * whole. */
-Test(rows, longer_than_a_block, .timeout = 60)
+Test(rows, longer_than_a_block)
 {
     enum { LONG = 3 << 20 };
     bp_data *raw;
@@ -292,7 +294,7 @@ Test(rows, longer_than_a_block, .timeout = 60)
 }
 
 /* Every truncation and some bit flips of a small file: an end in reasonable time, nothing else. */
-Test(rows, damaged_files_end, .timeout = 120)
+Test(rows, damaged_files_end)
 {
     bp_data *raw;
     bp_schema *schema = make_schema(&raw);
@@ -345,7 +347,7 @@ static void check_predictor(const char *spec)
     bp_model_free(model);
 }
 
-Test(rows, neighbours_do_not_matter, .timeout = 120)
+Test(rows, neighbours_do_not_matter)
 {
     check_predictor("reference");
     check_predictor("auto");
