@@ -23,6 +23,18 @@ bp_status bp__data_new(bp_data **out, const char *source)
     return status;
 }
 
+void bp__data_copy_shape(bp_data *to, const bp_data *from)
+{
+    to->task = from->task;
+    to->format = from->format;
+    to->encoded = from->encoded;
+    to->pixel_count = from->pixel_count;
+    to->image_height = from->image_height;
+    to->image_width = from->image_width;
+    to->features = from->features;
+    to->outputs = from->outputs;
+}
+
 void bp__column_clear(bp__column *column)
 {
     free(column->name);

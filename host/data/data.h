@@ -76,6 +76,8 @@ const bp_schema *bp__data_schema(const bp_data *data);
 
 /* An empty data set that remembers where it came from (source may be NULL). */
 bp_status bp__data_new(bp_data **out, const char *source);
+/* What a part of a data set has in common with the whole: all but its rows, columns and schema. */
+void bp__data_copy_shape(bp_data *to, const bp_data *from);
 
 /* Releases what a column holds, not the column itself. */
 void bp__column_clear(bp__column *column);

@@ -352,13 +352,7 @@ static bp_status copy_rows(bp_data **out, const bp_data *from, size_t begin, siz
     const size_t rows = end - begin;
     BP_TRY(bp__data_new(&to, from->source));
     to->rows = rows;
-    to->encoded = true;
-    to->task = from->task;
-    to->format = from->format;
-    to->features = from->features;
-    to->outputs = from->outputs;
-    to->image_height = from->image_height;
-    to->image_width = from->image_width;
+    bp__data_copy_shape(to, from);
     bp_status status = bp__new_array(&to->x, rows * to->features, sizeof *to->x);
     if (status == BP_OK)
         memcpy(to->x, from->x + begin * to->features, rows * to->features * sizeof *to->x);

@@ -180,9 +180,10 @@ static bp_status take(void *out, const void *from, size_t row_bytes, const char 
     return BP_OK;
 }
 
-static bp_status take_columns(bp_data *to, const bp_data *from, const char *part, char side)
+/* The same columns, without values. */
+static bp_status copy_columns(bp_data *to, const bp_data *from)
 {
-    size_t count = from->column_count + from->target_count;
+    const size_t count = from->column_count + from->target_count;
     if (!from->columns) return BP_OK;
     BP_TRY(bp__new_array(&to->columns, count, sizeof *to->columns));
     to->column_count = from->column_count;
@@ -195,6 +196,16 @@ static bp_status take_columns(bp_data *to, const bp_data *from, const char *part
         column->reported = source->reported;
         BP_TRY(bp__copy_text(&column->name, source->name));
         BP_TRY(bp__words_copy(&column->words, &source->words));
+    }
+    return BP_OK;
+}
+
+static bp_status take_columns(bp_data *to, const bp_data *from, const char *part, char side)
+{
+    BP_TRY(copy_columns(to, from));
+    for (size_t k = 0; k < to->column_count + to->target_count; ++k) {
+        const bp__column *source = &from->columns[k];
+        bp__column *column = &to->columns[k];
         BP_TRY(take(&column->number, source->number, sizeof *source->number, part, side, from->rows,
                     to->rows));
         BP_TRY(take(&column->text, source->text, sizeof *source->text, part, side, from->rows,
@@ -217,14 +228,7 @@ static bp_status take_places(bp_data *to, const bp_data *from, const char *part,
 static bp_status take_part(bp_data *to, const bp_data *from, const char *part, char side)
 {
     size_t rows = from->rows, count = to->rows;
-    to->task = from->task;
-    to->format = from->format;
-    to->encoded = from->encoded;
-    to->pixel_count = from->pixel_count;
-    to->image_height = from->image_height;
-    to->image_width = from->image_width;
-    to->features = from->features;
-    to->outputs = from->outputs;
+    bp__data_copy_shape(to, from);
     BP_TRY(take_columns(to, from, part, side));
     BP_TRY(take_places(to, from, part, side));
     BP_TRY(take(&to->pixels, from->pixels, from->pixel_count, part, side, rows, count));
@@ -290,28 +294,12 @@ static bp_status split_resident(bp_data **first, bp_data **second, const bp_data
 
 static bp_status describe_part(bp_data *to, const bp_data *from)
 {
-    const size_t count = from->column_count + from->target_count;
-    to->task = from->task;
-    to->format = from->format;
-    to->pixel_count = from->pixel_count;
-    to->image_height = from->image_height;
-    to->image_width = from->image_width;
+    bp__data_copy_shape(to, from);
     to->stream = from->stream;
     to->raw_rows = bp__raw_rows_share(from->raw_rows);
-    if (!from->columns) return BP_OK;
-    BP_TRY(bp__new_array(&to->columns, count, sizeof *to->columns));
-    to->column_count = from->column_count;
-    to->target_count = from->target_count;
-    for (size_t k = 0; k < count; ++k) {
-        const bp__column *source = &from->columns[k];
-        bp__column *column = &to->columns[k];
-        column->kind = source->kind;
-        column->position = source->position;
-        column->reported = source->reported;
-        BP_TRY(bp__copy_text(&column->name, source->name));
-        BP_TRY(bp__words_copy(&column->words, &source->words));
-        BP_TRY(bp__notes_new(&column->notes, k >= from->column_count));
-    }
+    BP_TRY(copy_columns(to, from));
+    for (size_t k = 0; k < to->column_count + to->target_count; ++k)
+        BP_TRY(bp__notes_new(&to->columns[k].notes, k >= to->column_count));
     return BP_OK;
 }
 
