@@ -1,33 +1,30 @@
-/* eval.c - `backprop eval`: a model's loss and accuracy on data that it may not have seen. */
-#include <math.h>
+/* eval.c - `backprop eval`: how good a model is on data that it may not have seen. */
+#include <inttypes.h>
 
 #include "commands.h"
 #include "confusion.h"
 #include "files.h"
 #include "input.h"
-#include "output.h"
+#include "report.h"
 
-static int print_result(const cli_command *command, const bp_metrics *m, const bp_device *device)
+static int print_result(const cli_command *command, const bp_report *report,
+                        const bp_model *model, const bp_device *device)
 {
-    if (command->json) {
-        json_t *json = json_object();
-        json_object_set_new(json, "samples", cli_json_count(m->samples));
-        json_object_set_new(json, "loss", cli_json_number(m->loss));
-        json_object_set_new(json, "accuracy", cli_json_number(m->accuracy));
-        json_object_set_new(json, "rmse", cli_json_number(m->rmse));
-        json_object_set_new(json, "mae", cli_json_number(m->mae));
-        json_object_set_new(json, "r2", cli_json_number(m->r2));
-        json_object_set_new(json, "seconds", cli_json_number(m->seconds));
-        json_object_set_new(json, "device", cli_json_text(bp_device_get_info(device)->name));
-        return cli_print_json(stdout, json);
+    const bp_schema *schema = bp_model_get_schema(model);
+    if (!command->json) {
+        cli_report_print(report, schema);
+        return CLI_OK;
     }
-    printf("samples   %zu\n", m->samples);
-    printf("loss      %.6g\n", m->loss);
-    if (isfinite(m->accuracy)) printf("accuracy  %.2f %%\n", 100 * m->accuracy);
-    if (isfinite(m->rmse)) printf("rmse      %.6g\n", m->rmse);
-    if (isfinite(m->mae)) printf("mae       %.6g\n", m->mae);
-    if (isfinite(m->r2)) printf("r2        %.4f\n", m->r2);
-    return CLI_OK;
+    json_t *json = cli_report_json(report, schema);
+    json_object_set_new(json, "device", cli_json_text(bp_device_get_info(device)->name));
+    return cli_print_json(stdout, json);
+}
+
+static int check_top(const cli_command *command, int64_t top, const bp_model *model)
+{
+    const size_t classes = bp_model_get_info(model).outputs;
+    if (top <= 0 || (uint64_t)top <= classes) return -1;
+    return cli_usage(command, "--top-k %" PRId64 ": the model tells %zu classes apart", top, classes);
 }
 
 int cli_eval(int argc, char **argv)
@@ -36,10 +33,15 @@ int cli_eval(int argc, char **argv)
     const char *spec = NULL;
     cli_confusion_options confusion = {.path = NULL};
     cli_stream stream = {.mode = BP_STREAM_AUTO};
+    int64_t top = 0;
     cli_option data[CLI_INPUT_OPTIONS + CLI_STREAM_OPTIONS], picture[CLI_CONFUSION_OPTIONS];
     size_t data_rows = cli_input_options(&input, data, CLI_TO_USE);
     data_rows += cli_stream_options(&stream, data + data_rows);
     cli_confusion_rows(&confusion, picture);
+    cli_option measuring[] = {
+        {.name = "top-k", .kind = CLI_COUNT, .to.count = &top, .value = "K", .min = 1,
+         .max = 1000000000, .help = "a prediction counts for top-k accuracy where the true class is "
+                                    "among the K most likely", .fallback = "5; 2 below 10 classes"}};
     cli_option machine[] = {cli_activation_option(&input.activation), cli_device_option(&spec)};
     cli_command command = {
         .name = "eval",
@@ -54,6 +56,7 @@ int cli_eval(int argc, char **argv)
         .arguments = 2,
         .several = true,
         .groups = {{"Data", data, data_rows},
+                   {"Measuring", measuring, sizeof measuring / sizeof *measuring},
                    {"Picture", picture, CLI_CONFUSION_OPTIONS},
                    {"Computing", machine, sizeof machine / sizeof *machine}},
     };
@@ -73,6 +76,7 @@ int cli_eval(int argc, char **argv)
     bp_device *device = NULL;
     bp_data *set = NULL;
     code = cli_open(&model, &device, arguments[0], &input, spec);
+    if (code < 0) code = check_top(&command, top, model);
     if (code < 0 && !bp_model_get_schema(model)) {
         if (stream.mode == BP_STREAM_YES)
             code = cli_usage(&command, "--stream yes: the model has no schema, by which rows could be "
@@ -83,9 +87,11 @@ int cli_eval(int argc, char **argv)
     input.stream = &stream;
     if (code < 0) code = cli_load_for_model(&set, &command, &files, &input, model, 1);
     if (code < 0) {
-        bp_metrics metrics;
-        bp_status status = bp_evaluate(&metrics, model, device, set);
-        code = status == BP_OK ? print_result(&command, &metrics, device) : cli_fail(status, NULL);
+        bp_report *report;
+        bp_status status = bp_report_evaluate(&report, model, device, set, (size_t)top);
+        code = status == BP_OK ? print_result(&command, report, model, device)
+                               : cli_fail(status, NULL);
+        bp_report_free(report);
         if (code == CLI_OK && confusion.path)
             code = cli_confusion_draw(&confusion, &command, model, device, set, arguments[1]);
     }

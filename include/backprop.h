@@ -11,7 +11,8 @@
  *   7. Tuning                 what a device computes with, chosen by measurement
  *   8. Testing                whether a device computes what it should
  *
- * backprop_explain.h has the parts for looking inside: a training step number by number.
+ * backprop_explain.h has the parts for looking inside: a training step number by number;
+ * backprop_evaluate.h what is measured of a model beyond loss and accuracy.
  *
  * The intended use, in ten lines (examples/xor.c is this program with its error checks):
  *

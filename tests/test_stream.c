@@ -1,5 +1,6 @@
 /* test_stream.c - training on data that is streamed: the bits of a resident training in the same
  * order, on every device and in both ways to it; orders that mix; feeds that stop and start. */
+#include "backprop_evaluate.h"
 #include "data/stream.h"
 #include "network_support.h"
 #include "train/order.h"
@@ -214,6 +215,7 @@ static void write_rows(const char *path, bool classes)
 typedef struct outcome {
     bp_train_result result;
     bp_metrics metrics;
+    bp_report *report;
 } outcome;
 
 static void run(outcome *out, const char *path, bp_device *device, bool classes, int32_t stream)
@@ -237,6 +239,7 @@ static void run(outcome *out, const char *path, bp_device *device, bool classes,
     how.window = 320;
     OK(bp_train(model, device, train_data, validation, &how, &out->result));
     OK(bp_evaluate(&out->metrics, model, device, validation));
+    OK(bp_report_evaluate(&out->report, model, device, validation, 0));
     bp_model_free(model);
     bp_data_free(validation);
     bp_data_free(train_data);
@@ -249,6 +252,26 @@ static void run(outcome *out, const char *path, bp_device *device, bool classes,
 static bool same(double a, double b)
 {
     return a == b || (isnan(a) && isnan(b));
+}
+
+static void check_reports(const bp_report *a, const bp_report *b, const bp_metrics *metrics)
+{
+    const size_t classes = a->classes, targets = a->targets;
+    cr_assert_eq(b->classes, classes);
+    cr_assert_eq(b->targets, targets);
+    cr_assert(same(a->auc, b->auc) && same(a->log_loss, b->log_loss) &&
+              same(a->macro.f1, b->macro.f1) && same(a->top_k_accuracy, b->top_k_accuracy));
+    cr_assert(classes == 0 || (a->auc > 0.5 && a->log_loss < 0.7));
+    cr_assert(classes == 0 || memcmp(a->confusion, b->confusion,
+                                     classes * classes * sizeof *a->confusion) == 0);
+    for (size_t k = 0; k < classes; ++k) cr_assert_eq(a->by_class[k].auc, b->by_class[k].auc);
+    for (size_t k = 0; k < targets; ++k) {
+        cr_assert_eq(a->by_target[k].rmse, b->by_target[k].rmse);
+        cr_assert_eq(a->by_target[k].mae, b->by_target[k].mae);
+        cr_assert_eq(a->by_target[k].r2, b->by_target[k].r2);
+    }
+    cr_assert_eq(b->overall.loss, metrics->loss);
+    cr_assert(same(b->overall.accuracy, metrics->accuracy) && same(b->overall.r2, metrics->r2));
 }
 
 Test(stream, validation_and_evaluation_are_the_same)
@@ -272,6 +295,9 @@ Test(stream, validation_and_evaluation_are_the_same)
                   b.metrics.rmse);
         cr_assert(same(a.metrics.mae, b.metrics.mae));
         cr_assert(same(a.metrics.r2, b.metrics.r2));
+        check_reports(a.report, b.report, &b.metrics);
+        bp_report_free(a.report);
+        bp_report_free(b.report);
     }
     bp_device_free(device);
     remove(path);

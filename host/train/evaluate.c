@@ -7,6 +7,7 @@
 #include "ops/engine.h"
 #include "profile/profile.h"
 #include "train/feed.h"
+#include "train/report.h"
 
 /* Rows at a time: enough to keep any device busy, few enough that activations stay small. */
 enum { EVALUATION_BATCH = 1024, STREAM_ROWS = 4 * EVALUATION_BATCH };
@@ -164,87 +165,13 @@ bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accu
     return BP_OK;
 }
 
-/* ---- How well numbers are predicted ---------------------------------------------------------- */
+/* ---- Of models --------------------------------------------------------------------------------
+ */
 
-/* Root mean squared error, mean absolute error and R^2 over all targets, in their own units:
- * R^2 = 1 - sum (y - t)^2 / sum (t - mean of its column)^2. */
-typedef struct errors {
-    const bp_data *data;
-    const bp_schema *schema;
-    size_t outputs;
-    float *targets;   /* [rows][outputs] of the rows at hand */
-    double *averages; /* [outputs], of the targets */
-    double squared, absolute, spread;
-} errors;
-
-enum { TARGET_ROWS = 4096 }; /* that are read at a time */
-
-static bp_status find_averages(errors *e, size_t rows)
+/* Evaluates; reporter (may be NULL) has a report of the outputs. */
+static bp_status measure(bp_metrics *out, bp__reporter *reporter, const bp_model *model,
+                         bp_device *device, const bp_data *data)
 {
-    for (size_t first = 0; first < rows; first += TARGET_ROWS) {
-        const size_t count = rows - first < TARGET_ROWS ? rows - first : TARGET_ROWS;
-        BP_TRY(bp_data_read(e->data, first, count, NULL, NULL, e->targets));
-        for (size_t i = 0; i < count; ++i)
-            for (size_t k = 0; k < e->outputs; ++k)
-                e->averages[k] += (double)e->targets[i * e->outputs + k];
-    }
-    for (size_t k = 0; k < e->outputs; ++k) e->averages[k] /= (double)rows;
-    return BP_OK;
-}
-
-static void add_errors(errors *e, const float *outputs, size_t rows)
-{
-    for (size_t i = 0; i < rows; ++i)
-        for (size_t k = 0; k < e->outputs; ++k) {
-            double mean = 0, scale = 1;
-            if (e->schema) bp_schema_target_scale(e->schema, k, &mean, &scale);
-            const double t = (double)e->targets[i * e->outputs + k];
-            const double error = scale * ((double)outputs[i * e->outputs + k] - t);
-            e->squared += error * error;
-            e->absolute += fabs(error);
-            e->spread += scale * scale * (t - e->averages[k]) * (t - e->averages[k]);
-        }
-}
-
-static bp_status receive_outputs(size_t first, size_t rows, const float *outputs, void *user)
-{
-    errors *e = user;
-    for (size_t done = 0; done < rows; done += TARGET_ROWS) {
-        const size_t count = rows - done < TARGET_ROWS ? rows - done : TARGET_ROWS;
-        BP_TRY(bp_data_read(e->data, first + done, count, NULL, NULL, e->targets));
-        add_errors(e, outputs + done * e->outputs, count);
-    }
-    return BP_OK;
-}
-
-static bp_status evaluate_numbers(bp_metrics *out, bp__evaluator *evaluator, const bp_data *data,
-                                  const bp_schema *schema)
-{
-    const bp_data_info info = bp_data_get_info(data);
-    errors e = {.data = data, .schema = schema, .outputs = info.outputs};
-    bp_status status;
-    BP_TRY_GOTO(bp__new_array(&e.targets, TARGET_ROWS * info.outputs, sizeof *e.targets));
-    BP_TRY_GOTO(bp__new_array(&e.averages, info.outputs, sizeof *e.averages));
-    BP_TRY_GOTO(find_averages(&e, info.rows));
-    BP_TRY_GOTO(bp__evaluator_run(evaluator, &out->loss, &out->accuracy, receive_outputs, &e));
-    const double count = (double)info.rows * (double)info.outputs;
-    out->rmse = sqrt(e.squared / count);
-    out->mae = e.absolute / count;
-    out->r2 = e.spread > 0 ? 1 - e.squared / e.spread : (double)NAN;
-fail:
-    free(e.targets);
-    free(e.averages);
-    return status;
-}
-
-bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
-                      const bp_data *data)
-{
-    if (!out || !model || !device || !data)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_evaluate: out, model, device and data are needed");
-    *out = (bp_metrics){.loss = NAN, .accuracy = NAN, .rmse = NAN, .mae = NAN, .r2 = NAN};
-    const bp_model_info shape = bp_model_get_info(model);
-    BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
     const double start = bp__seconds();
     bp__engine *engine = NULL;
     bp__network *network = NULL;
@@ -254,9 +181,9 @@ bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
     BP_TRY_GOTO(bp__network_create(&network, engine, model, false, BP_OPTIMIZER_SGD));
     BP_TRY_GOTO(bp__network_upload(network, model));
     BP_TRY_GOTO(bp__evaluator_create(&evaluator, network, data));
-    BP_TRY_GOTO(bp__has_labels(data)
-                    ? bp__evaluator_run(evaluator, &out->loss, &out->accuracy, NULL, NULL)
-                    : evaluate_numbers(out, evaluator, data, bp_model_get_schema(model)));
+    if (reporter) bp__reporter_begin(reporter);
+    BP_TRY_GOTO(bp__evaluator_run(evaluator, &out->loss, &out->accuracy,
+                                  reporter ? bp__reporter_receive : NULL, reporter));
     out->samples = bp_data_get_info(data).rows;
     out->seconds = bp__seconds() - start;
 fail:
@@ -264,4 +191,43 @@ fail:
     bp__network_free(network);
     bp__engine_free(engine);
     return status;
+}
+
+bp_status bp_report_evaluate(bp_report **out, const bp_model *model, bp_device *device,
+                             const bp_data *data, size_t top_k)
+{
+    if (out) *out = NULL;
+    if (!out || !model || !device || !data)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_report_evaluate: out, model, device and data are needed");
+    const bp_model_info shape = bp_model_get_info(model);
+    bp_metrics metrics = {0};
+    bp__reporter *reporter;
+    BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
+    BP_TRY(bp__reporter_create(&reporter, data, bp_model_get_schema(model), shape.loss, top_k));
+    bp_status status = measure(&metrics, reporter, model, device, data);
+    if (status == BP_OK) status = bp__reporter_end(out, reporter);
+    bp__reporter_free(reporter);
+    if (status != BP_OK) return status;
+    (*out)->overall.loss = metrics.loss;
+    (*out)->overall.seconds = metrics.seconds;
+    return BP_OK;
+}
+
+bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
+                      const bp_data *data)
+{
+    if (!out || !model || !device || !data)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_evaluate: out, model, device and data are needed");
+    *out = (bp_metrics){.loss = NAN, .accuracy = NAN, .rmse = NAN, .mae = NAN, .r2 = NAN};
+    if (bp__has_labels(data)) {
+        const bp_model_info shape = bp_model_get_info(model);
+        BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
+        return measure(out, NULL, model, device, data);
+    }
+    bp_report *report;
+    BP_TRY(bp_report_evaluate(&report, model, device, data, 0));
+    *out = report->overall;
+    bp_report_free(report);
+    return BP_OK;
 }

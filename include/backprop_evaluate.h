@@ -1,0 +1,85 @@
+/* backprop_evaluate.h - how good a model is, beyond the loss and accuracy of bp_metrics.
+ *
+ *   1. Reports   everything that is measured of a model on a data set, class by class
+ *
+ * The conventions are those of backprop.h. */
+#ifndef BACKPROP_EVALUATE_H
+#define BACKPROP_EVALUATE_H
+
+#include "backprop.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. Reports ------------------------------------------------------------------------------
+ *
+ *     bp_report *report;
+ *     bp_report_evaluate(&report, model, device, data, 0);
+ *     printf("%.3f of macro F1\n", report->macro.f1);
+ *     bp_report_free(report);
+ *
+ * A sample is taken for the class with the largest output, the first of them where they tie. */
+
+typedef struct bp_class_scores {
+    double precision; /* right ones among the samples taken for the class; 0 where there are none */
+    double recall;    /* right ones among the samples of the class; 0 where there are none */
+    double f1;        /* harmonic mean of both; 0 where both are 0 */
+} bp_class_scores;
+
+typedef struct bp_class_report {
+    size_t support;   /* samples of this class */
+    size_t predicted; /* samples that were taken for it */
+    bp_class_scores scores;
+    double auc;       /* area under the ROC curve of this class against all others: the probability
+                         that a sample of it has a larger output for it than one that is not, ties
+                         counting half; NAN where all samples are of it, or none */
+} bp_class_report;
+
+typedef struct bp_target_report {
+    double rmse, mae; /* in the target's own unit */
+    double r2;        /* NAN where the target is the same in all samples */
+} bp_target_report;
+
+typedef struct bp_report {
+    bp_metrics overall; /* as bp_evaluate gives them; loss is NAN where only outputs were given */
+
+    size_t classes;     /* 0 for regression: nothing of this group is there then */
+    size_t top_k;
+    double top_k_accuracy;       /* the share of samples whose class is among the top_k largest outputs;
+                                    of outputs that tie, the first ones */
+    bp_class_scores macro;       /* means over the classes that occur among truths or predictions */
+    bp_class_scores weighted;    /* means over the classes, weighted by support */
+    double balanced_accuracy;    /* mean recall of the classes that occur */
+    double auc;                  /* of two classes: of the second; else the mean over the classes that
+                                    have one; NAN where none has */
+    double log_loss;             /* mean of -log p, p the share of its class in a sample's outputs, at
+                                    least 2^-126; NAN where outputs are negative or a sample's sum 0 */
+    const bp_class_report *by_class; /* [classes] */
+    const size_t *confusion;         /* [classes][classes]: rows the truth, columns what it was taken for */
+
+    size_t targets;     /* 0 for classification */
+    const bp_target_report *by_target; /* [targets] */
+} bp_report;
+
+/* Measures a model on encoded data. top_k 0: 5, or 2 where there are fewer than ten classes. Errors
+ * as bp_evaluate; BP_ERROR_ARGUMENT where top_k is more than the classes. */
+BP_API bp_status bp_report_evaluate(bp_report **out, const bp_model *model, bp_device *device,
+                                    const bp_data *data, size_t top_k);
+
+/* The same of outputs that are there already, whatever they come from: outputs [rows][classes]
+ * (probabilities, for log_loss), labels[rows] in 0..classes-1. Errors: BP_ERROR_ARGUMENT,
+ * BP_ERROR_DATA (an output that is not finite, a label out of range), BP_ERROR_MEMORY. */
+BP_API bp_status bp_report_classes(bp_report **out, const float *outputs, const int32_t *labels,
+                                   size_t rows, size_t classes, size_t top_k);
+
+/* outputs and truths, both [rows][targets], in the targets' own units. Errors as above. */
+BP_API bp_status bp_report_targets(bp_report **out, const float *outputs, const float *truths,
+                                   size_t rows, size_t targets);
+
+BP_API void bp_report_free(bp_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
