@@ -33,7 +33,8 @@ void cli_checkpoint_options(cli_checkpoint *checkpoint, cli_option rows[CLI_CHEC
          .kind = CLI_TEXT,
          .to.text = &checkpoint->resume,
          .value = "FILE",
-         .help = "go on from this checkpoint; data and options as they were, but for --epochs"},
+         .help = "go on from this checkpoint; data and options as they were, but for --epochs where "
+                 "no schedule goes by it"},
     };
     memcpy(rows, table, sizeof table);
 }
@@ -96,7 +97,7 @@ static int check_replaced(const cli_checkpoint *c)
                          "%s is there and is no sound checkpoint: remove it, or give --checkpoint "
                          "another name",
                          c->path);
-    if (there.epoch >= there.epochs) return -1;
+    if (there.ended) return -1;
     return cli_error(CLI_FAILURE,
                      "%s holds a training that is not finished (%" PRId64 " of %" PRId64
                      " epochs): go on with it by --resume %s, or remove it",

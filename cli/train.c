@@ -108,6 +108,8 @@ static int check(const cli_command *command, train_settings *s)
                                   "on disk: --shuffle blocks goes with both");
     if (cli_given(command, "shuffle") && cli_given(command, "no-shuffle"))
         return cli_usage(command, "--shuffle and --no-shuffle exclude each other");
+    code = cli_course_check(command, s);
+    if (code >= 0) return code;
     if (!command->quiet) warn_without_effect(command, s);
     return check_outputs(command, s);
 }
@@ -190,6 +192,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "model", cli_json_text(o->learned ? s->output : NULL));
     json_object_set_new(json, "checkpoint", cli_json_text(s->checkpoint->path));
     json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
+    cli_course_json(json, &o->result);
     json_object_set_new(json, "first_not_finite", cli_json_text(*o->began ? o->began : NULL));
     json_object_set_new(json, "profile", cli_profile_json(&s->profile));
     return cli_print_json(stdout, json);
@@ -211,7 +214,7 @@ static int print_text(const bp_model *model, const train_settings *s, const bp_d
     printf("device      %s (%s)\n", info->name, info->spec);
     printf("samples     %zu\n", bp_data_get_info(sets->train).rows);
     printf("parameters  %zu\n", bp_model_get_info(model).parameters);
-    printf("epochs      %" PRId64 "\n", o->result.epochs);
+    cli_course_print(&o->result, s->how.epochs);
     print_losses("training", o->result.train_loss, NAN);
     print_losses("validation", o->result.validation_loss, o->result.validation_accuracy);
     if (o->has_test) {
@@ -321,6 +324,7 @@ static int run(const cli_command *command, train_settings *s)
     /* The device first: its name is mistyped as easily as a file's, and files may take minutes. */
     if (code < 0) code = cli_open_device(&device, s->device);
     if (code < 0) code = cli_train_choose_stream(command, s);
+    if (code < 0 && s->folds) code = cli_train_folds(command, s, device);
     if (code < 0) code = cli_train_load(&sets, command, s);
     if (code < 0) {
         bp_model_options options = s->model;
@@ -335,11 +339,13 @@ static int run(const cli_command *command, train_settings *s)
         if (status != BP_OK) code = cli_fail(status, NULL);
     }
     if (code < 0 && !command->quiet) {
-        if (!s->output && !s->checkpoint->path) cli_note("the model will not be kept: name a file with -o");
+        if (!s->output && !s->checkpoint->path && !s->find_rate)
+            cli_note("the model will not be kept: name a file with -o");
         cli_train_tell(bp_model_get_schema(model), bp_data_get_info(sets.train).rows);
         cli_note_tuning(device);
         announce(model, device, &sets);
     }
+    if (code < 0 && s->find_rate) code = cli_train_find(command, s, model, device, sets.train);
     if (code < 0) code = cli_profile_begin(&s->profile, device, NULL);
     s->how.profile = s->profile.profile;
     if (code < 0) code = train_and_keep(command, s, model, device, &sets);
@@ -392,7 +398,13 @@ int cli_train(int argc, char **argv)
                  "itself"},
         {.name = "test-labels", .kind = CLI_TEXT, .to.text = &s.test_labels, .value = "FILE",
          .help = "IDX file of labels that belongs to it"},
+        {.name = "folds", .kind = CLI_COUNT, .to.count = &s.folds, .value = "K", .min = 2,
+         .max = 1000000, .fallback = "none",
+         .help = "cross-validation: trains K times, each time without another K-th of DATA, on "
+                 "which the model is measured; keeps no model"},
     };
+    cli_option course[CLI_COURSE_OPTIONS];
+    const size_t course_count = cli_course_options(&s, course);
     cli_option network[] = {
         {.name = "hidden", .kind = CLI_TEXT, .to.text = &s.model.hidden, .value = "LIST",
          .may_be_empty = true,
@@ -474,6 +486,7 @@ int cli_train(int argc, char **argv)
                    {"Measuring", measuring, sizeof measuring / sizeof *measuring},
                    {"Network", network, sizeof network / sizeof *network},
                    {"Training", training, sizeof training / sizeof *training},
+                   {"Stopping and learning rate", course, course_count},
                    {"Checkpoints", checkpoints, CLI_CHECKPOINT_OPTIONS},
                    {"Computing and results", machine, sizeof machine / sizeof *machine},
                    {"Records of the training", records, CLI_RECORD_OPTIONS}},

@@ -20,6 +20,8 @@ typedef struct train_settings {
     cli_profile profile;
     double split;
     int32_t watch_gradients;
+    int32_t find_rate; /* 1: --find-lr */
+    int64_t folds;     /* of --folds, or 0 */
     int32_t scaling; /* BP_SCALING_* */
     uint64_t seed;
     bp_model_options model;
@@ -41,6 +43,11 @@ int cli_train_choose_stream(const cli_command *command, train_settings *s);
 int cli_train_load(train_sets *sets, const cli_command *command, const train_settings *s);
 void cli_train_free(train_sets *sets);
 
+/* The two halves of it. raw is the caller's; encode takes it over, and *schema is the caller's. */
+int cli_train_load_raw(bp_data **raw, const cli_command *command, const train_settings *s);
+int cli_train_encode(train_sets *sets, bp_schema **schema, const cli_command *command,
+                     const train_settings *s, bp_data *raw);
+
 /* Notes what the schema took the columns for, where that may not be what was meant. */
 void cli_train_tell(const bp_schema *schema, size_t rows);
 
@@ -59,5 +66,23 @@ typedef struct train_outcome {
  * from then on. Reports; returns an exit code only where there is nothing to keep, else -1. */
 int cli_train_run(train_outcome *out, const cli_command *command, const train_settings *s,
                   bp_model *model, bp_device *device, const train_sets *sets);
+
+/* --folds: trains and measures once for each part of the data. Reports; returns the exit code. */
+int cli_train_folds(const cli_command *command, const train_settings *s, bp_device *device);
+
+/* --find-lr: the range test in place of a training. Reports; returns the exit code. */
+int cli_train_find(const cli_command *command, const train_settings *s, const bp_model *model,
+                   bp_device *device, const bp_data *data);
+
+/* The options of stopping and of the learning rate's schedule; how many. */
+enum { CLI_COURSE_OPTIONS = 12 };
+size_t cli_course_options(train_settings *s, cli_option rows[CLI_COURSE_OPTIONS]);
+
+/* Checks what the table cannot, and warns of what has no effect. An exit code or -1. */
+int cli_course_check(const cli_command *command, const train_settings *s);
+
+/* The best epoch and how the training stopped. */
+void cli_course_print(const bp_train_result *result, int64_t epochs);
+void cli_course_json(json_t *json, const bp_train_result *result);
 
 #endif

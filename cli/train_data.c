@@ -142,27 +142,39 @@ int cli_train_choose_stream(const cli_command *command, train_settings *s)
     return code;
 }
 
+int cli_train_load_raw(bp_data **raw, const cli_command *command, const train_settings *s)
+{
+    bp_load_options options = cli_input_load_options(&s->input);
+    cli_stream_set(&s->stream, &options);
+    int code = cli_load(raw, command, &s->data, &options);
+    if (code >= 0) return code;
+    cli_origin_files(s->origin, *raw);
+    if (bp_data_get_info(*raw).task != BP_TASK_AUTO) return -1;
+    bp_data_free(*raw);
+    *raw = NULL;
+    return cli_error(CLI_INPUT,
+                     "%s: has no target to learn from (the labels of an IDX or NPY file are "
+                     "given with --labels)",
+                     s->data.paths[0]);
+}
+
+int cli_train_encode(train_sets *sets, bp_schema **schema, const cli_command *command,
+                     const train_settings *s, bp_data *raw)
+{
+    bp_data *rest = NULL;
+    *sets = (train_sets){NULL, NULL, NULL};
+    *schema = NULL;
+    const int code = s->split > 0 ? split(&raw, &rest, command, s) : -1;
+    return code >= 0 ? code : learn_and_encode(sets, schema, command, s, raw, rest);
+}
+
 int cli_train_load(train_sets *sets, const cli_command *command, const train_settings *s)
 {
-    *sets = (train_sets){NULL, NULL, NULL};
-    bp_load_options options = cli_input_load_options(&s->input);
-    bp_data *raw, *rest = NULL;
-    cli_stream_set(&s->stream, &options);
-    int code = cli_load(&raw, command, &s->data, &options);
-    if (code >= 0) return code;
-    cli_origin_files(s->origin, raw);
-    if (bp_data_get_info(raw).task == BP_TASK_AUTO) {
-        bp_data_free(raw);
-        return cli_error(CLI_INPUT,
-                         "%s: has no target to learn from (the labels of an IDX or NPY file are "
-                         "given with --labels)",
-                         s->data.paths[0]);
-    }
-    if (s->split > 0) code = split(&raw, &rest, command, s);
-    if (code >= 0) return code;
-
+    bp_data *raw;
     bp_schema *schema = NULL;
-    code = learn_and_encode(sets, &schema, command, s, raw, rest);
+    *sets = (train_sets){NULL, NULL, NULL};
+    int code = cli_train_load_raw(&raw, command, s);
+    if (code < 0) code = cli_train_encode(sets, &schema, command, s, raw);
     if (code < 0 && s->validation)
         code = load_other(&sets->validation, command, s, schema, s->validation,
                           s->validation_labels, false);

@@ -341,6 +341,14 @@ BP_API bp_status bp_data_review(char **out, const bp_data *data);
 BP_API bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data *data,
                                double fraction, uint64_t seed);
 
+/* Part `fold` (from 0) of `folds`, at least 2, for cross-validation: held has about rows / folds rows,
+ * each class in proportion, training all others; the parts of all folds together are the data. Drawn
+ * by seed, the same on every machine. A class of a single row is never held out. Errors:
+ * BP_ERROR_ARGUMENT (no such fold, fewer rows than folds, nothing to hold out), BP_ERROR_UNSUPPORTED
+ * (streamed data that is a part already), BP_ERROR_MEMORY. */
+BP_API bp_status bp_data_fold(bp_data **training, bp_data **held, const bp_data *data, size_t folds,
+                              size_t fold, uint64_t seed);
+
 /* How numbers become features, (value - offset) / scale, and regression targets likewise. A missing
  * number counts as the mean. */
 #define BP_SCALING_AUTO 0     /* bytes for pictures of bytes, else standard */
@@ -554,6 +562,34 @@ BP_API const char *bp_model_record_key(const bp_model *model, size_t index);
 
 /* ---- 5. Training and using -------------------------------------------------------------------- */
 
+/* How the learning rate r goes from step to step; `epochs` and `warmup` are in epochs. */
+#define BP_SCHEDULE_CONSTANT 0    /* r */
+#define BP_SCHEDULE_STEP 1        /* times decay after every decay_every epochs */
+#define BP_SCHEDULE_EXPONENTIAL 2 /* times decay in every epoch, a little in every step */
+#define BP_SCHEDULE_COSINE 3      /* down to final_rate along half a wave; Loshchilov & Hutter 2017 */
+#define BP_SCHEDULE_ONECYCLE 4    /* up from r / 25 during warmup, then down to final_rate, both along
+                                     half a wave; Smith & Topin 2018 */
+#define BP_SCHEDULE_PLATEAU 5     /* times decay where the monitor has not improved for more than
+                                     decay_every epochs */
+BP_API const char *bp_schedule_name(int32_t schedule);
+BP_API int32_t bp_schedule_from_name(const char *name);
+
+/* What tells which epoch was the best: for patience, for the parameters that are kept, and for
+ * plateaus. All but the first two are measured on validation data, as bp_report has them. */
+#define BP_MONITOR_AUTO (-1) /* validation_loss, without validation data train_loss */
+#define BP_MONITOR_TRAIN_LOSS 0
+#define BP_MONITOR_VALIDATION_LOSS 1
+#define BP_MONITOR_ACCURACY 2
+#define BP_MONITOR_BALANCED_ACCURACY 3
+#define BP_MONITOR_F1 4       /* mean over the classes */
+#define BP_MONITOR_AUC 5
+#define BP_MONITOR_LOG_LOSS 6
+#define BP_MONITOR_RMSE 7
+#define BP_MONITOR_MAE 8
+#define BP_MONITOR_R2 9
+BP_API const char *bp_monitor_name(int32_t monitor);
+BP_API int32_t bp_monitor_from_name(const char *name);
+
 #define BP_GEMM_AUTO 0    /* by kind of device */
 #define BP_GEMM_NATIVE 1  /* this library's own kernels, the variant by kind of device */
 #define BP_GEMM_CLBLAST 2 /* CLBlast, loaded only when chosen */
@@ -602,6 +638,8 @@ typedef struct bp_progress {
                                   epoch left it */
     const char *checkpoint_error; /* why the last checkpoint could not be written; the training goes
                                      on and tries again. NULL: it could, or there is none */
+    double monitored;          /* value of the monitor; NAN until an epoch is done */
+    int64_t best_epoch;        /* so far; 0: none */
 } bp_progress;
 
 /* Called about ten times a second, at the end of each epoch, and where training diverges. A value other than 0 stops the
@@ -639,6 +677,21 @@ typedef struct bp_train_options {
                              down to whole batches; 0: as many as take 16 MiB as float32. A stream
                              needs three windows of device memory, and as much pinned host memory
                              where the device has memory of its own */
+    int32_t monitor;      /* BP_MONITOR_* */
+    int32_t keep_best;    /* 1: the model ends as it was after its best epoch; 0: after the last;
+                             -1: 1 where there is patience */
+    int64_t patience;     /* training ends after this many epochs without an improvement; 0: never */
+    double min_delta;     /* what the monitor must improve by, or more, to count as an improvement */
+    int32_t schedule;     /* BP_SCHEDULE_* */
+    double warmup;        /* epochs (parts count) in which the rate rises from 0 in a line, before the
+                             schedule begins; of onecycle its rise, 0: 3/10 of all */
+    double decay;         /* of step (0: 0.1), exponential (0: what makes it 1/100 in the end) and
+                             plateau (0: 0.5) */
+    int64_t decay_every;  /* epochs, of step (0: a third of all) and plateau (0: 5) */
+    double final_rate;    /* share of the learning rate: where cosine and onecycle end, and what the
+                             others do not go below */
+    int64_t steps_per_epoch; /* of a training by bp_trainer_step, to which a schedule needs it; 0: what
+                                the data of bp_trainer_set_data has */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);
@@ -647,8 +700,8 @@ BP_API float bp_optimizer_default_learning_rate(int32_t optimizer);
 /* Of the whole training: what was done before it was resumed counts. */
 typedef struct bp_train_result {
     int64_t epochs, steps;   /* finished */
-    double train_loss;       /* of the last epoch */
-    double validation_loss, validation_accuracy; /* of the last epoch; NAN where there is none */
+    double train_loss;       /* of the last epoch, or of the best (best_kept) */
+    double validation_loss, validation_accuracy; /* likewise; NAN where there is none */
     double seconds;          /* training only: no set-up, no validation */
     double setup_seconds;    /* upload and kernel build */
     double samples_per_second;
@@ -657,13 +710,19 @@ typedef struct bp_train_result {
     int32_t streamed;        /* 1: the training data was streamed */
     int32_t shuffle;         /* BP_SHUFFLE_* as it was done: never AUTO */
     double wait_seconds;     /* of a stream: part of seconds in which no rows were ready to go */
+    int64_t best_epoch;      /* by the monitor, from 1; 0: no epoch was complete */
+    double best_value;       /* of the monitor in that epoch; NAN where there is none */
+    int32_t monitor;         /* BP_MONITOR_*, never auto */
+    int32_t stopped_early;   /* 1: patience came to its end before the epochs */
+    int32_t best_kept;       /* 1: the model is that of best_epoch, and so are the losses above; 0: of
+                                the last epoch */
 } bp_train_result;
 
 /* Trains model on encoded data. Targets that the output activation cannot reach are BP_ERROR_DATA
  * (bp_schema_scale_targets is the remedy). validation may be NULL; result may be NULL and is filled in on every
  * return. On BP_ERROR_CANCELLED the model holds the state at the step where it stopped; on
- * BP_ERROR_DIVERGED the state after the last epoch whose loss was finite. Other errors leave the
- * model as it was. Errors: also BP_ERROR_MODEL (the model does not fit the data),
+ * BP_ERROR_DIVERGED the state after the last epoch whose loss was finite; on both that after the best
+ * epoch, where it is kept and there was one. Other errors leave the model as it was. Errors: also BP_ERROR_MODEL (the model does not fit the data),
  * BP_ERROR_DEVICE_MEMORY (says how much is needed), BP_ERROR_OPENCL, BP_ERROR_BUILD. */
 BP_API bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
                           const bp_data *validation, const bp_train_options *options,
@@ -681,16 +740,17 @@ BP_API bp_status bp_train(bp_model *model, bp_device *device, const bp_data *dat
  * bp_train with resume wants model, data, validation data and options as they were at the start of
  * the training (model may also have been loaded from the checkpoint), and goes on at the step where
  * the checkpoint was written. On the same device, the result is the same as without the break, bit
- * for bit. epochs may be another number, and so may checkpoint… and the callback; data may be
- * streamed that was resident, and the other way round, where shuffle is BP_SHUFFLE_BLOCKS or NONE.
- * For whatever else differs, BP_ERROR_MODEL names it. Another device or version of the library goes
- * on as well, with its own rounding: bp_checkpoint_get_info tells. Where the file is damaged or
- * missing, the previous one is taken instead; BP_ERROR_MODEL or BP_ERROR_IO where there is none
- * either. */
+ * for bit. epochs may be another number unless the schedule goes by it (cosine, onecycle, and step and
+ * exponential by default), and so may checkpoint… and the callback; data may be streamed that was
+ * resident, and the other way round, where shuffle is BP_SHUFFLE_BLOCKS or NONE. For whatever else
+ * differs, BP_ERROR_MODEL names it. Another device or version of the library goes on as well, with its
+ * own rounding: bp_checkpoint_get_info tells. Where the file is damaged or missing, the previous one is
+ * taken instead; BP_ERROR_MODEL or BP_ERROR_IO where there is none either. */
 typedef struct bp_checkpoint_info {
     int64_t epoch, epochs;  /* finished, and in all as the training was asked for */
     int64_t step, steps;    /* finished in the epoch under way (0: it has not begun), and in an epoch */
     int64_t total_steps;    /* finished in all */
+    int32_t ended;          /* 1: the epochs are all done, or patience came to its end before */
     char device[256], driver[256], version[32]; /* of the library */
     char fingerprint[33];   /* bp_data_fingerprint of the training data; empty without data */
     int32_t shuffle;        /* BP_SHUFFLE_* as it was done: what BP_SHUFFLE_AUTO must mean again */
@@ -755,6 +815,13 @@ BP_API bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const floa
  * a CPU need not do for batches of up to 1024 rows except in bp_trainer_step. Vectors that are padded
  * come on top, for networks of some hundred thousand parameters about a percent. 0 for NULL. */
 BP_API size_t bp_trainer_device_bytes(const bp_trainer *trainer);
+
+/* Tells the schedule plateau what an epoch was measured to be, larger_is_better 1 or 0; the steps
+ * that follow have the rate that comes of it. bp_train does it by itself. */
+BP_API bp_status bp_trainer_observe(bp_trainer *trainer, double value, int32_t larger_is_better);
+
+/* The learning rate of the step that comes next. */
+BP_API double bp_trainer_get_rate(const bp_trainer *trainer);
 
 /* Copies the parameters from the device into model, which must have the same layers. */
 BP_API bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model);

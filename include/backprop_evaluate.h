@@ -1,6 +1,7 @@
 /* backprop_evaluate.h - how good a model is, beyond the loss and accuracy of bp_metrics.
  *
- *   1. Reports   everything that is measured of a model on a data set, class by class
+ *   1. Reports      everything that is measured of a model on a data set, class by class
+ *   2. Range tests  which learning rate suits a model and its data
  *
  * The conventions are those of backprop.h. */
 #ifndef BACKPROP_EVALUATE_H
@@ -78,6 +79,43 @@ BP_API bp_status bp_report_targets(bp_report **out, const float *outputs, const 
                                    size_t rows, size_t targets);
 
 BP_API void bp_report_free(bp_report *report);
+
+/* ---- 2. Range tests --------------------------------------------------------------------------
+ *
+ * The learning-rate range test of L. N. Smith ("Cyclical learning rates for training neural
+ * networks", WACV 2017): a copy of the model is trained while the rate grows from step to step by the
+ * same factor, until the loss explodes. */
+
+typedef struct bp_rate_options {
+    size_t size;
+    double from, to; /* 0 < from < to */
+    int64_t steps;   /* at least 20 */
+} bp_rate_options;
+
+BP_API bp_rate_options bp_rate_options_default(void);
+
+typedef struct bp_rate_point {
+    double rate;
+    double loss;     /* mean over the step's batch, before the step */
+    double smoothed; /* exponentially weighted mean of the losses so far */
+} bp_rate_point;
+
+typedef struct bp_rate_test {
+    const bp_rate_point *points; /* [count], up to where the loss exploded */
+    size_t count;
+    double steepest;  /* where the smoothed loss sinks fastest by the logarithm of the rate */
+    double lowest;    /* where it is lowest */
+    double suggested; /* the geometric mean of steepest and a tenth of lowest, to two digits; all three
+                         are NAN where the loss never sank */
+    int32_t exploded; /* 1: the test ended before its last step */
+} bp_rate_test;
+
+/* model is not changed. how (may be NULL) has everything else of the training; its learning rate,
+ * schedule, epochs and stopping are not used. Errors as bp_train. */
+BP_API bp_status bp_find_rate(bp_rate_test **out, const bp_model *model, bp_device *device,
+                              const bp_data *data, const bp_train_options *how,
+                              const bp_rate_options *options);
+BP_API void bp_rate_test_free(bp_rate_test *test);
 
 #ifdef __cplusplus
 }

@@ -26,8 +26,14 @@ static result command(const char *line)
 
 Test(cli_checkpoint, resumed_models_are_the_same_files)
 {
-    static const char *const ways[] = {"reference", "auto", "auto --gemm gpu",
-                                       "auto --optimizer momentum", "reference --no-shuffle"};
+    static const char *const ways[] = {
+        "reference",
+        "auto",
+        "auto --gemm gpu",
+        "auto --optimizer momentum",
+        "reference --no-shuffle",
+        "auto --keep-best --monitor f1 --schedule plateau --decay-every 1 --lr 0.05",
+        "reference --patience 6 --monitor accuracy --schedule step --decay-every 3 --warmup 1.5"};
     write_flowers("d.csv", 90, 1, true);
     for (size_t d = 0; d < sizeof ways / sizeof *ways; ++d) {
         result r = shell("cd %s; exec " CLI " " TRAIN "m --device %s", folder, ways[d]);
@@ -62,6 +68,9 @@ Test(cli_checkpoint, what_is_refused_and_why)
     write_flowers("d.csv", 90, 1, true);
     write_flowers("e.csv", 90, 2, true);
     result r = command(TRAIN "m --device reference --checkpoint c");
+    assert_code(r, 0);
+    free_result(&r);
+    r = command(TRAIN "m --device reference --checkpoint k --schedule cosine");
     assert_code(r, 0);
     free_result(&r);
     r = shell("cd %s; head -c 900 c > cut; cp m model; cp c text; cp c own.previous; echo x > own",
@@ -103,6 +112,14 @@ Test(cli_checkpoint, what_is_refused_and_why)
         {"train d.csv --hidden 8 --batch 9 --validation-split 0.2 --epochs 12 --resume c --scaling "
          "minmax",
          3, "training data is 72 rows of XXH128"},
+        {"train d.csv --hidden 8 --batch 9 --validation-split 0.2 --epochs 12 --resume c "
+         "--patience 3",
+         3, "patience is 3, in the checkpoint 0"},
+        {"train d.csv --hidden 8 --batch 9 --validation-split 0.2 --epochs 13 --resume k "
+         "--schedule cosine",
+         3, "schedule is cosine over 13 epochs, in the checkpoint cosine over 12 epochs"},
+        {"train d.csv --folds 3 --checkpoint n", 2, "leave --checkpoint away"},
+        {"train d.csv --find-lr --resume c", 2, "leave --resume away"},
         {"train e.csv --hidden 8 --batch 9 --validation-split 0.2 --epochs 12 --resume c", 3,
          " backprop train d.csv --hidden 8 --batch 9"},
     };
@@ -159,6 +176,14 @@ Test(cli_checkpoint, a_training_under_way_is_not_written_over)
     assert_code(r, 0);
     free_result(&r);
     cr_assert(exists("c.previous"));
+    /* Patience is an end like another. */
+    for (int i = 0; i < 2; ++i) {
+        r = command("train d.csv --validation-split 0.2 --epochs 9999 --patience 2 --lr 0.1 "
+                    "--device reference --checkpoint p -q");
+        assert_code(r, 0);
+        assert_has(r.out, "of 9999, stopped for want of improvement");
+        free_result(&r);
+    }
 }
 
 Test(cli_checkpoint, a_damaged_one_gives_way_with_a_warning)

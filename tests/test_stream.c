@@ -262,8 +262,8 @@ static void check_reports(const bp_report *a, const bp_report *b, const bp_metri
     cr_assert(same(a->auc, b->auc) && same(a->log_loss, b->log_loss) &&
               same(a->macro.f1, b->macro.f1) && same(a->top_k_accuracy, b->top_k_accuracy));
     cr_assert(classes == 0 || (a->auc > 0.5 && a->log_loss < 0.7));
-    cr_assert(classes == 0 || memcmp(a->confusion, b->confusion,
-                                     classes * classes * sizeof *a->confusion) == 0);
+    cr_assert(classes == 0 ||
+              memcmp(a->confusion, b->confusion, classes * classes * sizeof *a->confusion) == 0);
     for (size_t k = 0; k < classes; ++k) cr_assert_eq(a->by_class[k].auc, b->by_class[k].auc);
     for (size_t k = 0; k < targets; ++k) {
         cr_assert_eq(a->by_target[k].rmse, b->by_target[k].rmse);

@@ -77,6 +77,27 @@ BP__FAMILY(init,
     {"he_uniform", BP_INIT_HE_UNIFORM},
     {"uniform", BP_INIT_UNIFORM})
 
+BP__FAMILY(schedule,
+    {"constant", BP_SCHEDULE_CONSTANT},
+    {"step", BP_SCHEDULE_STEP},
+    {"exponential", BP_SCHEDULE_EXPONENTIAL},
+    {"cosine", BP_SCHEDULE_COSINE},
+    {"onecycle", BP_SCHEDULE_ONECYCLE},
+    {"plateau", BP_SCHEDULE_PLATEAU})
+
+BP__FAMILY(monitor,
+    {"auto", BP_MONITOR_AUTO},
+    {"train_loss", BP_MONITOR_TRAIN_LOSS},
+    {"validation_loss", BP_MONITOR_VALIDATION_LOSS},
+    {"accuracy", BP_MONITOR_ACCURACY},
+    {"balanced_accuracy", BP_MONITOR_BALANCED_ACCURACY},
+    {"f1", BP_MONITOR_F1},
+    {"auc", BP_MONITOR_AUC},
+    {"log_loss", BP_MONITOR_LOG_LOSS},
+    {"rmse", BP_MONITOR_RMSE},
+    {"mae", BP_MONITOR_MAE},
+    {"r2", BP_MONITOR_R2})
+
 BP__FAMILY(gemm,
     {"auto", BP_GEMM_AUTO},
     {"native", BP_GEMM_NATIVE},

@@ -15,7 +15,8 @@ typedef enum bp__purpose {
     BP__PURPOSE_SPLIT = 3,   /* a = class, b = 0 */
     BP__PURPOSE_BENCH = 4,   /* a = array, b = 0 */
     BP__PURPOSE_BLOCKS = 16, /* a = epoch, b = 0 */
-    BP__PURPOSE_WINDOW = 17  /* a = epoch, b = window */
+    BP__PURPOSE_WINDOW = 17, /* a = epoch, b = window */
+    BP__PURPOSE_FOLD = 18    /* a = class, b = 0 */
 } bp__purpose;
 
 /* The bijection itself: out = Philox 4x32-10 of counter under key. */

@@ -1,5 +1,7 @@
-/* split.c - bp_data_split: two parts of a data set, each class in both in the same proportion. */
+/* split.c - bp_data_split and bp_data_fold: two parts of a data set, each class in both in the same
+ * proportion. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,53 +109,82 @@ size_t bp__share_class(const bp__share *share, const bp_data *block, size_t row)
     return class < share->classes ? class : 0;
 }
 
-/* The first rows of a random order of each class. */
-static bp_status draw_classes(bp__share *share)
+/* How a data set is cut in two: a share of the rows, or one of several folds. */
+typedef struct cut {
+    uint64_t seed;
+    size_t wanted;      /* rows of the second part, where folds is 0 */
+    size_t folds, fold; /* the second part is this one of so many */
+} cut;
+
+static void choose(bp__share *share, size_t class, uint32_t row)
 {
-    uint32_t *order;
-    size_t largest = 0;
-    for (size_t c = 0; c < share->classes; ++c)
-        if (share->sizes[c] > largest) largest = share->sizes[c];
-    BP_TRY(bp__new_array(&order, largest, sizeof *order));
+    const size_t at = share->start[class] + row;
+    share->chosen[at / 8] = (uint8_t)(share->chosen[at / 8] | 1 << at % 8);
+}
+
+/* The first rows of a random order of each class. */
+static bp_status draw_split(bp__share *share, uint32_t *order, size_t rows, const cut *how)
+{
+    BP_TRY(share_out(share->quota, share->sizes, share->classes, rows, how->wanted));
     for (size_t c = 0; c < share->classes; ++c) {
         if (share->quota[c] == 0) continue;
-        bp__random_permutation(order, share->sizes[c], share->seed, BP__PURPOSE_SPLIT, (uint32_t)c);
-        for (size_t i = 0; i < share->quota[c]; ++i) {
-            const size_t at = share->start[c] + order[i];
-            share->chosen[at / 8] = (uint8_t)(share->chosen[at / 8] | 1 << at % 8);
-        }
+        bp__random_permutation(order, share->sizes[c], how->seed, BP__PURPOSE_SPLIT, (uint32_t)c);
+        for (size_t i = 0; i < share->quota[c]; ++i) choose(share, c, order[i]);
     }
-    free(order);
     return BP_OK;
 }
 
-/* All that follows from the sizes of the classes; the second part gets *count rows. */
-static bp_status draw_share(bp__share *share, size_t rows, size_t wanted, size_t *count)
+/* The rows of each class, in random order, are dealt out to the folds in turn, one class beginning
+ * where the one before it ended. */
+static void draw_fold(bp__share *share, uint32_t *order, const cut *how)
 {
+    size_t next = 0;
+    for (size_t c = 0; c < share->classes; ++c) {
+        if (share->sizes[c] < 2) continue;
+        bp__random_permutation(order, share->sizes[c], how->seed, BP__PURPOSE_FOLD, (uint32_t)c);
+        for (size_t i = 0; i < share->sizes[c]; ++i, ++next) {
+            if (next % how->folds != how->fold) continue;
+            choose(share, c, order[i]);
+            ++share->quota[c];
+        }
+    }
+}
+
+/* All that follows from the sizes of the classes; the second part gets *count rows. */
+static bp_status draw_share(bp__share *share, size_t rows, const cut *how, size_t *count)
+{
+    uint32_t *order;
+    size_t largest = 0, start = 0;
     BP_TRY(bp__new_array(&share->quota, share->classes, sizeof *share->quota));
     BP_TRY(bp__new_array(&share->start, share->classes, sizeof *share->start));
     BP_TRY(bp__new_array(&share->chosen, rows / 8 + 1, 1));
-    BP_TRY(share_out(share->quota, share->sizes, share->classes, rows, wanted));
-    *count = 0;
-    for (size_t c = 0; c < share->classes; ++c) {
-        *count += share->quota[c];
-        share->start[c] = c ? share->start[c - 1] + share->sizes[c - 1] : 0;
+    for (size_t c = 0; c < share->classes; start += share->sizes[c++]) {
+        share->start[c] = start;
+        if (share->sizes[c] > largest) largest = share->sizes[c];
     }
-    return draw_classes(share);
+    BP_TRY(bp__new_array(&order, largest, sizeof *order));
+    bp_status status = BP_OK;
+    if (how->folds > 0)
+        draw_fold(share, order, how);
+    else
+        status = draw_split(share, order, rows, how);
+    free(order);
+    *count = 0;
+    for (size_t c = 0; c < share->classes; ++c) *count += share->quota[c];
+    return status;
 }
 
 /* second[r] = 1 for the rows that go to the second part, *count of them. */
-static bp_status draw_rows(char *second, size_t *count, const bp_data *data, size_t wanted,
-                           uint64_t seed)
+static bp_status draw_rows(char *second, size_t *count, const bp_data *data, const cut *how)
 {
-    bp__share share = {.seed = seed};
+    bp__share share = {.second = false};
     bp__draw draw = {0};
     uint32_t *class_of = NULL;
     bp_status status;
     BP_TRY_GOTO(bp__data_classes(&class_of, &share.classes, data));
     BP_TRY_GOTO(bp__new_array(&share.sizes, share.classes, sizeof *share.sizes));
     for (size_t r = 0; r < data->rows; ++r) ++share.sizes[class_of[r]];
-    BP_TRY_GOTO(draw_share(&share, data->rows, wanted, count));
+    BP_TRY_GOTO(draw_share(&share, data->rows, how, count));
     BP_TRY_GOTO(bp__draw_begin(&draw, &share));
     for (size_t r = 0; r < data->rows; ++r) second[r] = bp__draw_next(&draw, class_of[r]);
 fail:
@@ -268,24 +299,14 @@ static bp_status check_arguments(size_t *wanted, const bp_data *data, double fra
     return BP_OK;
 }
 
-static bp_status fail_empty(double fraction, size_t rows)
-{
-    return bp__fail(BP_ERROR_ARGUMENT,
-                    "bp_data_split: a fraction of %g of %zu rows leaves one part empty", fraction,
-                    rows);
-}
-
 static bp_status split_resident(bp_data **first, bp_data **second, const bp_data *data,
-                                size_t wanted, double fraction, uint64_t seed)
+                                const cut *how, size_t *count)
 {
     char *part;
-    size_t count = 0;
     BP_TRY(bp__new_array(&part, data->rows, 1));
-    bp_status status = draw_rows(part, &count, data, wanted, seed);
-    if (status == BP_OK && (wanted == 0 || wanted == data->rows || count == 0))
-        status = fail_empty(fraction, data->rows);
-    if (status == BP_OK) status = bp__data_take(first, data, part, 0, data->rows - count);
-    if (status == BP_OK) status = bp__data_take(second, data, part, 1, count);
+    bp_status status = draw_rows(part, count, data, how);
+    if (status == BP_OK) status = bp__data_take(first, data, part, 0, data->rows - *count);
+    if (status == BP_OK) status = bp__data_take(second, data, part, 1, *count);
     free(part);
     return status;
 }
@@ -303,48 +324,81 @@ static bp_status describe_part(bp_data *to, const bp_data *from)
     return BP_OK;
 }
 
-static bp_status share_part(bp_data **out, const bp_data *from, size_t wanted, uint64_t seed,
-                            bool second, size_t *count)
+static bp_status share_part(bp_data **out, const bp_data *from, const cut *how, bool second,
+                            size_t *count)
 {
     BP_TRY(bp__data_new(out, from->source));
     bp_data *to = *out;
     BP_TRY(describe_part(to, from));
     BP_TRY(bp__new_array(&to->share, 1, sizeof *to->share));
-    to->share->seed = seed;
     to->share->second = second;
     BP_TRY(bp__notes_classes(to->share, from));
-    BP_TRY(draw_share(to->share, from->rows, wanted, count));
+    BP_TRY(draw_share(to->share, from->rows, how, count));
     to->rows = second ? *count : from->rows - *count;
     return BP_OK;
 }
 
 static bp_status split_streamed(bp_data **first, bp_data **second, const bp_data *data,
-                                size_t wanted, double fraction, uint64_t seed)
+                                const cut *how, size_t *count)
 {
-    size_t count = 0;
     if (data->share || data->encoded)
-        return bp__fail(BP_ERROR_UNSUPPORTED,
-                        "bp_data_split: streamed data is split once, before it is encoded");
-    BP_TRY(share_part(first, data, wanted, seed, false, &count));
-    BP_TRY(share_part(second, data, wanted, seed, true, &count));
-    return wanted == 0 || wanted == data->rows || count == 0 ? fail_empty(fraction, data->rows)
-                                                             : BP_OK;
+        return bp__fail(BP_ERROR_UNSUPPORTED, "streamed data is split once, before it is encoded");
+    BP_TRY(share_part(first, data, how, false, count));
+    return share_part(second, data, how, true, count);
 }
 
-bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data *data, double fraction,
-                        uint64_t seed)
+/* ---- both ---- */
+
+/* empty: what is said where a part would have no rows. */
+static bp_status split(bp_data **first, bp_data **second, const bp_data *data, const cut *how,
+                       const char *empty)
 {
-    size_t wanted = 0;
-    if (!first || !second)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_split: there is no place for a part");
-    *first = *second = NULL;
-    BP_TRY(check_arguments(&wanted, data, fraction));
+    size_t count = 0;
     const bool streamed = data->raw_rows || data->encoded_rows;
-    const bp_status status = streamed ? split_streamed(first, second, data, wanted, fraction, seed)
-                                      : split_resident(first, second, data, wanted, fraction, seed);
+    bp_status status = streamed ? split_streamed(first, second, data, how, &count)
+                                : split_resident(first, second, data, how, &count);
+    if (status == BP_OK && (count == 0 || count == data->rows))
+        status = bp__fail(BP_ERROR_ARGUMENT, "%s", empty);
     if (status == BP_OK) return BP_OK;
     bp_data_free(*first);
     bp_data_free(*second);
     *first = *second = NULL;
     return status;
+}
+
+bp_status bp_data_split(bp_data **first, bp_data **second, const bp_data *data, double fraction,
+                        uint64_t seed)
+{
+    cut how = {.seed = seed};
+    char empty[128];
+    if (!first || !second)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_split: there is no place for a part");
+    *first = *second = NULL;
+    BP_TRY(check_arguments(&how.wanted, data, fraction));
+    snprintf(empty, sizeof empty,
+             "bp_data_split: a fraction of %g of %zu rows leaves one part empty", fraction,
+             data->rows);
+    if (how.wanted == 0 || how.wanted == data->rows)
+        return bp__fail(BP_ERROR_ARGUMENT, "%s", empty);
+    return split(first, second, data, &how, empty);
+}
+
+bp_status bp_data_fold(bp_data **training, bp_data **held, const bp_data *data, size_t folds,
+                       size_t fold, uint64_t seed)
+{
+    const cut how = {.seed = seed, .folds = folds, .fold = fold};
+    char empty[160];
+    if (!training || !held || !data)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_data_fold: training, held and data are needed");
+    *training = *held = NULL;
+    if (folds < 2 || fold >= folds || folds > data->rows || data->rows > UINT32_MAX)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_data_fold: fold %zu of %zu of %zu rows; 2 folds or more, at most as "
+                        "many as rows, are possible",
+                        fold, folds, data->rows);
+    snprintf(empty, sizeof empty,
+             "bp_data_fold: fold %zu of %zu is empty: only classes with two rows or more are held "
+             "out",
+             fold, folds);
+    return split(training, held, data, &how, empty);
 }

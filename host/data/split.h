@@ -7,7 +7,6 @@
 
 /* A split: of each class's rows, as they come, which go to the second part. */
 typedef struct bp__share {
-    uint64_t seed;
     bool second;
     size_t classes;
     size_t *sizes, *quota; /* [classes]: rows, of which for the second part */

@@ -42,7 +42,18 @@ static bp_status check_options(const bp_train_options *options)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "checkpoint_epochs, _steps and _seconds must be 0 or more");
     if (!(options->epsilon > 0)) return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
-    return BP_OK;
+    if (!bp_monitor_name(options->monitor))
+        return bp__fail(BP_ERROR_ARGUMENT, "unknown monitor %d", (int)options->monitor);
+    if (options->patience < 0)
+        return bp__fail(BP_ERROR_ARGUMENT, "patience is %lld epochs, 0 (none) or more is possible",
+                        (long long)options->patience);
+    if (!(options->min_delta >= 0) || !isfinite(options->min_delta))
+        return bp__fail(BP_ERROR_ARGUMENT, "min_delta is %g, 0 or more is needed",
+                        options->min_delta);
+    if (options->keep_best < -1 || options->keep_best > 1)
+        return bp__fail(BP_ERROR_ARGUMENT, "keep_best is %d, -1, 0 or 1 is needed",
+                        (int)options->keep_best);
+    return bp__schedule_check(options);
 }
 
 bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *given)

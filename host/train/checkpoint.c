@@ -11,11 +11,28 @@ enum { FORMAT = 1 };
 bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer)
 {
     const bp__network *network = trainer->network;
+    bp__course *course = &trainer->course;
     const bp__state_row rows[] = {
         {.name = "epoch", .kind = BP__STATE_COUNTS, .host = &trainer->epoch, .count = 1},
         {.name = "step", .kind = BP__STATE_COUNTS, .host = &trainer->step, .count = 1},
         {.name = "place", .kind = BP__STATE_COUNTS, .host = &trainer->place, .count = 1},
         {.name = "loss_sum", .kind = BP__STATE_NUMBERS, .host = &trainer->loss_sum, .count = 1},
+        {.name = "course.epochs", .kind = BP__STATE_COUNTS, .host = &course->epochs, .count = 1},
+        {.name = "course.best", .kind = BP__STATE_NUMBERS, .host = &course->best, .count = 1},
+        {.name = "course.best_epoch",
+         .kind = BP__STATE_COUNTS,
+         .host = &course->best_epoch,
+         .count = 1},
+        {.name = "course.mark", .kind = BP__STATE_NUMBERS, .host = &course->mark, .count = 1},
+        {.name = "course.mark_epoch",
+         .kind = BP__STATE_COUNTS,
+         .host = &course->mark_epoch,
+         .count = 1},
+        {.name = "course.plateau", .kind = BP__STATE_NUMBERS, .host = &course->plateau, .count = 1},
+        {.name = "course.plateau_epoch",
+         .kind = BP__STATE_COUNTS,
+         .host = &course->plateau_epoch,
+         .count = 1},
         {.name = "parameters",
          .kind = BP__STATE_ARENA,
          .arena = network->parameters,
@@ -29,19 +46,26 @@ bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer)
 
 /* ---- Out ---- */
 
+static int has_ended(const bp_trainer *trainer)
+{
+    const bp_train_options *options = &trainer->options;
+    return trainer->place == 0 && ((options->epochs > 0 && trainer->epoch >= options->epochs) ||
+                                   bp__course_ends(&trainer->course, options));
+}
+
 /* *out = the text beside the state: where the training is, and what must be as it was. */
 static bp_status about_text(char **out, const bp_trainer *trainer, json_t *training)
 {
     json_t *facts;
     BP_TRY(bp__trainer_facts(&facts, trainer));
     const bp_device_info *device = trainer->device;
-    json_t *about =
-        json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:o, s:O?}", "format", FORMAT,
-                  "version", bp_version(), "epoch", (json_int_t)trainer->epoch, "epochs",
-                  (json_int_t)trainer->options.epochs, "step", (json_int_t)trainer->place, "steps",
-                  (json_int_t)(trainer->pass ? trainer->pass->steps : 0), "total_steps",
-                  (json_int_t)(trainer->step + trainer->place), "fingerprint", trainer->data_hash,
-                  "trainer", facts, "training", training);
+    json_t *about = json_pack(
+        "{s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:o, s:O?}", "format", FORMAT, "ended",
+        has_ended(trainer), "version", bp_version(), "epoch", (json_int_t)trainer->epoch, "epochs",
+        (json_int_t)trainer->options.epochs, "step", (json_int_t)trainer->place, "steps",
+        (json_int_t)(trainer->pass ? trainer->pass->steps : 0), "total_steps",
+        (json_int_t)(trainer->step + trainer->place), "fingerprint", trainer->data_hash, "trainer",
+        facts, "training", training);
     /* A driver says what it likes: bytes that are not UTF-8 are no reason to save nothing. */
     if (about)
         (void)(json_object_set_new(about, "device", json_string(device->name)) ||
@@ -174,6 +198,7 @@ bp_status bp_checkpoint_get_info(bp_checkpoint_info *out, const char *path)
     out->epochs = number_in(about, "epochs");
     out->step = number_in(about, "step");
     out->steps = number_in(about, "steps");
+    out->ended = json_is_true(json_object_get(about, "ended"));
     out->total_steps = number_in(about, "total_steps");
     copy_text(out->device, sizeof out->device, about, "device");
     copy_text(out->driver, sizeof out->driver, about, "driver");

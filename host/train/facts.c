@@ -9,7 +9,7 @@
 #include "model/model.h"
 #include "train/trainer.h"
 
-typedef enum fact_kind { FACT_COUNT, FACT_CODE, FACT_REAL, FACT_SEED } fact_kind;
+typedef enum fact_kind { FACT_COUNT, FACT_CODE, FACT_REAL, FACT_DOUBLE, FACT_SEED } fact_kind;
 
 typedef struct option_fact {
     const char *name;
@@ -38,10 +38,20 @@ static const option_fact option_facts[] = {
     OPTION(seed, FACT_SEED, NULL),
     OPTION(freeze_bias, FACT_CODE, NULL),
     OPTION(window, FACT_COUNT, NULL),
+    OPTION(monitor, FACT_CODE, bp_monitor_name),
+    OPTION(keep_best, FACT_CODE, NULL),
+    OPTION(patience, FACT_COUNT, NULL),
+    OPTION(min_delta, FACT_DOUBLE, NULL),
+    OPTION(schedule, FACT_CODE, bp_schedule_name),
+    OPTION(warmup, FACT_DOUBLE, NULL),
+    OPTION(decay, FACT_DOUBLE, NULL),
+    OPTION(decay_every, FACT_COUNT, NULL),
+    OPTION(final_rate, FACT_DOUBLE, NULL),
+    OPTION(steps_per_epoch, FACT_COUNT, NULL),
 };
 
-/* And those that it does not depend on. epochs: a training may be made longer; what depends on its
- * length, such as a schedule, makes it a fact. */
+/* And those that it does not depend on. epochs: a training may be made longer; a schedule that goes
+ * by its length has that in its own fact. */
 static const option_fact free_options[] = {
     OPTION(size, FACT_COUNT, NULL),
     OPTION(epochs, FACT_COUNT, NULL),
@@ -51,7 +61,7 @@ static const option_fact free_options[] = {
     OPTION(checkpoint, FACT_COUNT, NULL),
     OPTION(checkpoint_epochs, FACT_COUNT, NULL),
     OPTION(checkpoint_steps, FACT_COUNT, NULL),
-    OPTION(checkpoint_seconds, FACT_REAL, NULL),
+    OPTION(checkpoint_seconds, FACT_DOUBLE, NULL),
     OPTION(resume, FACT_COUNT, NULL),
     OPTION(stream, FACT_CODE, NULL),
 };
@@ -81,6 +91,7 @@ static void show_option(char *text, size_t size, const option_fact *fact,
     uint64_t seed = 0;
     int32_t code = 0;
     float real = 0;
+    double wide = 0;
     switch (fact->kind) {
     case FACT_COUNT:
         memcpy(&count, place, sizeof count);
@@ -94,6 +105,11 @@ static void show_option(char *text, size_t size, const option_fact *fact,
         memcpy(&real, place, sizeof real);
         snprintf(text, size, "%.6g", (double)real); /* as it was meant, where that is enough */
         if (strtof(text, NULL) != real) snprintf(text, size, "%.9g", (double)real);
+        break;
+    case FACT_DOUBLE:
+        memcpy(&wide, place, sizeof wide);
+        snprintf(text, size, "%.15g", wide);
+        if (strtod(text, NULL) != wide) snprintf(text, size, "%.17g", wide);
         break;
     case FACT_CODE: {
         memcpy(&code, place, sizeof code);
@@ -121,6 +137,16 @@ static bp_status set_network(json_t *facts, const bp__network *network)
     return status;
 }
 
+/* The schedule's name, and how long the training is where its rates go by that. */
+static bp_status set_schedule(json_t *facts, const bp_train_options *options)
+{
+    char text[96];
+    if (!bp__schedule_goes_by_epochs(options)) return BP_OK;
+    snprintf(text, sizeof text, "%s over %" PRId64 " epochs", bp_schedule_name(options->schedule),
+             options->epochs);
+    return set_fact(facts, "schedule", text);
+}
+
 static void data_text(char text[BP__DATA_FACT], size_t rows, const char *hash)
 {
     snprintf(text, BP__DATA_FACT, "%zu rows of XXH128 %s", rows, hash);
@@ -132,6 +158,7 @@ static bp_train_options meant_options(const bp_trainer *trainer)
 {
     bp_train_options options = trainer->options;
     options.learning_rate = bp__learning_rate(&options);
+    options.keep_best = bp__keeps_best(&options);
     if (trainer->pass) options.shuffle = trainer->shuffle.shuffle;
     options.window = options.shuffle == BP_SHUFFLE_BLOCKS ? (int64_t)trainer->shuffle.window : 0;
     return options;
@@ -147,6 +174,7 @@ static bp_status fill_trainer_facts(json_t *facts, const bp_trainer *trainer)
         show_option(value, sizeof value, &option_facts[i], &options);
         BP_TRY(set_fact(facts, option_facts[i].name, value));
     }
+    BP_TRY(set_schedule(facts, &options));
     if (trainer->pass) data_text(text, trainer->pass->rows, trainer->data_hash);
     return set_fact(facts, "training data", text);
 }

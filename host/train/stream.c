@@ -1,6 +1,7 @@
 /* stream.c - an epoch over data that is streamed: the steps of resident data, window by window. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -117,6 +118,8 @@ static bp_status take_losses(bp__stream *stream)
     bp_trainer *trainer = stream->trainer;
     const chunk_of_steps done = stream->pending;
     for (size_t s = 0; s < done.steps; ++s) trainer->loss_sum += (double)done.losses[s];
+    if (trainer->losses)
+        memcpy(trainer->losses + trainer->place, done.losses, done.steps * sizeof *done.losses);
     trainer->place += (int64_t)done.steps;
     stream->pending = (chunk_of_steps){0};
     return done.ends_window ? bp__feed_return(stream->feed) : BP_OK;

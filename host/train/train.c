@@ -2,19 +2,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "profile/profile.h"
+#include "train/report.h"
 #include "train/saver.h"
+#include "train/snapshot.h"
 
 static const double progress_seconds = 0.1; /* between two calls of the progress callback */
-
-/* Parameters in host memory: the state to fall back to. */
-typedef struct snapshot {
-    float **weights, **biases;
-} snapshot;
 
 /* A training under way. */
 typedef struct run {
@@ -22,8 +18,16 @@ typedef struct run {
     bp_train_result *result;
     bp_progress progress;
     double epoch_start, last_call;
-    snapshot kept;  /* after the last epoch that ended well */
-    double seconds; /* result->seconds, and what has passed of this epoch */
+    const bp_data *validation; /* or NULL */
+    bp__evaluator *evaluator;
+    bp__reporter *reporter;    /* of the validation data, where the monitor takes one */
+    int32_t monitor;           /* BP_MONITOR_*, never auto */
+    bool improved;             /* the last epoch is the best so far */
+    bp__snapshot before, kept; /* kept: after the last epoch that ended well */
+    bp__snapshot best_kept;    /* after the best; none where the last one is what counts */
+    bp_train_result best;      /* likewise */
+    bp__course course_before;  /* the last epoch */
+    double seconds;            /* result->seconds, and what has passed of this epoch */
     bp__saver saver;
     bp_status failed; /* of a checkpoint, for the device's sake */
 } run;
@@ -44,6 +48,14 @@ static void report(run *r, size_t steps_done, double mean_loss)
     r->last_call = now;
 }
 
+/* The rate of the last of the steps that are done in this epoch. */
+static double rate_of(const run *r, size_t steps_done)
+{
+    const bp_progress *p = &r->progress;
+    return bp__trainer_rate(r->trainer, (p->epoch - 1) * p->steps +
+                                            (steps_done > 0 ? (int64_t)steps_done - 1 : 0));
+}
+
 static int on_chunk(size_t steps_done, double loss_sum, size_t rows_done, void *user)
 {
     run *r = user;
@@ -53,45 +65,8 @@ static int on_chunk(size_t steps_done, double loss_sum, size_t rows_done, void *
     if (r->failed != BP_OK) return 1;
     if (!options->progress || bp__seconds() - r->last_call < progress_seconds) return 0;
     report(r, steps_done, rows_done ? loss_sum / (double)rows_done : (double)NAN);
+    r->progress.learning_rate = rate_of(r, steps_done);
     return options->progress(&r->progress, options->user);
-}
-
-static void snapshot_free(snapshot *kept, size_t layers)
-{
-    for (size_t l = 0; l < layers; ++l) {
-        if (kept->weights) free(kept->weights[l]);
-        if (kept->biases) free(kept->biases[l]);
-    }
-    free(kept->weights);
-    free(kept->biases);
-}
-
-static bp_status snapshot_create(snapshot *kept, bp_model *model, size_t layers)
-{
-    BP_TRY(bp__new_array(&kept->weights, layers, sizeof *kept->weights));
-    BP_TRY(bp__new_array(&kept->biases, layers, sizeof *kept->biases));
-    for (size_t l = 0; l < layers; ++l) {
-        bp_layer layer = bp_model_get_layer(model, l);
-        BP_TRY(bp__new_array(&kept->weights[l], layer.inputs * layer.outputs, sizeof(float)));
-        BP_TRY(bp__new_array(&kept->biases[l], layer.outputs, sizeof(float)));
-    }
-    return BP_OK;
-}
-
-/* Copies between the model and the snapshot; to_model false takes, true puts back. */
-static void snapshot_copy(snapshot *kept, bp_model *model, bool to_model)
-{
-    for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
-        bp_layer layer = bp_model_get_layer(model, l);
-        float *const pairs[2][2] = {{kept->weights[l], bp_model_weights(model, l)},
-                                    {kept->biases[l], bp_model_biases(model, l)}};
-        const size_t bytes[2] = {layer.inputs * layer.outputs * sizeof(float),
-                                 layer.outputs * sizeof(float)};
-        for (int i = 0; i < 2; ++i)
-            if (pairs[i][1])
-                memcpy(to_model ? pairs[i][1] : pairs[i][0], to_model ? pairs[i][0] : pairs[i][1],
-                       bytes[i]);
-    }
 }
 
 static bool is_finite(bp_model *model)
@@ -118,8 +93,50 @@ static int call_back(run *r)
     return stop;
 }
 
+/* The finished epoch on the validation data. */
+static bp_status validate(run *r, double *value)
+{
+    bp_progress *p = &r->progress;
+    bp_report *report = NULL;
+    if (r->reporter) bp__reporter_begin(r->reporter);
+    if (r->evaluator)
+        BP_TRY(bp__evaluator_run(r->evaluator, &p->validation_loss, &p->validation_accuracy,
+                                 r->reporter ? bp__reporter_receive : NULL, r->reporter));
+    if (r->reporter) BP_TRY(bp__reporter_end(&report, r->reporter));
+    const bp__measured measured = {.train_loss = r->result->train_loss,
+                                   .validation_loss = p->validation_loss,
+                                   .validation_accuracy = p->validation_accuracy,
+                                   .report = report};
+    *value = bp__monitor_value(r->monitor, &measured);
+    bp_report_free(report);
+    return BP_OK;
+}
+
+/* What the epoch has come to, and whether it is the best so far. */
+static bp_status judge(run *r)
+{
+    bp_progress *p = &r->progress;
+    bp_train_result *result = r->result;
+    bp__course *course = &r->trainer->course;
+    double value = NAN;
+    r->course_before = *course;
+    BP_TRY(validate(r, &value));
+    if (isnan(value) && course->epochs == 0)
+        return bp__fail(BP_ERROR_DATA,
+                        "the validation data has no %s, which is monitored: it holds a single "
+                        "class, or a target that does not vary",
+                        bp_monitor_name(r->monitor));
+    r->improved = bp__course_note(course, value, bp__monitor_larger_is_better(r->monitor),
+                                  &r->trainer->options);
+    result->validation_loss = p->validation_loss;
+    result->validation_accuracy = p->validation_accuracy;
+    p->monitored = value;
+    p->best_epoch = course->best_epoch;
+    return BP_OK;
+}
+
 /* One epoch with its validation and its calls back. */
-static bp_status run_epoch(run *r, bp__evaluator *validation)
+static bp_status run_epoch(run *r)
 {
     bp_train_result *result = r->result;
     bp_progress *p = &r->progress;
@@ -127,7 +144,8 @@ static bp_status run_epoch(run *r, bp__evaluator *validation)
     const int64_t steps_before = r->trainer->step + r->trainer->place;
     ++p->epoch;
     p->epoch_done = 0;
-    p->validation_loss = p->validation_accuracy = NAN;
+    p->validation_loss = p->validation_accuracy = p->monitored = NAN;
+    r->improved = false;
     r->epoch_start = bp__seconds();
     bp__saver_plan(&r->saver);
     bp_status status = bp__trainer_run_epoch(r->trainer, &loss, on_chunk, r);
@@ -138,12 +156,9 @@ static bp_status run_epoch(run *r, bp__evaluator *validation)
     if (status == BP_ERROR_CANCELLED && r->failed != BP_OK) status = r->failed;
     if (status == BP_OK || status == BP_ERROR_CANCELLED) result->train_loss = loss;
     BP_TRY(status);
-    if (validation)
-        BP_TRY(bp__evaluator_run(validation, &p->validation_loss, &p->validation_accuracy, NULL,
-                                 NULL));
+    p->learning_rate = rate_of(r, (size_t)p->steps); /* before a plateau lowers it */
+    BP_TRY(judge(r));
     ++result->epochs;
-    result->validation_loss = p->validation_loss;
-    result->validation_accuracy = p->validation_accuracy;
     p->epoch_done = 1;
     report(r, (size_t)p->steps, loss);
     if (call_back(r) != 0) return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
@@ -160,35 +175,62 @@ static void tell_diverged(run *r)
     bp__hold_error(false);
 }
 
+/* ---- What a checkpoint keeps of it ---- */
+
+static bp_status add_snapshot(bp__state *state, const bp__network *network, const char *name,
+                              const bp__snapshot *kept)
+{
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        const bp_layer *layer = &network->layers[l];
+        bp__state_row parts[2] = {
+            {.kind = BP__STATE_FLOATS,
+             .host = kept->weights[l],
+             .count = layer->inputs * layer->outputs},
+            {.kind = BP__STATE_FLOATS, .host = kept->biases[l], .count = layer->outputs}};
+        snprintf(parts[0].name, sizeof parts[0].name, "%s.%zu.weight", name, l);
+        snprintf(parts[1].name, sizeof parts[1].name, "%s.%zu.bias", name, l);
+        BP_TRY(bp__state_add(state, parts, layer->bias ? 2 : 1));
+    }
+    return BP_OK;
+}
+
+static bp_status add_numbers(bp__state *state, const char *name, bp_train_result *result)
+{
+    bp__state_row rows[] = {{.host = &result->train_loss},
+                            {.host = &result->validation_loss},
+                            {.host = &result->validation_accuracy}};
+    static const char *const of[] = {"loss", "validation_loss", "validation_accuracy"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i) {
+        rows[i].kind = BP__STATE_NUMBERS;
+        rows[i].count = 1;
+        snprintf(rows[i].name, sizeof rows[i].name, "%s%s", name, of[i]);
+    }
+    return bp__state_add(state, rows, sizeof rows / sizeof *rows);
+}
+
 /* What bp_train itself remembers from one step to the next. */
 static bp_status own_state(bp__state *state, bool mid_epoch, void *user)
 {
     run *r = user;
-    bp_train_result *result = r->result;
-    r->seconds = result->seconds + (mid_epoch ? bp__seconds() - r->epoch_start : 0);
-    const bp__state_row rows[] = {
-        {BP__TRAINING_PREFIX "seconds", BP__STATE_NUMBERS, .host = &r->seconds, .count = 1},
-        {BP__TRAINING_PREFIX "loss", BP__STATE_NUMBERS, .host = &result->train_loss, .count = 1},
-        {BP__TRAINING_PREFIX "validation_loss", BP__STATE_NUMBERS, .host = &result->validation_loss,
-         .count = 1},
-        {BP__TRAINING_PREFIX "validation_accuracy", BP__STATE_NUMBERS,
-         .host = &result->validation_accuracy, .count = 1},
-    };
-    BP_TRY(bp__state_add(state, rows, sizeof rows / sizeof *rows));
-    /* Between epochs the state to fall back to is the model's own. */
     const bp__network *network = r->trainer->network;
-    for (size_t l = 0; mid_epoch && l < network->layer_count; ++l) {
-        const bp_layer *layer = &network->layers[l];
-        bp__state_row parts[2] = {
-            {.kind = BP__STATE_FLOATS,
-             .host = r->kept.weights[l],
-             .count = layer->inputs * layer->outputs},
-            {.kind = BP__STATE_FLOATS, .host = r->kept.biases[l], .count = layer->outputs}};
-        snprintf(parts[0].name, sizeof parts[0].name, BP__TRAINING_PREFIX "kept.%zu.weight", l);
-        snprintf(parts[1].name, sizeof parts[1].name, BP__TRAINING_PREFIX "kept.%zu.bias", l);
-        BP_TRY(bp__state_add(state, parts, layer->bias ? 2 : 1));
-    }
-    return BP_OK;
+    r->seconds = r->result->seconds + (mid_epoch ? bp__seconds() - r->epoch_start : 0);
+    const bp__state_row seconds = {BP__TRAINING_PREFIX "seconds", BP__STATE_NUMBERS,
+                                   .host = &r->seconds, .count = 1};
+    BP_TRY(bp__state_add(state, &seconds, 1));
+    BP_TRY(add_numbers(state, BP__TRAINING_PREFIX, r->result));
+    /* Between epochs the state to fall back to is the model's own. */
+    if (mid_epoch) BP_TRY(add_snapshot(state, network, BP__TRAINING_PREFIX "kept", &r->kept));
+    if (!r->best_kept.weights) return BP_OK;
+    BP_TRY(add_numbers(state, BP__TRAINING_PREFIX "best.", &r->best));
+    return add_snapshot(state, network, BP__TRAINING_PREFIX "best", &r->best_kept);
+}
+
+/* Patience is at its end before the epochs are. */
+static bool ends_early(const run *r)
+{
+    const bp_trainer *trainer = r->trainer;
+    return trainer->place == 0 && trainer->epoch < trainer->options.epochs &&
+           bp__course_ends(&trainer->course, &trainer->options);
 }
 
 /* Where a checkpoint has just put the trainer, the results go on, too. */
@@ -196,40 +238,51 @@ static bp_status go_on(run *r, bp_model *model)
 {
     const bp_trainer *trainer = r->trainer;
     r->progress.epoch = r->result->epochs = trainer->epoch;
+    r->progress.best_epoch = trainer->course.best_epoch;
     r->result->steps = trainer->step + trainer->place;
     r->result->seconds = r->seconds;
+    r->result->stopped_early = ends_early(r);
     if (trainer->place > 0) return BP_OK;
     BP_TRY(bp_trainer_get_model(r->trainer, model));
-    snapshot_copy(&r->kept, model, false);
+    bp__snapshot_take(&r->kept, model);
     return BP_OK;
 }
 
-/* After an epoch, or what was done of it: looks whether it can be kept. */
-static bp_status keep_epoch(run *r, bp_model *model, bp_status status)
+/* ---- Epoch by epoch ---- */
+
+/* After an epoch, or what was done of it: its parameters to the host, to fall back to, and if it is
+ * the best to end with. What that costs is the transfer, which looks for divergence anyway; the
+ * copies are next to it nothing. */
+static bp_status keep(run *r, bp_model *model, bp_status status)
 {
     BP_TRY(bp_trainer_get_model(r->trainer, model));
-    if (is_finite(model)) {
-        if (status == BP_OK || r->trainer->place == 0) snapshot_copy(&r->kept, model, false);
-        return status;
+    if (!is_finite(model)) {
+        if (r->progress.epoch_done) r->trainer->course = r->course_before;
+        if (status == BP_OK) --r->result->epochs; /* it ended well but for its last step */
+        return bp__fail(BP_ERROR_DIVERGED,
+                        "training diverged: a parameter is not finite after epoch %lld; try a "
+                        "learning rate below %g",
+                        (long long)r->progress.epoch,
+                        (double)bp__learning_rate(&r->trainer->options));
     }
-    if (status == BP_OK) --r->result->epochs; /* it ended well but for its last step */
-    return bp__fail(BP_ERROR_DIVERGED,
-                    "training diverged: a parameter is not finite after epoch %lld; try a "
-                    "learning rate below %g",
-                    (long long)r->progress.epoch, r->progress.learning_rate);
+    if (r->trainer->place == 0) bp__snapshot_take(&r->kept, model);
+    if (!r->improved || !r->best_kept.weights) return status;
+    bp__snapshot_take(&r->best_kept, model);
+    r->best = *r->result;
+    return status;
 }
 
-static bp_status run_all(run *r, bp_model *model, bp__evaluator *validation)
+static bp_status run_all(run *r, bp_model *model)
 {
     const bp_train_options *options = &r->trainer->options;
     r->progress.epochs = options->epochs;
     r->progress.steps = (int64_t)r->trainer->pass->steps;
-    r->progress.learning_rate = (double)bp__learning_rate(options);
     bp_status status = BP_OK;
-    while (r->trainer->epoch < options->epochs && status == BP_OK) {
-        status = run_epoch(r, validation);
-        if (status == BP_OK || status == BP_ERROR_CANCELLED) status = keep_epoch(r, model, status);
+    while (r->trainer->epoch < options->epochs && status == BP_OK && !r->result->stopped_early) {
+        status = run_epoch(r);
+        if (status == BP_OK || status == BP_ERROR_CANCELLED) status = keep(r, model, status);
         if (status == BP_OK) BP_TRY(bp__saver_look(&r->saver));
+        r->result->stopped_early = status == BP_OK && ends_early(r);
     }
     if (status == BP_ERROR_DIVERGED) tell_diverged(r);
     if (status == BP_OK || status == BP_ERROR_CANCELLED) {
@@ -241,54 +294,94 @@ static bp_status run_all(run *r, bp_model *model, bp__evaluator *validation)
     return status;
 }
 
+/* The parameters that the model ends with, and the result that goes with them. */
+static void settle(run *r, bp_model *model, bp_status status)
+{
+    const bp__course *course = &r->trainer->course;
+    bp_train_result *result = r->result;
+    const bool ended = status == BP_OK || status == BP_ERROR_CANCELLED;
+    result->best_epoch = course->best_epoch;
+    result->best_value = course->best;
+    if ((ended || status == BP_ERROR_DIVERGED) && r->best_kept.weights && course->best_epoch > 0) {
+        bp__snapshot_put_back(&r->best_kept, model);
+        result->train_loss = r->best.train_loss;
+        result->validation_loss = r->best.validation_loss;
+        result->validation_accuracy = r->best.validation_accuracy;
+        result->best_kept = 1;
+    } else if (!ended) {
+        bp__snapshot_put_back(status == BP_ERROR_DIVERGED ? &r->kept : &r->before, model);
+    }
+    if (result->seconds > 0)
+        result->samples_per_second = (double)result->steps / (double)r->trainer->pass->steps *
+                                     (double)r->trainer->pass->rows / result->seconds;
+}
+
+/* Everything that can be refused before the device is asked for anything. */
+static bp_status check_sets(const bp_model *model, const bp_data *data, const bp_data *validation)
+{
+    const bp_model_info shape = bp_model_get_info(model);
+    BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
+    BP_TRY(bp__check_reach(model, data));
+    return validation ? bp__check_fit(shape.inputs, shape.outputs, validation) : BP_OK;
+}
+
+static bp_status prepare_validation(run *r, const bp_model *model)
+{
+    if (!r->validation) return BP_OK;
+    if (bp__monitor_needs_report(r->monitor))
+        BP_TRY(bp__reporter_create(&r->reporter, r->validation, bp_model_get_schema(model),
+                                   bp_model_get_info(model).loss, 0));
+    return bp__evaluator_create(&r->evaluator, r->trainer->network, r->validation);
+}
+
+static bp_status prepare(run *r, bp_model *model, bp_device *device, const bp_data *data,
+                         const bp_train_options *options)
+{
+    BP_TRY(bp__snapshot_create(&r->before, model));
+    BP_TRY(bp__snapshot_create(&r->kept, model));
+    BP_TRY(bp_trainer_create(&r->trainer, model, device, options));
+    const bp_train_options *read = &r->trainer->options;
+    if (bp__keeps_best(read)) BP_TRY(bp__snapshot_create(&r->best_kept, model));
+    r->monitor = bp__monitor_of(read, r->validation != NULL);
+    BP_TRY(bp__monitor_check(r->monitor, r->validation != NULL, bp__has_labels(data)));
+    r->result->monitor = r->monitor;
+    BP_TRY(bp__trainer_set_data(r->trainer, data, read->checkpoint || read->resume));
+    BP_TRY(prepare_validation(r, model));
+    BP_TRY(bp__saver_begin(&r->saver, r->trainer, model, r->validation, own_state, r));
+    return read->resume ? go_on(r, model) : BP_OK;
+}
+
 bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
                    const bp_data *validation, const bp_train_options *options,
                    bp_train_result *result)
 {
     bp_train_result unwanted;
     if (!result) result = &unwanted;
-    *result =
-        (bp_train_result){.train_loss = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
+    *result = (bp_train_result){
+        .train_loss = NAN, .validation_loss = NAN, .validation_accuracy = NAN, .best_value = NAN};
     if (!model || !device || !data)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_train: model, device and data are needed");
-    const bp_model_info shape = bp_model_get_info(model);
-    BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
-    BP_TRY(bp__check_reach(model, data));
-    if (validation) BP_TRY(bp__check_fit(shape.inputs, shape.outputs, validation));
+    BP_TRY(check_sets(model, data, validation));
 
     const double start = bp__seconds();
-    const size_t layers = shape.layers;
-    run r = {.result = result};
-    bp__evaluator *evaluator = NULL;
-    snapshot before = {0};
-    bp_status status;
-    BP_TRY_GOTO(snapshot_create(&before, model, layers));
-    BP_TRY_GOTO(snapshot_create(&r.kept, model, layers));
-    snapshot_copy(&before, model, false);
-    snapshot_copy(&r.kept, model, false);
-    BP_TRY_GOTO(bp_trainer_create(&r.trainer, model, device, options));
-    const bp_train_options *read = &r.trainer->options;
-    BP_TRY_GOTO(bp__trainer_set_data(r.trainer, data, read->checkpoint || read->resume));
-    if (validation) BP_TRY_GOTO(bp__evaluator_create(&evaluator, r.trainer->network, validation));
-    BP_TRY_GOTO(bp__saver_begin(&r.saver, r.trainer, model, validation, own_state, &r));
-    if (read->resume) BP_TRY_GOTO(go_on(&r, model));
+    run r = {.result = result, .validation = validation};
+    bp_status status = prepare(&r, model, device, data, options);
     result->setup_seconds = bp__seconds() - start;
-    result->device_bytes = bp_trainer_device_bytes(r.trainer);
-    result->streamed = r.trainer->stream != NULL;
-    result->shuffle = r.trainer->shuffle.shuffle;
-    status = run_all(&r, model, evaluator);
-    if (r.trainer->stream) result->wait_seconds = bp__stream_waited(r.trainer->stream);
-    if (status != BP_OK && status != BP_ERROR_CANCELLED)
-        snapshot_copy(status == BP_ERROR_DIVERGED ? &r.kept : &before, model, true);
-    if (result->seconds > 0)
-        result->samples_per_second = (double)result->steps / (double)r.trainer->pass->steps *
-                                     (double)r.trainer->pass->rows / result->seconds;
-    result->checkpoint = r.saver.status;
-fail:
+    if (status == BP_OK) {
+        result->device_bytes = bp_trainer_device_bytes(r.trainer);
+        result->streamed = r.trainer->stream != NULL;
+        result->shuffle = r.trainer->shuffle.shuffle;
+        status = run_all(&r, model);
+        settle(&r, model, status);
+        if (r.trainer->stream) result->wait_seconds = bp__stream_waited(r.trainer->stream);
+        result->checkpoint = r.saver.status;
+    }
     bp__saver_end(&r.saver);
-    bp__evaluator_free(evaluator);
+    bp__evaluator_free(r.evaluator);
     bp_trainer_free(r.trainer);
-    snapshot_free(&before, layers);
-    snapshot_free(&r.kept, layers);
+    bp__reporter_free(r.reporter);
+    bp__snapshot_free(&r.before);
+    bp__snapshot_free(&r.kept);
+    bp__snapshot_free(&r.best_kept);
     return status;
 }

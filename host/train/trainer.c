@@ -25,7 +25,9 @@ bp_train_options bp_train_options_default(void)
                               .beta2 = 0.999f,
                               .epsilon = 1e-8f,
                               .seed = 1,
-                              .checkpoint_seconds = 30};
+                              .checkpoint_seconds = 30,
+                              .monitor = BP_MONITOR_AUTO,
+                              .keep_best = -1};
 }
 
 float bp_optimizer_default_learning_rate(int32_t optimizer)
@@ -57,6 +59,8 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     trainer->options = read;
     trainer->device = bp_device_get_info(device);
     trainer->batch = (size_t)read.batch;
+    trainer->schedule = bp__schedule_of(&read, read.steps_per_epoch);
+    trainer->course = bp__course_new();
     BP_TRY_GOTO(bp__engine_create(&trainer->engine, device, read.gemm));
     if (read.profile) BP_TRY_GOTO(bp__engine_profile(trainer->engine, read.profile));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
@@ -152,15 +156,32 @@ bp_status bp__trainer_make_train(const bp_trainer *trainer, bp__plan **plan, con
     return status;
 }
 
+double bp__trainer_rate(const bp_trainer *trainer, int64_t step)
+{
+    return bp__schedule_rate(&trainer->schedule, (double)step, trainer->course.plateau);
+}
+
+double bp_trainer_get_rate(const bp_trainer *trainer)
+{
+    return trainer ? bp__trainer_rate(trainer, trainer->step) : (double)NAN;
+}
+
+bp_status bp_trainer_observe(bp_trainer *trainer, double value, int32_t larger_is_better)
+{
+    if (!trainer) return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_observe: trainer is NULL");
+    (void)bp__course_note(&trainer->course, value, larger_is_better != 0, &trainer->options);
+    return BP_OK;
+}
+
 void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, float *table)
 {
     const bp_train_options *options = &trainer->options;
-    const float rate = bp__learning_rate(options);
     const bool corrected = options->optimizer == BP_OPTIMIZER_ADAM; /* pow is not free */
     for (size_t s = 0; s < steps; ++s) {
         const double t = (double)trainer->step + (double)(first + s) + 1;
         float *row = table + s * BP__HYPER_COUNT;
-        row[BP__HYPER_RATE] = rate;
+        row[BP__HYPER_RATE] =
+            (float)bp__trainer_rate(trainer, trainer->step + (int64_t)(first + s));
         if (!corrected) continue;
         row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow((double)options->beta1, t)));
         row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow((double)options->beta2, t)));
@@ -334,6 +355,10 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
             return bp__fail(BP_ERROR_ARGUMENT,
                             "bp_trainer_step: label %d of row %zu is not in 0..%zu", (int)labels[i],
                             i, outputs - 1);
+    if (trainer->schedule.per_epoch == 0 && bp__schedule_needs_length(&trainer->options))
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_trainer_step: the schedule %s needs to know steps_per_epoch",
+                        bp_schedule_name(trainer->options.schedule));
     BP_TRY(prepare_single(trainer, rows, labels != NULL));
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
     leave_epoch(trainer);

@@ -4,7 +4,9 @@
 
 #include "base/fingerprint.h"
 #include "net/plan.h"
+#include "train/course.h"
 #include "train/order.h"
+#include "train/schedule.h"
 #include "train/state.h"
 
 /* A data set on an engine, with what the steps of one pass over it need. */
@@ -64,13 +66,16 @@ struct bp_trainer {
     bp__plan *full,
         *last;          /* for batches of the pass; last is NULL where the batch divides the rows */
     size_t chunk_steps; /* that take about as long as a chunk should */
-    float *losses;      /* [steps] of the epoch, read back behind the device */
+    float *losses;      /* [steps] of the epoch, read back behind the device; of a stream NULL, or
+                           where a caller wants them */
     uint32_t *order;    /* [rows] */
     bp__plan *single;   /* of bp_trainer_step, for its last number of rows */
     bp__pass *single_pass;
     char *sound_path; /* of the last checkpoint, which is sound: it is kept when it is replaced */
     bool sound;
     bool gradients_kept; /* those of the last step are on the device: bp_trainer_step did it */
+    bp__schedule schedule;
+    bp__course course;
 };
 
 /* The rest of the epoch under way, or a new one; *loss is the mean over the rows that were trained
@@ -168,7 +173,10 @@ size_t bp__rows_of_steps(const bp__pass *pass, size_t steps);
 void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, float *table);
 bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer);
 
-/* The learning rate that the options mean. */
+/* The learning rate of a step, counted from 0. */
+double bp__trainer_rate(const bp_trainer *trainer, int64_t step);
+
+/* The learning rate that the options mean, before any schedule. */
 float bp__learning_rate(const bp_train_options *options);
 
 /* The options given, or the defaults where given is NULL; refused where they make no sense. */
