@@ -175,6 +175,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "samples", cli_json_count(bp_data_get_info(sets->train).rows));
     json_object_set_new(json, "parameters", cli_json_count(bp_model_get_info(model).parameters));
     json_object_set_new(json, "epochs", json_integer(o->result.epochs));
+    json_object_set_new(json, "batch", json_integer(s->how.batch));
     json_object_set_new(json, "train_loss", cli_json_number(o->result.train_loss));
     json_object_set_new(json, "validation_loss", cli_json_number(o->result.validation_loss));
     json_object_set_new(json, "validation_accuracy",
@@ -214,7 +215,7 @@ static int print_text(const bp_model *model, const train_settings *s, const bp_d
     printf("device      %s (%s)\n", info->name, info->spec);
     printf("samples     %zu\n", bp_data_get_info(sets->train).rows);
     printf("parameters  %zu\n", bp_model_get_info(model).parameters);
-    cli_course_print(&o->result, s->how.epochs);
+    cli_course_print(&o->result);
     print_losses("training", o->result.train_loss, NAN);
     print_losses("validation", o->result.validation_loss, o->result.validation_accuracy);
     if (o->has_test) {
@@ -277,7 +278,7 @@ static int explain_end(const cli_command *command, const train_settings *s, cons
     if (o->signal) {
         if (!command->quiet)
             cli_note("stopped after %" PRId64 " of %" PRId64 " epochs; %s%s%s", o->result.epochs,
-                     s->how.epochs, kept, checkpoint ? "; go on with --resume " : "",
+                     o->result.planned_epochs, kept, checkpoint ? "; go on with --resume " : "",
                      checkpoint ? checkpoint : "");
         return CLI_SIGNAL + o->signal;
     }
@@ -422,7 +423,7 @@ int cli_train(int argc, char **argv)
          .help = "layers without biases"},
         {.name = "init", .kind = CLI_CHOICE, .to.code = &s.model.init, .value = "NAME",
          .choice = bp_init_name, .first = BP_INIT_AUTO,
-         .help = "how weights are drawn; auto: he_uniform for relu, else glorot_uniform"},
+         .help = "how weights are drawn; auto: glorot_uniform"},
         {.name = "init-range", .kind = CLI_REAL, .to.real = &s.model.init_range, .value = "F",
          .min = 0, .max = HUGE_VAL, .above = true, .help = "of uniform: -F to F"},
     };
@@ -443,7 +444,9 @@ int cli_train(int argc, char **argv)
         {.name = "batch", .kind = CLI_COUNT, .to.count = &s.how.batch, .value = "N", .min = 1,
          .max = 2147483647, .help = "samples a step"},
         {.name = "epochs", .kind = CLI_COUNT, .to.count = &s.how.epochs, .value = "N", .min = 1,
-         .max = 1000000000, .help = "times through the data"},
+         .max = 1000000000, .help = "times through the data",
+         .fallback = "by its rows: 160,000 samples in all, 15 to 120 epochs; with --patience ten "
+                     "times as many"},
         {.name = "seed", .kind = CLI_SEED, .to.seed = &s.seed, .value = "N",
          .help = "of weights, shuffling and split: the same seed, the same result"},
         {.name = "no-shuffle", .kind = CLI_FLAG, .to.code = &s.how.shuffle, .set = 0,

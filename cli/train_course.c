@@ -24,7 +24,9 @@ size_t cli_course_options(train_settings *s, cli_option rows[CLI_COURSE_OPTIONS]
         {.name = "keep-last", .kind = CLI_FLAG, .to.code = &how->keep_best, .set = 0,
          .help = "keeps the last ones, with --patience, too"},
         {.name = "schedule", .kind = CLI_CHOICE, .to.code = &how->schedule, .value = "NAME",
-         .choice = bp_schedule_name, .help = "how the learning rate changes"},
+         .choice = bp_schedule_name, .first = BP_SCHEDULE_AUTO,
+         .help = "how the learning rate changes; auto: cosine where neither --epochs nor --patience "
+                 "is given, else constant"},
         {.name = "warmup", .kind = CLI_DOUBLE, .to.wide = &how->warmup, .value = "EPOCHS",
          .min = 0, .max = 1000000000, .fallback = "0; of onecycle 3/10 of all",
          .help = "the learning rate first rises from 0 for so long"},
@@ -109,7 +111,9 @@ static void warn_without_effect(const cli_command *command, const bp_train_optio
         {"decay", stages || how->schedule == BP_SCHEDULE_EXPONENTIAL,
          "--schedule step, exponential or plateau"},
         {"decay-every", stages, "--schedule step or plateau"},
-        {"final-lr", how->schedule != BP_SCHEDULE_CONSTANT, "a --schedule"},
+        {"final-lr", how->schedule != BP_SCHEDULE_CONSTANT &&
+                         (how->schedule != BP_SCHEDULE_AUTO || (!how->epochs && !how->patience)),
+         "a --schedule"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
         if (table[i].has_effect || !cli_given(command, table[i].option)) continue;
@@ -132,7 +136,7 @@ int cli_course_check(const cli_command *command, const train_settings *s)
                          "--monitor %s is measured on validation data: give --validation-split 0.2, "
                          "or --validation FILE",
                          bp_monitor_name(monitor));
-    if (s->how.warmup > (double)s->how.epochs)
+    if (s->how.epochs > 0 && s->how.warmup > (double)s->how.epochs)
         return cli_usage(command, "--warmup %g is longer than the training, which has %" PRId64
                          " epochs", s->how.warmup, s->how.epochs);
     if (command->quiet) return -1;
@@ -143,10 +147,11 @@ int cli_course_check(const cli_command *command, const train_settings *s)
     return -1;
 }
 
-void cli_course_print(const bp_train_result *r, int64_t epochs)
+void cli_course_print(const bp_train_result *r)
 {
     printf("epochs      %" PRId64, r->epochs);
-    if (r->stopped_early) printf(" of %" PRId64 ", stopped for want of improvement", epochs);
+    if (r->stopped_early)
+        printf(" of %" PRId64 ", stopped for want of improvement", r->planned_epochs);
     putchar('\n');
     if (r->best_kept)
         printf("kept        epoch %" PRId64 ", the best by %s (%.6g)\n", r->best_epoch,

@@ -473,7 +473,7 @@ typedef struct bp_model bp_model;
 #define BP_OPTIMIZER_MOMENTUM 1 /* v = m v + g; w -= r v */
 #define BP_OPTIMIZER_ADAM 2     /* Kingma & Ba 2015, algorithm 1, with bias correction */
 
-#define BP_INIT_AUTO (-1)       /* he_uniform for relu, glorot_uniform otherwise */
+#define BP_INIT_AUTO (-1)       /* glorot_uniform */
 #define BP_INIT_GLOROT_UNIFORM 0 /* U(+-sqrt(6 / (n_in + n_out))), Glorot & Bengio 2010 */
 #define BP_INIT_HE_UNIFORM 1    /* U(+-sqrt(6 / n_in)), He et al. 2015 */
 #define BP_INIT_UNIFORM 2       /* U(+-init_range) */
@@ -563,6 +563,8 @@ BP_API const char *bp_model_record_key(const bp_model *model, size_t index);
 /* ---- 5. Training and using -------------------------------------------------------------------- */
 
 /* How the learning rate r goes from step to step; `epochs` and `warmup` are in epochs. */
+#define BP_SCHEDULE_AUTO (-1)     /* of bp_train cosine where epochs are 0 and there is no patience;
+                                     else constant */
 #define BP_SCHEDULE_CONSTANT 0    /* r */
 #define BP_SCHEDULE_STEP 1        /* times decay after every decay_every epochs */
 #define BP_SCHEDULE_EXPONENTIAL 2 /* times decay in every epoch, a little in every step */
@@ -651,7 +653,8 @@ typedef struct bp_profile bp_profile;
 
 typedef struct bp_train_options {
     size_t size;
-    int64_t epochs;
+    int64_t epochs;       /* 0: by the number of rows, so many that 160,000 samples are seen, at least
+                             15 and at most 120; ten times as many with patience */
     int64_t batch;        /* rows a step; the last batch of an epoch may be smaller */
     int32_t optimizer;    /* BP_OPTIMIZER_* */
     int32_t shuffle;      /* BP_SHUFFLE_* */
@@ -714,6 +717,7 @@ typedef struct bp_train_result {
     double best_value;       /* of the monitor in that epoch; NAN where there is none */
     int32_t monitor;         /* BP_MONITOR_*, never auto */
     int32_t stopped_early;   /* 1: patience came to its end before the epochs */
+    int64_t planned_epochs;  /* how many there would have been */
     int32_t best_kept;       /* 1: the model is that of best_epoch, and so are the losses above; 0: of
                                 the last epoch */
 } bp_train_result;

@@ -106,7 +106,7 @@ Test(cli_checkpoint, what_is_refused_and_why)
          "the start values differ"},
         {"train d.csv --hidden 8 --batch 9 --validation-split 0.2 --resume c --epochs 11", 3,
          "is in epoch 12 already, epochs is 11"},
-        {"train d.csv --hidden 8 --batch 9 --validation-split 0.2 --resume c --init glorot_uniform "
+        {"train d.csv --hidden 8 --batch 9 --validation-split 0.2 --resume c --init he_uniform "
          "--epochs 12",
          3, "the start values differ"},
         {"train d.csv --hidden 8 --batch 9 --validation-split 0.2 --epochs 12 --resume c --scaling "

@@ -291,6 +291,7 @@ Test(course, step_by_step)
     cr_assert(strstr(bp_last_error(), "steps_per_epoch"), "%s", bp_last_error());
     bp_trainer_free(trainer);
     options.steps_per_epoch = 2;
+    options.epochs = 10;
     OK(bp_trainer_create(&trainer, model, device, &options));
     cr_assert_float_eq(bp_trainer_get_rate(trainer), 0.001, 1e-9);
     for (int i = 0; i < 10; ++i) OK(bp_trainer_step(trainer, x, NULL, &label, 1, NULL));
@@ -320,7 +321,8 @@ Test(course, options_are_checked)
     REFUSED(min_delta, -1, "min_delta is -1")
     REFUSED(keep_best, 2, "keep_best is 2")
     REFUSED(warmup, (double)NAN, "warmup is nan")
-    REFUSED(warmup, 1e9, "warmup is 1e+09")
+    REFUSED(warmup, -1, "warmup is -1")
+    REFUSED(epochs, -1, "epochs is -1")
     REFUSED(decay, 1.5, "decay is 1.5")
     REFUSED(decay_every, -1, "decay_every is -1")
     REFUSED(final_rate, 2, "final_rate is 2")
@@ -373,4 +375,24 @@ static void check_range_test(bp_device *device)
 Test(course, range_test)
 {
     every_device(check_range_test);
+}
+
+/* Lengths that nobody has set, by the rows; a schedule comes only with them. */
+Test(course, lengths_by_themselves)
+{
+    const struct {
+        size_t rows;
+        int64_t given, patience, epochs;
+        int32_t schedule;
+    } cases[] = {{100, 0, 0, 120, BP_SCHEDULE_COSINE},    {2000, 0, 0, 80, BP_SCHEDULE_COSINE},
+                 {60000, 0, 0, 15, BP_SCHEDULE_COSINE},   {2000, 7, 0, 7, BP_SCHEDULE_CONSTANT},
+                 {2000, 0, 5, 800, BP_SCHEDULE_CONSTANT}, {2000, 7, 5, 7, BP_SCHEDULE_CONSTANT}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        bp_train_options o = bp_train_options_default();
+        o.epochs = cases[i].given;
+        o.patience = cases[i].patience;
+        bp__fill_in_epochs(&o, cases[i].rows);
+        cr_assert_eq(o.epochs, cases[i].epochs, "case %zu: %lld", i, (long long)o.epochs);
+        cr_assert_eq(o.schedule, cases[i].schedule, "case %zu", i);
+    }
 }

@@ -235,8 +235,12 @@ Test(model, known_initial_weights)
     bp_data *data = numbers(1);
     bp_model_options options = options_of("3");
     bp_model *model;
+    options.init = BP_INIT_HE_UNIFORM;
     cr_assert_eq(bp_model_create(&model, data, &options), BP_OK);
     cr_assert_arr_eq(bp_model_weights(model, 0), he, sizeof he);
+    bp_model_free(model);
+    options.init = BP_INIT_AUTO;
+    cr_assert_eq(bp_model_create(&model, data, &options), BP_OK);
     cr_assert_arr_eq(bp_model_weights(model, 1), glorot, sizeof glorot);
     for (size_t i = 0; i < 3; ++i) cr_assert_eq(bp_model_biases(model, 0)[i], 0);
     cr_assert_eq(bp_model_biases(model, 1)[0], 0);
@@ -258,7 +262,8 @@ Test(model, initial_weights_have_their_distribution)
         int32_t activation, init;
         double range;
     } cases[] = {
-        {BP_ACTIVATION_RELU, BP_INIT_AUTO, sqrt(6.0 / IN)},
+        {BP_ACTIVATION_RELU, BP_INIT_AUTO, sqrt(6.0 / (IN + OUT))},
+        {BP_ACTIVATION_RELU, BP_INIT_HE_UNIFORM, sqrt(6.0 / IN)},
         {BP_ACTIVATION_TANH, BP_INIT_AUTO, sqrt(6.0 / (IN + OUT))},
         {BP_ACTIVATION_SIGMOID, BP_INIT_AUTO, sqrt(6.0 / (IN + OUT))},
         {BP_ACTIVATION_LINEAR, BP_INIT_AUTO, sqrt(6.0 / (IN + OUT))},

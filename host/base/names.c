@@ -78,6 +78,7 @@ BP__FAMILY(init,
     {"uniform", BP_INIT_UNIFORM})
 
 BP__FAMILY(schedule,
+    {"auto", BP_SCHEDULE_AUTO},
     {"constant", BP_SCHEDULE_CONSTANT},
     {"step", BP_SCHEDULE_STEP},
     {"exponential", BP_SCHEDULE_EXPONENTIAL},

@@ -11,11 +11,9 @@
 static double bound(const bp_layer *layer, int32_t init, float init_range)
 {
     const double in = (double)layer->inputs, out = (double)layer->outputs;
-    if (init == BP_INIT_AUTO)
-        init =
-            layer->activation == BP_ACTIVATION_RELU ? BP_INIT_HE_UNIFORM : BP_INIT_GLOROT_UNIFORM;
     switch (init) {
     case BP_INIT_HE_UNIFORM: return sqrt(6 / in);
+    case BP_INIT_AUTO: /* docs/decisions/defaults.md */
     case BP_INIT_GLOROT_UNIFORM: return sqrt(6 / (in + out));
     default: return (double)init_range;
     }

@@ -10,8 +10,8 @@
 
 static bp_status check_options(const bp_train_options *options)
 {
-    if (options->epochs < 1)
-        return bp__fail(BP_ERROR_ARGUMENT, "epochs is %lld, at least 1 is needed",
+    if (options->epochs < 0)
+        return bp__fail(BP_ERROR_ARGUMENT, "epochs is %lld, 0 (by the rows) or more is possible",
                         (long long)options->epochs);
     if (options->batch < 1 || options->batch > INT32_MAX)
         return bp__fail(BP_ERROR_ARGUMENT, "batch is %lld, 1 to 2^31 - 1 is possible",
@@ -61,6 +61,22 @@ bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *
     *out = bp_train_options_default();
     BP_TRY(bp__read_options(out, sizeof *out, given, "bp_train_options"));
     return check_options(out);
+}
+
+/* How long a training is that nobody has set a length for; docs/decisions/defaults.md. */
+enum { AUTO_SAMPLES = 160000, AUTO_LEAST = 15, AUTO_MOST = 120, AUTO_PATIENT = 10 };
+
+void bp__fill_in_epochs(bp_train_options *options, size_t rows)
+{
+    const bool patient = options->patience > 0, by_rows = options->epochs == 0;
+    if (by_rows) {
+        int64_t epochs = rows > 0 ? (int64_t)(AUTO_SAMPLES / rows) : AUTO_MOST;
+        if (epochs < AUTO_LEAST) epochs = AUTO_LEAST;
+        if (epochs > AUTO_MOST) epochs = AUTO_MOST;
+        options->epochs = patient ? AUTO_PATIENT * epochs : epochs;
+    }
+    if (options->schedule == BP_SCHEDULE_AUTO)
+        options->schedule = by_rows && !patient ? BP_SCHEDULE_COSINE : BP_SCHEDULE_CONSTANT;
 }
 
 bp_status bp__check_fit(size_t inputs, size_t outputs, const bp_data *data)

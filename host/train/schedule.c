@@ -78,7 +78,7 @@ double bp__schedule_rate(const bp__schedule *s, double step, double plateau)
 bool bp__schedule_needs_length(const bp_train_options *options)
 {
     return options->warmup > 0 ||
-           (options->schedule != BP_SCHEDULE_CONSTANT && options->schedule != BP_SCHEDULE_PLATEAU);
+           (options->schedule > BP_SCHEDULE_CONSTANT && options->schedule != BP_SCHEDULE_PLATEAU);
 }
 
 bool bp__schedule_goes_by_epochs(const bp_train_options *options)
@@ -107,7 +107,7 @@ bp_status bp__schedule_check(const bp_train_options *o)
 {
     if (!bp_schedule_name(o->schedule))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown schedule %d", (int)o->schedule);
-    if (!(o->warmup >= 0 && o->warmup <= (double)o->epochs))
+    if (!(o->warmup >= 0 && (o->epochs == 0 || o->warmup <= (double)o->epochs)))
         return bp__fail(BP_ERROR_ARGUMENT, "warmup is %g epochs, 0 to %lld (epochs) is possible",
                         o->warmup, (long long)o->epochs);
     if (!(o->decay >= 0 && o->decay <= 1))

@@ -14,7 +14,6 @@
 bp_train_options bp_train_options_default(void)
 {
     return (bp_train_options){.size = sizeof(bp_train_options),
-                              .epochs = 10,
                               .batch = 32,
                               .optimizer = BP_OPTIMIZER_ADAM,
                               .shuffle = 1,
@@ -27,6 +26,7 @@ bp_train_options bp_train_options_default(void)
                               .seed = 1,
                               .checkpoint_seconds = 30,
                               .monitor = BP_MONITOR_AUTO,
+                              .schedule = BP_SCHEDULE_AUTO,
                               .keep_best = -1};
 }
 
@@ -56,6 +56,7 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     bp_trainer *trainer = NULL;
     bp_status status;
     BP_TRY(bp__new_array(&trainer, 1, sizeof *trainer));
+    if (read.schedule == BP_SCHEDULE_AUTO) read.schedule = BP_SCHEDULE_CONSTANT;
     trainer->options = read;
     trainer->device = bp_device_get_info(device);
     trainer->batch = (size_t)read.batch;
@@ -355,9 +356,9 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
             return bp__fail(BP_ERROR_ARGUMENT,
                             "bp_trainer_step: label %d of row %zu is not in 0..%zu", (int)labels[i],
                             i, outputs - 1);
-    if (trainer->schedule.per_epoch == 0 && bp__schedule_needs_length(&trainer->options))
+    if (trainer->schedule.steps == 0 && bp__schedule_needs_length(&trainer->options))
         return bp__fail(BP_ERROR_ARGUMENT,
-                        "bp_trainer_step: the schedule %s needs to know steps_per_epoch",
+                        "bp_trainer_step: the schedule %s needs to know epochs and steps_per_epoch",
                         bp_schedule_name(trainer->options.schedule));
     BP_TRY(prepare_single(trainer, rows, labels != NULL));
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));

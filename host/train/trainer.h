@@ -182,6 +182,9 @@ float bp__learning_rate(const bp_train_options *options);
 /* The options given, or the defaults where given is NULL; refused where they make no sense. */
 bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *given);
 
+/* Replaces epochs 0, and with it the schedule auto, by what suits so many rows. */
+void bp__fill_in_epochs(bp_train_options *options, size_t rows);
+
 /* Whether encoded data with targets fits a network; the text says what differs. */
 bp_status bp__check_fit(size_t inputs, size_t outputs, const bp_data *data);
 
