@@ -445,7 +445,7 @@ int cli_train(int argc, char **argv)
          .max = 2147483647, .help = "samples a step"},
         {.name = "epochs", .kind = CLI_COUNT, .to.count = &s.how.epochs, .value = "N", .min = 1,
          .max = 1000000000, .help = "times through the data",
-         .fallback = "by its rows: 160,000 samples in all, 15 to 120 epochs; with --patience ten "
+         .fallback = "by its rows: 240,000 samples in all, 15 to 120 epochs; with --patience ten "
                      "times as many"},
         {.name = "seed", .kind = CLI_SEED, .to.seed = &s.seed, .value = "N",
          .help = "of weights, shuffling and split: the same seed, the same result"},

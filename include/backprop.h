@@ -653,7 +653,7 @@ typedef struct bp_profile bp_profile;
 
 typedef struct bp_train_options {
     size_t size;
-    int64_t epochs;       /* 0: by the number of rows, so many that 160,000 samples are seen, at least
+    int64_t epochs;       /* 0: by the number of rows, so many that 240,000 samples are seen, at least
                              15 and at most 120; ten times as many with patience */
     int64_t batch;        /* rows a step; the last batch of an epoch may be smaller */
     int32_t optimizer;    /* BP_OPTIMIZER_* */

@@ -384,9 +384,9 @@ Test(course, lengths_by_themselves)
         size_t rows;
         int64_t given, patience, epochs;
         int32_t schedule;
-    } cases[] = {{100, 0, 0, 120, BP_SCHEDULE_COSINE},    {2000, 0, 0, 80, BP_SCHEDULE_COSINE},
+    } cases[] = {{100, 0, 0, 120, BP_SCHEDULE_COSINE},    {4000, 0, 0, 60, BP_SCHEDULE_COSINE},
                  {60000, 0, 0, 15, BP_SCHEDULE_COSINE},   {2000, 7, 0, 7, BP_SCHEDULE_CONSTANT},
-                 {2000, 0, 5, 800, BP_SCHEDULE_CONSTANT}, {2000, 7, 5, 7, BP_SCHEDULE_CONSTANT}};
+                 {4000, 0, 5, 600, BP_SCHEDULE_CONSTANT}, {2000, 7, 5, 7, BP_SCHEDULE_CONSTANT}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         bp_train_options o = bp_train_options_default();
         o.epochs = cases[i].given;

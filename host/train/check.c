@@ -64,7 +64,7 @@ bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *
 }
 
 /* How long a training is that nobody has set a length for; docs/decisions/defaults.md. */
-enum { AUTO_SAMPLES = 160000, AUTO_LEAST = 15, AUTO_MOST = 120, AUTO_PATIENT = 10 };
+enum { AUTO_SAMPLES = 240000, AUTO_LEAST = 15, AUTO_MOST = 120, AUTO_PATIENT = 10 };
 
 void bp__fill_in_epochs(bp_train_options *options, size_t rows)
 {
