@@ -118,7 +118,7 @@ static bp_status take_losses(bp__stream *stream)
     bp_trainer *trainer = stream->trainer;
     const chunk_of_steps done = stream->pending;
     for (size_t s = 0; s < done.steps; ++s) trainer->loss_sum += (double)done.losses[s];
-    if (trainer->losses)
+    if (trainer->losses && done.steps > 0)
         memcpy(trainer->losses + trainer->place, done.losses, done.steps * sizeof *done.losses);
     trainer->place += (int64_t)done.steps;
     stream->pending = (chunk_of_steps){0};
