@@ -6,12 +6,16 @@
 #include <signal.h>
 
 #include "base/memory.h"
+#include "base/threads.h"
 #include "data/stream.h"
+#include "data/table.h"
 #include "data_support.h"
 
 static void small_blocks(void)
 {
     bp__stream_block = 300;
+    bp__piece_size = 100;
+    bp__thread_count = 3;
 }
 
 TestSuite(stream_data, .init = small_blocks, .timeout = 60);

@@ -42,17 +42,22 @@ static inline bp__bytes8 bp__equal8(bp__bytes8 bytes, bp__bytes8 repeated)
     return bp__zeros8(bytes ^ repeated);
 }
 
+/* The number of the lowest bit that is set; mask is not 0. */
+static inline unsigned bp__lowest_bit(uint64_t mask)
+{
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctzll(mask);
+#else
+    unsigned bit = 0;
+    while (!(mask >> bit & 1)) ++bit;
+    return bit;
+#endif
+}
+
 /* How many bytes come before the first that fits, 8 where none does. */
 static inline unsigned bp__before8(bp__bytes8 mask)
 {
-    if (mask == 0) return 8;
-#if defined(__GNUC__)
-    return (unsigned)__builtin_ctzll(mask) / 8;
-#else
-    unsigned bits = 0;
-    while (!(mask >> bits & 1)) ++bits;
-    return bits / 8;
-#endif
+    return mask == 0 ? 8 : bp__lowest_bit(mask) / 8;
 }
 
 /* The whole number that the digits make with which bytes start, *count of them, 0 to 8. */
@@ -68,6 +73,29 @@ static inline uint32_t bp__digits8(bp__bytes8 bytes, unsigned *count)
     d = (d * 100 + (d >> 16)) & 0x0000FFFF0000FFFFu;
     d = d * 10000 + (d >> 32);
     return (uint32_t)d;
+}
+
+/* Of eight bytes, those that are below `low`, at most 128, or equal to the one that repeated holds:
+ * the highest bit of each, and no others. */
+static inline bp__bytes8 bp__stops8(bp__bytes8 bytes, bp__bytes8 low, bp__bytes8 repeated)
+{
+    const bp__bytes8 high = bp__repeat8((char)0x80), other = bytes ^ repeated;
+    /* No byte borrows from or carries into its neighbour. */
+    const bp__bytes8 not_below = ((bytes | high) - low) | bytes;
+    const bp__bytes8 not_equal = ((other & ~high) + ~high) | other;
+    return ~(not_below & not_equal) & high;
+}
+
+/* The same of 64 bytes: bit i is byte i's. */
+static inline uint64_t bp__stops64(const char *text, bp__bytes8 low, bp__bytes8 repeated)
+{
+    uint64_t mask = 0;
+    for (int i = 0; i < 8; ++i) {
+        const bp__bytes8 stops = bp__stops8(bp__load8(text + 8 * i), low, repeated);
+        /* The eight bits, one in each byte, come together in the highest byte. */
+        mask |= ((stops >> 7) * 0x0102040810204080u >> 56) << 8 * i;
+    }
+    return mask;
 }
 
 #endif

@@ -1,204 +1,164 @@
-/* csv_table.c - reads the cells of picked columns as numbers or texts.
- *
- * A column is numbers where all of its cells are, missing ones aside; otherwise it is texts. But a
- * stray text must not turn a column of measurements into a thousand categories: where at least ten
- * cells are there and nine in ten of them are numbers, a text is an error. */
-#include <stdio.h>
+/* csv_table.c - a table's picked columns read from its parts, which threads share. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/csv.h"
+#include "base/threads.h"
+#include "data/csv_cells.h"
 #include "data/number.h"
 
-enum { PLAIN_CELLS = 10, PLAIN_TENTHS = 9 };
-
-/* What a column's cells turned out to be. */
-typedef struct tally {
-    size_t numbers, infinite, texts;
-    size_t first_text, first_infinite; /* rows */
-} tally;
+/* A part on its way. */
+typedef struct slot {
+    const bp__csv_part *part;
+    size_t begin;           /* its first row of the table */
+    double **number;        /* [count], where its cells belong */
+    uint32_t **text;        /* [count], NULL for columns of numbers */
+    bp__csv_tally *tallies; /* [count], its own */
+    bp__words *words;       /* [count], its own */
+} slot;
 
 typedef struct reader {
     bp_data *data;
     const bp__csv *csv;
     const bp__pick *picks;
     size_t count;
-    tally *tallies; /* [count] */
+    bp__csv_tally *tallies;        /* [count] */
+    bool texts;                    /* columns of texts are read now, before that all as numbers */
+    slot *slots;                   /* [slot_count] */
+    size_t slot_count, next, rows; /* the part that is taken next, and its first row */
 } reader;
 
-/* The rows of one file. */
-typedef struct span {
-    const bp__csv_part *part;
-    size_t begin, end; /* rows of the table */
-} span;
-
-/* The rows of file number `index`; begin and end from the one before. */
-static span next_span(const reader *in, size_t index, size_t begin)
+static size_t rows_of(const bp__csv_part *part)
 {
-    const bp__csv_part *part = &in->csv->parts[index];
-    return (span){part, begin, begin + part->records - part->header};
+    return part->records - part->header;
 }
 
-static const char *cell(const reader *in, const span *s, size_t row, size_t column)
+static bp_status take_part(void *context, size_t number, bool *there)
 {
-    return bp__csv_cell(in->csv, s->part, row - s->begin + s->part->header, column);
-}
-
-static bp_status fail_cell(const reader *in, size_t k, size_t row, const char *why)
-{
-    char shown[64], name[64];
-    span s = next_span(in, 0, 0);
-    for (size_t i = 1; row >= s.end; ++i) s = next_span(in, i, s.end);
-    return bp__fail(BP_ERROR_DATA, "%s, line %u, column \"%s\": \"%s\" %s", s.part->source,
-                    in->data->line[row], bp__shown(name, in->picks[k].name),
-                    bp__shown(shown, cell(in, &s, row, in->picks[k].column)), why);
-}
-
-static void read_numbers(reader *in, const span *s, size_t k, size_t begin, size_t end)
-{
-    tally *t = &in->tallies[k];
-    double *number = in->data->columns[k].number;
-    size_t column = in->picks[k].column;
-    const char *file_end = s->part->bytes + s->part->size + 1;
-    for (size_t r = begin; r < end; ++r) {
-        const char *text = cell(in, s, r, column);
-        switch (bp__cell_read_within(text, file_end, &number[r])) {
-        case BP__CELL_NUMBER: ++t->numbers; break;
-        case BP__CELL_MISSING: break;
-        case BP__CELL_INFINITE:
-            if (t->infinite++ == 0) t->first_infinite = r;
-            break;
-        case BP__CELL_TEXT:
-            if (t->texts++ == 0) t->first_text = r;
-            break;
-        }
-    }
-}
-
-/* Reads every column that may be numbers. A few rows at a time, so that the text is still in the
- * cache when the next column reads its part of the same rows. */
-static void read_all_numbers(reader *in, const span *s)
-{
-    enum { BLOCK_CELLS = 8192 };
-    size_t block = BLOCK_CELLS / in->csv->sheet.columns + 1;
-    for (size_t begin = s->begin; begin < s->end; begin += block) {
-        size_t end = s->end - begin < block ? s->end : begin + block;
-        for (size_t k = 0; k < in->count; ++k)
-            if (in->picks[k].want != BP__WANT_TEXT) read_numbers(in, s, k, begin, end);
-    }
-}
-
-static bp_status read_words(reader *in, const span *s, size_t k)
-{
-    bp__column *column = &in->data->columns[k];
-    for (size_t r = s->begin; r < s->end; ++r) {
-        const char *text = cell(in, s, r, in->picks[k].column);
-        column->text[r] = BP__NO_WORD;
-        if (bp__is_missing(text)) continue;
-        size_t before = column->words.count;
-        BP_TRY(bp__words_add(&column->words, text, &column->text[r]));
-        if (column->words.count > before && !bp__is_utf8(text))
-            return fail_cell(in, k, r, "is not UTF-8; convert the file (iconv -f latin1 -t utf-8)");
+    reader *in = context;
+    slot *s = &in->slots[number];
+    *there = in->next < in->csv->part_count;
+    if (!*there) return BP_OK;
+    s->part = &in->csv->parts[in->next++];
+    s->begin = in->rows;
+    in->rows += rows_of(s->part);
+    for (size_t k = 0; k < in->count; ++k) {
+        const bp__column *column = &in->data->columns[k];
+        s->number[k] = column->number ? column->number + s->begin : NULL;
+        s->text[k] = column->text ? column->text + s->begin : NULL;
+        s->tallies[k] = (bp__csv_tally){0};
     }
     return BP_OK;
 }
 
-static bp_status read_texts(reader *in, size_t k)
+static bp_status read_part(void *context, size_t number)
 {
-    bp__column *column = &in->data->columns[k];
-    free(column->number);
-    column->number = NULL;
-    column->kind = BP__COLUMN_TEXT;
-    BP_TRY(bp__new_array(&column->text, in->data->rows, sizeof *column->text));
-    span s = {.end = 0};
-    for (size_t i = 0; i < in->csv->part_count; ++i) {
-        s = next_span(in, i, s.end);
-        BP_TRY(read_words(in, &s, k));
+    const reader *in = context;
+    const slot *s = &in->slots[number];
+    bp__point point;
+    if (in->texts) return bp__csv_read_words(s->part, in->picks, in->count, s->text, s->words);
+    BP_TRY(bp__point_begin(&point));
+    bp__csv_read_numbers(s->part, in->picks, in->count, s->number, s->tallies);
+    bp__point_end(&point);
+    return BP_OK;
+}
+
+static bp_status keep_part(void *context, size_t number)
+{
+    reader *in = context;
+    slot *s = &in->slots[number];
+    for (size_t k = 0; k < in->count; ++k) {
+        if (!in->texts) bp__csv_tally_add(&in->tallies[k], &s->tallies[k]);
+        if (!in->texts || !s->text[k]) continue;
+        BP_TRY(bp__words_merge(&in->data->columns[k].words, &s->words[k], s->text[k],
+                               rows_of(s->part)));
+        bp__words_free(&s->words[k]);
     }
     return BP_OK;
 }
 
-/* Cells that are numbers to whoever writes a decimal comma. */
-static size_t count_commas(const reader *in, size_t k)
+static bp_status read_parts(reader *in, bool texts)
 {
-    size_t commas = 0;
-    span s = {.end = 0};
-    for (size_t i = 0; i < in->csv->part_count; ++i) {
-        s = next_span(in, i, s.end);
-        for (size_t r = s.begin; r < s.end && s.part->delimiter != ','; ++r)
-            commas += bp__is_comma_number(cell(in, &s, r, in->picks[k].column));
-    }
-    return commas;
+    const bp__pipeline pipeline = {in->slot_count, take_part, read_part, keep_part};
+    in->texts = texts;
+    in->next = in->rows = 0;
+    return bp__pipeline_run(&pipeline, in);
 }
 
-const char *bp__csv_refuse_texts(char why[160], bp__want want, size_t numbers, size_t texts,
-                                 size_t commas)
+/* Turns the columns that are not numbers after all into texts. */
+static bp_status decide_kinds(reader *in, bool *any)
 {
-    /* A column of "3,5" in a file with another delimiter is numbers to whoever wrote it. */
-    if (commas > 0 && (numbers + commas) * 10 >= (numbers + texts) * PLAIN_TENTHS)
-        return "has a decimal comma; write numbers with a point";
-    if (want == BP__WANT_NUMBER)
-        return "is not a number, which the model has in this column; write it as empty or ? if it "
-               "is missing";
-    if (numbers + texts < PLAIN_CELLS || numbers * 10 < (numbers + texts) * PLAIN_TENTHS)
-        return NULL;
-    snprintf(why, 160,
-             "is not a number, but %zu of the column's %zu values are; write it as empty or ? if "
-             "it is missing",
-             numbers, numbers + texts);
-    return why;
-}
-
-static bp_status decide_kind(reader *in, size_t k)
-{
-    const tally *t = &in->tallies[k];
-    const bp__pick *pick = &in->picks[k];
-    char text[160];
-    if (pick->want == BP__WANT_TEXT) return read_texts(in, k);
-    if (pick->quiet) return BP_OK;
-    if (t->texts > 0) {
-        const char *why = bp__csv_refuse_texts(text, pick->want, t->numbers + t->infinite, t->texts,
-                                               count_commas(in, k));
-        return why ? fail_cell(in, k, t->first_text, why) : read_texts(in, k);
+    *any = false;
+    for (size_t k = 0; k < in->count; ++k) {
+        bp__column *column = &in->data->columns[k];
+        bool text;
+        BP_TRY(bp__csv_decide(&text, &in->tallies[k], &in->picks[k]));
+        if (!text) continue;
+        *any = true;
+        free(column->number);
+        column->number = NULL;
+        column->kind = BP__COLUMN_TEXT;
+        BP_TRY(bp__new_array(&column->text, in->data->rows, sizeof *column->text));
     }
-    if (t->infinite > 0) return fail_cell(in, k, t->first_infinite, "is not a finite number");
     return BP_OK;
 }
 
 /* Where each row came from. */
-static bp_status note_places(bp_data *data, const reader *in)
+static bp_status note_places(bp_data *data, const bp__csv *csv)
 {
-    span s = {.end = 0};
-    for (size_t i = 0; i < in->csv->part_count; ++i) {
-        s = next_span(in, i, s.end);
-        BP_TRY(bp__data_note_rows(data, s.part->source, s.part->line + s.part->header, s.begin,
-                                  s.end));
+    size_t begin = 0;
+    for (size_t i = 0; i < csv->part_count; ++i) {
+        const bp__csv_part *part = &csv->parts[i];
+        const size_t end = begin + rows_of(part);
+        BP_TRY(bp__data_note_rows(data, part->source, part->line + part->header, begin, end));
+        begin = end;
     }
     return BP_OK;
 }
 
+static bp_status new_slots(reader *in)
+{
+    in->slot_count = bp__pipeline_slots();
+    BP_TRY(bp__new_array(&in->slots, in->slot_count, sizeof *in->slots));
+    for (size_t i = 0; i < in->slot_count; ++i) {
+        slot *s = &in->slots[i];
+        BP_TRY(bp__new_array(&s->number, in->count, sizeof *s->number));
+        BP_TRY(bp__new_array(&s->text, in->count, sizeof *s->text));
+        BP_TRY(bp__new_array(&s->tallies, in->count, sizeof *s->tallies));
+        BP_TRY(bp__new_array(&s->words, in->count, sizeof *s->words));
+    }
+    return BP_OK;
+}
+
+static void free_slots(reader *in)
+{
+    for (size_t i = 0; in->slots && i < in->slot_count; ++i) {
+        slot *s = &in->slots[i];
+        for (size_t k = 0; s->words && k < in->count; ++k) bp__words_free(&s->words[k]);
+        free(s->number);
+        free(s->text);
+        free(s->tallies);
+        free(s->words);
+    }
+    free(in->slots);
+}
+
 static bp_status read_columns(reader *in)
 {
-    bp__point point;
-    span s = {.end = 0};
-    BP_TRY(note_places(in->data, in));
-    BP_TRY(bp__point_begin(&point));
-    for (size_t i = 0; i < in->csv->part_count; ++i) {
-        s = next_span(in, i, s.end);
-        read_all_numbers(in, &s);
-    }
-    bp__point_end(&point);
-    bp_status status = BP_OK;
-    for (size_t k = 0; k < in->count && status == BP_OK; ++k) status = decide_kind(in, k);
-    return status;
+    bool texts;
+    BP_TRY(note_places(in->data, in->csv));
+    BP_TRY(bp__new_array(&in->tallies, in->count, sizeof *in->tallies));
+    BP_TRY(new_slots(in));
+    BP_TRY(read_parts(in, false));
+    BP_TRY(decide_kinds(in, &texts));
+    return texts ? read_parts(in, true) : BP_OK;
 }
 
 bp_status bp__csv_read(bp_data *data, const bp__sheet *sheet, const bp__pick *picks, size_t count)
 {
     reader in = {.data = data, .csv = (const bp__csv *)sheet, .picks = picks, .count = count};
-    BP_TRY(bp__new_array(&in.tallies, count, sizeof *in.tallies));
-    bp_status status = read_columns(&in);
+    const bp_status status = read_columns(&in);
+    free_slots(&in);
     free(in.tallies);
     return status;
 }

@@ -277,14 +277,22 @@ const char *bp__data_source(const bp_data *data)
     return data->source ? data->source : "the data";
 }
 
-bp_status bp__data_note_rows(bp_data *data, const char *source, const uint32_t *lines, size_t begin,
-                             size_t end)
+static bp_status add_file(bp_data *data, const char *source)
 {
     char **files = realloc(data->files, (data->file_count + 1) * sizeof *files);
     if (!files) return bp__fail_memory((data->file_count + 1) * sizeof *files);
     data->files = files;
     BP_TRY(bp__copy_text(&files[data->file_count], source));
-    uint32_t index = (uint32_t)data->file_count++;
+    ++data->file_count;
+    return BP_OK;
+}
+
+bp_status bp__data_note_rows(bp_data *data, const char *source, const uint32_t *lines, size_t begin,
+                             size_t end)
+{
+    const size_t last = data->file_count;
+    if (last == 0 || strcmp(data->files[last - 1], source) != 0) BP_TRY(add_file(data, source));
+    const uint32_t index = (uint32_t)data->file_count - 1;
     if (!data->line) BP_TRY(bp__new_array(&data->line, data->rows, sizeof *data->line));
     if (!data->file && index > 0)
         BP_TRY(bp__new_array(&data->file, data->rows, sizeof *data->file));

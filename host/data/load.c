@@ -214,8 +214,7 @@ bp_status bp__load_inputs(bp_data **out, bp__input *inputs, size_t count, const 
     data->format = bp__kind_format(kind);
     for (size_t i = 0; i < count && status == BP_OK; ++i) {
         status = note_source(data, &inputs[i]);
-        if (status == BP_OK)
-            status = unpack(&inputs[i], kind == BP__FILE_CSV ? BP__CSV_LIMIT : FILE_LIMIT);
+        if (status == BP_OK) status = unpack(&inputs[i], FILE_LIMIT);
     }
     if (status == BP_OK)
         status = kind == BP__FILE_CSV      ? load_csv(data, inputs, count, o)

@@ -141,10 +141,10 @@ bool bp__is_comma_number(const char *text)
 
 /* ---- from decimal to double ---- */
 
-/* Powers of ten that a double holds exactly. */
-static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+/* Those that a double holds exactly. */
+const double bp__powers_of_ten[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                      1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                      1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 static const double signs[] = {1, -1}; /* to multiply by: they are hard to guess */
 
@@ -217,7 +217,8 @@ static inline bp__cell value_of(double *value, const decimal *d, const char *tex
     if (FLT_EVAL_METHOD == 0 && d->exact && d->mantissa <= (uint64_t)1 << 53 &&
         d->exponent >= -22 && d->exponent <= 22) {
         double m = (double)d->mantissa;
-        m = d->exponent < 0 ? m / powers[-d->exponent] : m * powers[d->exponent];
+        m = d->exponent < 0 ? m / bp__powers_of_ten[-d->exponent]
+                            : m * bp__powers_of_ten[d->exponent];
         *value = m * signs[d->negative];
         return BP__CELL_NUMBER;
     }

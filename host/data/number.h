@@ -2,7 +2,9 @@
 #ifndef BP_DATA_NUMBER_H
 #define BP_DATA_NUMBER_H
 
+#include <float.h>
 #include <locale.h>
+#include <math.h>
 #include <stdbool.h>
 
 #include "base/status.h"
@@ -21,20 +23,56 @@ typedef enum bp__cell {
 /* Reads text, which ends with '\0'. *value is set for numbers, and NAN otherwise. */
 bp__cell bp__cell_read(const char *text, double *value);
 
+/* mantissa / 10^places for places up to 22, where both are doubles, so that the one rounding is the
+ * correct one (Clinger 1990), and arithmetic has no extra precision. */
+extern const double bp__powers_of_ten[23];
+static inline bool bp__exact_quotient(double *value, uint64_t mantissa, unsigned places)
+{
+    if (FLT_EVAL_METHOD != 0 || mantissa > (uint64_t)1 << 53) return false;
+    *value = (double)mantissa / bp__powers_of_ten[places];
+    return true;
+}
+
+/* Reads what most cells are: up to 8 digits, a point, up to 8 more. false for everything else. 24
+ * bytes behind text may be looked at. */
+static inline bool bp__cell_read_short(const char *text, double *value)
+{
+    static const uint32_t tens[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    const bool negative = *text == '-';
+    unsigned whole, places = 0;
+    const char *s = text + negative;
+    uint64_t mantissa = bp__digits8(bp__load8(s), &whole), bits;
+    s += whole;
+    if (*s == '.') {
+        const uint32_t fraction = bp__digits8(bp__load8(++s), &places);
+        mantissa = mantissa * tens[places] + fraction;
+        s += places;
+    }
+    if (*s != '\0' || whole == 0 || !bp__exact_quotient(value, mantissa, places)) return false;
+    memcpy(&bits, value, sizeof bits); /* no branch: signs are hard to guess */
+    bits |= (uint64_t)negative << 63;
+    memcpy(value, &bits, sizeof bits);
+    return true;
+}
+
+/* Whether no number, and no word for a missing one, starts with c: most texts are known by that. */
+static inline bool bp__starts_text(char c)
+{
+    const unsigned char letter = (unsigned char)(c | 0x20);
+    return letter > '?' && letter != 'n' && letter != 'i';
+}
+
 /* The same for text in a buffer that goes on after its '\0' up to end, which is faster: several
  * bytes are looked at together. */
 bp__cell bp__cell_read_any(const char *text, const char *end, double *value);
 static inline bp__cell bp__cell_read_within(const char *text, const char *end, double *value)
 {
-    /* Files of pictures and counts are full of short whole numbers. */
-    if (end - text >= 8) {
-        unsigned count;
-        const uint32_t number = bp__digits8(bp__load8(text), &count);
-        if (count > 0 && count < 8 && text[count] == '\0') {
-            *value = number;
-            return BP__CELL_NUMBER;
-        }
+    enum { LONGEST = 24 }; /* what the short way looks at: a sign and three times eight bytes */
+    if (bp__starts_text(*text)) {
+        *value = (double)NAN;
+        return BP__CELL_TEXT;
     }
+    if (end - text > LONGEST && bp__cell_read_short(text, value)) return BP__CELL_NUMBER;
     return bp__cell_read_any(text, end, value);
 }
 

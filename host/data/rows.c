@@ -80,14 +80,13 @@ const char *bp_rows_kept(const bp_rows *r, size_t row, size_t k)
 /* ---- a block ----------------------------------------------------------------------------------
  */
 
-/* Where the kept cells of the last part are. */
+/* Where the kept cells of the rows are. */
 static bp_status note_kept(bp_rows *r, const bp__csv *csv)
 {
     size_t *columns, count;
     r->kept_rows = 0;
     if (!r->options.keep) return BP_OK;
     BP_TRY(bp__sheet_resolve(&columns, &count, &csv->sheet, r->options.keep));
-    const bp__csv_part *part = &csv->parts[csv->part_count - 1];
     bp_status status = BP_OK;
     if (r->kept_count == 0)
         for (size_t k = 0; k < count && status == BP_OK; ++k) {
@@ -96,12 +95,17 @@ static bp_status note_kept(bp_rows *r, const bp__csv *csv)
                 bp__words_add(&r->kept_names, bp__words_get(&csv->sheet.names, columns[k]), &index);
         }
     r->kept_count = count;
-    if (status == BP_OK && part->records * count > r->kept_capacity)
-        status = bp__grow(&r->kept, &r->kept_capacity, part->records * count, sizeof *r->kept);
-    for (size_t row = 0; row < part->records && status == BP_OK; ++row)
-        for (size_t k = 0; k < count; ++k)
-            r->kept[row * count + k] = (size_t)(bp__csv_cell(csv, part, row, columns[k]) - r->text);
-    if (status == BP_OK) r->kept_rows = part->records;
+    const size_t rows = csv->sheet.rows;
+    if (status == BP_OK && rows * count > r->kept_capacity)
+        status = bp__grow(&r->kept, &r->kept_capacity, rows * count, sizeof *r->kept);
+    size_t *to = r->kept;
+    for (size_t i = 0; i < csv->part_count && status == BP_OK; ++i) {
+        const bp__csv_part *part = &csv->parts[i];
+        for (size_t record = part->header; record < part->records; ++record)
+            for (size_t k = 0; k < count; ++k)
+                *to++ = (size_t)(bp__csv_cell(part, record, columns[k]) - r->text);
+    }
+    if (status == BP_OK) r->kept_rows = rows;
     free(columns);
     return status;
 }
@@ -161,7 +165,7 @@ static bool must_be_header(const bp__csv *csv, const bp_schema *schema)
     for (size_t k = 0; k < schema->column_count; ++k)
         numbers = numbers || schema->columns[k].kind == BP__COLUMN_NUMBER;
     for (size_t k = 0; k < csv->sheet.columns && numbers; ++k)
-        numbers = bp__cell_read(bp__csv_cell(csv, csv->parts, 0, k), &value) == BP__CELL_TEXT;
+        numbers = bp__cell_read(bp__csv_cell(csv->parts, 0, k), &value) == BP__CELL_TEXT;
     return numbers;
 }
 
@@ -181,7 +185,8 @@ static bp_status look_at_first(bp_rows *r, size_t first, size_t size)
         r->delimiter = csv.parts->delimiter;
         r->columns = csv.sheet.columns;
         r->first_line = csv.parts->line[0];
-        if (csv.parts->records == 1 && r->options.header < 0 && !csv.parts->header)
+        if (csv.part_count == 1 && csv.parts->records == 1 && r->options.header < 0 &&
+            !csv.parts->header)
             csv.parts->header = must_be_header(&csv, r->options.schema);
     }
     const bool header = status == BP_OK && csv.parts->header;

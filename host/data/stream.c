@@ -11,7 +11,7 @@
 #include "data/raw_rows.h"
 #include "data/table.h"
 
-size_t bp__stream_block = (size_t)4 << 20;
+size_t bp__stream_block = (size_t)1 << 20;
 
 bp_status bp__stream_finish(bp_data *data, bp__source *source)
 {

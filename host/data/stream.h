@@ -6,7 +6,7 @@
 #include "data/formats.h"
 #include "data/source.h"
 
-/* Bytes of text and values that are parsed at once: 4 MiB. Tests have smaller blocks. */
+/* Bytes of text and values that are parsed at once: 1 MiB. Tests have smaller blocks. */
 extern size_t bp__stream_block;
 
 /* The files of one data set, of one kind, and what they begin with. */

@@ -1,4 +1,5 @@
-/* stream_csv.c - CSV files, block after block of whole lines, into a file of raw rows.
+/* stream_csv.c - CSV files, block after block of whole records, into a file of raw rows. Blocks are
+ * read and kept one after the other, and parsed by several threads at once.
  *
  * A column is numbers or texts for all of its cells, which is known when the last one has been
  * read. So the first block's cells are what is believed of all; where a text comes up later in a
@@ -8,169 +9,170 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/csv.h"
+#include "base/threads.h"
+#include "data/csv_cells.h"
 #include "data/notes.h"
 #include "data/number.h"
 #include "data/raw_rows.h"
 #include "data/stream.h"
 
-/* What a column's cells have turned out to be so far, and where the first that is odd stands. */
-typedef struct tally {
-    size_t numbers, infinite, texts, commas;
-    uint32_t file, line; /* of the first text, or, before any, of the first infinite number */
-    char shown[64];
-} tally;
+/* A block on its way. */
+typedef struct slot {
+    char *bytes; /* [capacity + 1] */
+    size_t size, capacity;
+    bp__csv_place place;
+    bool begins; /* a file */
+    uint32_t file;
+    bp__csv_part part;
+    bp_data *block;         /* its cells */
+    bp__csv_tally *tallies; /* [pick_count] */
+} slot;
 
 typedef struct reader {
     bp_data *data;
     const bp_load_options *options;
     const bp__stream_input *inputs;
     size_t count;
-    bp__csv
-        csv; /* part 0 is the first file's first block, for its header; part 1 the block at hand */
+    bp__csv csv; /* the first file's first block, for its header */
     char *first_bytes;
     bp__pick *picks;
     size_t pick_count, target_count;
-    tally *tallies;
-    bool *text; /* columns that are read as texts */
+    bp__csv_tally *tallies; /* [pick_count] */
+    bool *text;             /* [pick_count], columns that are read as texts */
+    size_t records;         /* kept of the file that blocks are kept of */
+    slot *slots;            /* [slot_count] */
+    size_t slot_count;
 
-    /* The file at hand. */
+    /* The file that blocks are taken from. */
     bp__source *source;
     uint32_t file;
+    bool begins; /* nothing has been taken from it */
     bp__csv_place place;
-    char delimiter; /* of the file; 0: to be found out */
-    char *bytes;    /* [capacity], a block and what has been read of the next */
-    size_t capacity, filled;
-    bool ended;
+    char delimiter;
+    char *rest; /* [rest_size], what has been read of its next block */
+    size_t rest_size, rest_capacity;
+    bool ended; /* nothing more can be read */
 } reader;
 
-/* ---- blocks ---------------------------------------------------------------------------------- */
-
-/* Where the last record that is complete ends, or 0: line ends inside quotes do not count. */
-static size_t last_record_end(const reader *in)
+/* What messages call a file, also when it is closed. */
+static const char *name_of(const reader *in, uint32_t file)
 {
-    const char *bytes = in->bytes, delimiter = in->csv.part_count ? in->csv.parts->delimiter : 0;
-    const size_t size = in->filled;
-    if (!memchr(bytes, '"', size)) {
-        size_t end = size;
-        while (end > 0 && bytes[end - 1] != '\n') --end;
-        if (end > 0) return end;
-        /* Lines that end with CR alone; one at the very end may be half of CRLF. */
-        for (end = size; end > 1 && bytes[end - 2] != '\r';) --end;
-        return end > 1 ? end - 1 : 0;
-    }
-    size_t end = 0;
-    bool quoted = false, at_start = true; /* of a cell: quotes elsewhere mean inches */
-    for (size_t i = 0; i < size; ++i) {
-        const char byte = bytes[i];
-        if (byte == '"' && (quoted || at_start)) quoted = !quoted;
-        if (quoted) continue;
-        if (byte == '\n' || (byte == '\r' && i + 1 < size && bytes[i + 1] != '\n')) end = i + 1;
-        at_start = byte == ' ' || byte == '\n' || byte == '\r' || byte == '"' ||
-                   (delimiter ? byte == delimiter : byte == ',' || byte == ';' || byte == '\t');
-    }
-    return end;
+    const char *path = in->inputs[file].path;
+    return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-/* Reads on until a block of whole records is there: *size bytes, 0 at the end of the file. */
-static bp_status read_block(reader *in, size_t *size)
-{
-    *size = 0;
-    for (;;) {
-        if (!in->ended && in->filled < in->capacity) {
-            size_t got;
-            const size_t room = in->capacity - in->filled;
-            BP_TRY(bp__source_read(in->source, in->bytes + in->filled, room, &got));
-            in->filled += got;
-            in->ended = got < room;
-        }
-        *size = in->ended ? in->filled : last_record_end(in);
-        if (*size > 0 || in->ended) return BP_OK;
-        if (in->capacity > BP__CSV_LIMIT / 2)
-            return bp__fail(BP_ERROR_DATA, "%s, line %u: the record is longer than %zu bytes",
-                            bp__source_name(in->source), in->place.line, in->capacity);
-        /* Room for a '\0' behind. */
-        size_t capacity = in->capacity + 1;
-        BP_TRY(bp__grow(&in->bytes, &capacity, 2 * in->capacity + 1, 1));
-        in->capacity = capacity - 1;
-    }
-}
+/* ---- blocks: one after the other ------------------------------------------------------------- */
 
-/* ---- cells ----------------------------------------------------------------------------------- */
-
-static void note_odd(reader *in, tally *t, const bp__csv_part *part, size_t record,
-                     const char *text)
+/* Room for size bytes and a '\0'. */
+static bp_status make_room(slot *s, size_t size)
 {
-    t->file = in->file;
-    t->line = part->line[record];
-    bp__shown(t->shown, text);
-}
-
-/* The record's cell in a picked column; what the file does not have is missing. */
-static const char *cell_of(const reader *in, const bp__csv_part *part, size_t record, size_t k)
-{
-    return bp__csv_cell(&in->csv, part, record, in->picks[k].column);
-}
-
-/* Records [begin, end) of a column: tallied, and number[] of them, from begin on. */
-static void read_numbers(reader *in, const bp__csv_part *part, size_t k, size_t begin, size_t end,
-                         double *number)
-{
-    tally *t = &in->tallies[k];
-    const char *file_end = part->bytes + part->size + 1;
-    for (size_t r = begin; r < end; ++r) {
-        const char *text = cell_of(in, part, r, k);
-        double *value = &number[r - begin];
-        switch (bp__cell_read_within(text, file_end, value)) {
-        case BP__CELL_NUMBER: ++t->numbers; break;
-        case BP__CELL_MISSING: break;
-        case BP__CELL_INFINITE:
-            if (t->infinite++ == 0 && t->texts == 0) note_odd(in, t, part, r, text);
-            *value = (double)NAN;
-            break;
-        case BP__CELL_TEXT:
-            if (t->texts++ == 0) note_odd(in, t, part, r, text);
-            t->commas += part->delimiter != ',' && bp__is_comma_number(text);
-            *value = (double)NAN;
-            break;
-        }
-    }
-}
-
-static bp_status read_texts(reader *in, const bp__csv_part *part, size_t k, size_t begin,
-                            bp__column *column, size_t rows)
-{
-    char shown[64], name[64];
-    bp__words *words = &in->data->columns[k].words;
-    for (size_t r = 0; r < rows; ++r) {
-        const char *text = cell_of(in, part, begin + r, k);
-        column->text[r] = BP__NO_WORD;
-        if (bp__is_missing(text)) continue;
-        const size_t before = words->count;
-        BP_TRY(bp__words_add(words, text, &column->text[r]));
-        if (words->count > before && !bp__is_utf8(text))
-            return bp__fail(BP_ERROR_DATA,
-                            "%s, line %u, column \"%s\": \"%s\" is not UTF-8; convert the file "
-                            "(iconv -f latin1 -t utf-8)",
-                            part->source, part->line[begin + r], bp__shown(name, in->picks[k].name),
-                            bp__shown(shown, text));
-    }
+    size_t capacity = s->bytes ? s->capacity + 1 : 0;
+    BP_TRY(bp__grow(&s->bytes, &capacity, size + 1, 1));
+    s->capacity = capacity - 1;
     return BP_OK;
 }
 
-/* A few rows at a time, so that the text is still in the cache for the next column. */
-static void read_all_numbers(reader *in, const bp__csv_part *part, bp_data *block, double *unused)
+/* Reads on until `wanted` bytes are there, or the file ends. */
+static bp_status read_up_to(reader *in, slot *s, size_t wanted)
 {
-    enum { CELLS = 8192 };
-    const size_t first = part->header, rows = block->rows, step = CELLS / in->pick_count + 1;
-    for (size_t begin = 0; begin < rows; begin += step) {
-        const size_t end = rows - begin < step ? rows : begin + step;
-        for (size_t k = 0; k < in->pick_count; ++k) {
-            double *number = block->columns[k].number;
-            read_numbers(in, part, k, first + begin, first + end, number ? number + begin : unused);
-        }
+    size_t got;
+    BP_TRY(make_room(s, wanted));
+    if (in->ended || s->size >= wanted) return BP_OK;
+    BP_TRY(bp__source_read(in->source, s->bytes + s->size, wanted - s->size, &got));
+    s->size += got;
+    in->ended = s->size < wanted;
+    return BP_OK;
+}
+
+/* How many of the bytes are whole records; reads on where a record is longer. */
+static bp_status find_records(reader *in, slot *s, size_t wanted, size_t *whole)
+{
+    BP_TRY(read_up_to(in, s, wanted));
+    if (in->begins && s->size > 0) {
+        BP_TRY(bp__csv_check_start(s->bytes, s->size, name_of(in, in->file)));
+        in->delimiter = in->options->delimiter ? in->options->delimiter
+                                               : bp__csv_find_delimiter(s->bytes, s->size);
+    }
+    for (;;) {
+        *whole = in->ended ? s->size
+                           : bp__csv_whole_records(&in->place, s->bytes, s->size, in->delimiter);
+        if (*whole > 0 || in->ended) return BP_OK;
+        if (wanted > BP__CSV_LIMIT / 2)
+            return bp__fail(BP_ERROR_DATA, "%s, line %u: the record is longer than %zu bytes",
+                            name_of(in, in->file), in->place.line, wanted);
+        wanted *= 2;
+        BP_TRY(read_up_to(in, s, wanted));
     }
 }
+
+static bp_status fail_empty(const reader *in, uint32_t file)
+{
+    return bp__fail(BP_ERROR_DATA, "%s: is empty, a table was expected", name_of(in, file));
+}
+
+/* Begins with what the block before has left, and leaves what is not whole. */
+static bp_status read_block(reader *in, slot *s, size_t wanted)
+{
+    size_t whole;
+    BP_TRY(make_room(s, in->rest_size));
+    if (in->rest_size > 0) memcpy(s->bytes, in->rest, in->rest_size);
+    s->size = in->rest_size;
+    in->rest_size = 0;
+    BP_TRY(find_records(in, s, wanted, &whole));
+    const size_t left = s->size - whole;
+    BP_TRY(bp__grow(&in->rest, &in->rest_capacity, left + 1, 1));
+    memcpy(in->rest, s->bytes + whole, left);
+    in->rest_size = left;
+    s->size = whole;
+    s->bytes[whole] = '\0';
+    return BP_OK;
+}
+
+static bp_status open_source(reader *in, uint32_t file)
+{
+    in->file = file;
+    in->place = (bp__csv_place){.line = 1};
+    in->rest_size = 0;
+    in->ended = false;
+    in->begins = true;
+    return bp__source_open(&in->source, in->inputs[file].path);
+}
+
+/* What has been read of the file is all of it. */
+static bp_status close_source(reader *in)
+{
+    const bp_status status =
+        in->begins ? fail_empty(in, in->file) : bp__stream_finish(in->data, in->source);
+    bp__source_close(in->source);
+    in->source = NULL;
+    return status;
+}
+
+static bp_status take_block(void *context, size_t number, bool *there)
+{
+    reader *in = context;
+    slot *s = &in->slots[number];
+    for (*there = false; !*there; ++in->file) {
+        if (!in->source && in->file == in->count) return BP_OK;
+        if (!in->source) BP_TRY(open_source(in, in->file));
+        BP_TRY(read_block(in, s, bp__stream_block));
+        *there = s->size > 0;
+        if (*there) break;
+        BP_TRY(close_source(in));
+    }
+    s->place = in->place;
+    s->begins = in->begins;
+    s->file = in->file;
+    s->part.source = name_of(in, in->file);
+    s->part.delimiter = in->delimiter;
+    s->part.bytes = s->bytes;
+    s->part.size = s->size;
+    bp__csv_place_past(&in->place, s->bytes, s->size, in->delimiter);
+    in->begins = false;
+    return BP_OK;
+}
+
+/* ---- cells: several blocks at once ----------------------------------------------------------- */
 
 /* Space for the block's cells. */
 static bp_status new_block(bp_data **out, const reader *in, const bp__csv_part *part)
@@ -191,30 +193,82 @@ static bp_status new_block(bp_data **out, const reader *in, const bp__csv_part *
     return bp__data_note_rows(block, part->source, part->line + part->header, 0, block->rows);
 }
 
-static bp_status read_cells(reader *in, const bp__csv_part *part, bp_data *block)
+static bp_status read_numbers(const reader *in, const bp__csv_part *part, double *const *number,
+                              bp__csv_tally *tallies)
 {
-    enum { MOST = 8193 };
     bp__point point;
-    double *unused;
-    BP_TRY(bp__new_array(&unused, MOST, sizeof *unused));
-    bp_status status = bp__point_begin(&point);
-    if (status == BP_OK) {
-        read_all_numbers(in, part, block, unused);
-        bp__point_end(&point);
-    }
-    free(unused);
+    BP_TRY(bp__point_begin(&point));
+    bp__csv_read_numbers(part, in->picks, in->pick_count, number, tallies);
+    bp__point_end(&point);
+    return BP_OK;
+}
+
+static bp_status read_words(const reader *in, slot *s)
+{
+    uint32_t **text = NULL;
+    bp__words *words = NULL;
+    bp_status status = bp__new_array(&text, in->pick_count, sizeof *text);
+    if (status == BP_OK) status = bp__new_array(&words, in->pick_count, sizeof *words);
     for (size_t k = 0; k < in->pick_count && status == BP_OK; ++k)
-        if (in->text[k])
-            status = read_texts(in, part, k, part->header, &block->columns[k], block->rows);
+        text[k] = s->block->columns[k].text;
+    if (status == BP_OK)
+        status = bp__csv_read_words(&s->part, in->picks, in->pick_count, text, words);
+    for (size_t k = 0; words && k < in->pick_count; ++k) s->block->columns[k].words = words[k];
+    free(text);
+    free(words);
     return status;
 }
 
+static bp_status read_cells(const reader *in, slot *s)
+{
+    double **number;
+    BP_TRY(new_block(&s->block, in, &s->part));
+    BP_TRY(bp__new_array(&number, in->pick_count, sizeof *number));
+    for (size_t k = 0; k < in->pick_count; ++k) number[k] = s->block->columns[k].number;
+    memset(s->tallies, 0, in->pick_count * sizeof *s->tallies);
+    const bp_status status = read_numbers(in, &s->part, number, s->tallies);
+    free(number);
+    return status == BP_OK ? read_words(in, s) : status;
+}
+
+static bp_status parse_block(void *context, size_t number)
+{
+    const reader *in = context;
+    slot *s = &in->slots[number];
+    const bp__csv_part *first = in->csv.parts;
+    /* A file's first record stands on its first line: blank lines before it are refused. */
+    const bp__csv_rules rules = {.columns = first->columns,
+                                 .columns_line = s->file == 0 || !s->begins,
+                                 .as_file = first->source};
+    s->part.header = false;
+    BP_TRY(bp__csv_cut(&s->part, &s->place, &rules));
+    if (s->begins && s->part.records > 0 && s->file == 0) s->part.header = first->header;
+    if (s->begins && s->part.records > 0 && s->file > 0 && in->options->header != 0)
+        BP_TRY(bp__csv_later_header(&in->csv, &s->part, 1, in->options->header > 0));
+    return s->part.records > s->part.header ? read_cells(in, s) : BP_OK;
+}
+
+/* ---- the rows: one block after the other ----------------------------------------------------- */
+
+/* The words of a block among those of all. */
+static bp_status merge_words(reader *in, bp_data *block)
+{
+    for (size_t k = 0; k < in->pick_count; ++k) {
+        bp__column *column = &block->columns[k];
+        if (in->text[k])
+            BP_TRY(bp__words_merge(&in->data->columns[k].words, &column->words, column->text,
+                                   block->rows));
+    }
+    return BP_OK;
+}
+
 /* The cells noted, the target checked, the block kept. */
-static bp_status keep_block(reader *in, bp_data *block)
+static bp_status keep_rows(reader *in, bp_data *block)
 {
     bp_data *data = in->data;
     /* Numbers that have turned out not to be are told of at the end. */
     bool odd = false;
+    BP_TRY(merge_words(in, block));
     for (size_t k = 0; k < in->pick_count; ++k) {
         odd = odd || in->tallies[k].infinite || (in->tallies[k].texts && !in->text[k]);
         bp__column *column = &block->columns[k];
@@ -229,63 +283,26 @@ static bp_status keep_block(reader *in, bp_data *block)
     return bp__raw_rows_append(data->raw_rows, block);
 }
 
-static bp_status read_part(reader *in, const bp__csv_part *part)
+static bp_status keep_block(void *context, size_t number)
 {
-    bp_data *block = NULL;
-    if (part->records == part->header) return BP_OK;
-    bp_status status = new_block(&block, in, part);
-    if (status == BP_OK) status = read_cells(in, part, block);
-    if (status == BP_OK) status = keep_block(in, block);
-    bp_data_free(block);
+    reader *in = context;
+    slot *s = &in->slots[number];
+    if (s->begins && s->file > 0 && in->records == 0) return fail_empty(in, s->file - 1);
+    if (s->begins) in->records = 0;
+    in->records += s->part.records;
+    if (!s->block) return BP_OK;
+    for (size_t k = 0; k < in->pick_count; ++k) bp__csv_tally_add(&in->tallies[k], &s->tallies[k]);
+    const bp_status status = keep_rows(in, s->block);
+    bp_data_free(s->block);
+    s->block = NULL;
     return status;
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
-
-/* The bytes at hand as a part of csv, and read, if there is anything to read with. */
-static bp_status take_block(reader *in, size_t size, bool begins)
+static bp_status read_files(reader *in)
 {
-    bp__csv *csv = &in->csv;
-    const char behind = in->bytes[size];
-    if (begins) in->delimiter = in->file > 0 ? in->options->delimiter : csv->parts->delimiter;
-    in->bytes[size] = '\0';
-    bp_status status = bp__csv_add_block(csv, in->bytes, size, bp__source_name(in->source),
-                                         in->delimiter, &in->place);
-    if (status == BP_OK) in->delimiter = csv->parts[1].delimiter;
-    if (status == BP_OK && begins && in->file > 0 && in->options->header != 0)
-        status = bp__csv_later_header(csv, &csv->parts[1], in->options->header > 0);
-    if (status == BP_OK && begins && in->file == 0) csv->parts[1].header = csv->parts[0].header;
-    if (status == BP_OK) status = read_part(in, &csv->parts[1]);
-    if (csv->part_count > 1) bp__csv_drop(csv);
-    in->bytes[size] = behind;
-    memmove(in->bytes, in->bytes + size, in->filled - size);
-    in->filled -= size;
-    return status;
-}
-
-static bp_status open_source(reader *in, uint32_t file)
-{
-    in->file = file;
-    in->place = (bp__csv_place){.line = 1};
-    in->filled = 0;
-    in->ended = false;
-    return bp__source_open(&in->source, in->inputs[file].path);
-}
-
-static bp_status read_file(reader *in)
-{
-    bool begins = true;
-    for (;;) {
-        size_t size;
-        BP_TRY(read_block(in, &size));
-        if (size == 0) break;
-        BP_TRY(take_block(in, size, begins));
-        begins = false;
-    }
-    if (begins)
-        return bp__fail(BP_ERROR_DATA, "%s: is empty, a table was expected",
-                        bp__source_name(in->source));
-    return bp__stream_finish(in->data, in->source);
+    const bp__pipeline pipeline = {in->slot_count, take_block, parse_block, keep_block};
+    BP_TRY(bp__pipeline_run(&pipeline, in));
+    return in->records > 0 ? BP_OK : fail_empty(in, (uint32_t)in->count - 1);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -317,35 +334,58 @@ static bp_status new_columns(reader *in)
 /* A tally of the first block says which columns seem to hold texts. */
 static bp_status guess_kinds(reader *in)
 {
-    const bp__csv_part *part = in->csv.parts;
-    bp__point point;
-    double *unused;
-    BP_TRY(bp__new_array(&unused, part->records, sizeof *unused));
-    bp_status status = bp__point_begin(&point);
-    for (size_t k = 0; k < in->pick_count && status == BP_OK; ++k) {
-        read_numbers(in, part, k, part->header, part->records, unused);
+    double **unused;
+    BP_TRY(bp__new_array(&unused, in->pick_count, sizeof *unused));
+    bp_status status = BP_OK;
+    for (size_t i = 0; i < in->csv.part_count && status == BP_OK; ++i)
+        status = read_numbers(in, &in->csv.parts[i], unused, in->tallies);
+    free(unused);
+    for (size_t k = 0; k < in->pick_count; ++k) {
         in->text[k] = in->picks[k].want == BP__WANT_TEXT ||
                       (in->picks[k].want == BP__WANT_ANY && in->tallies[k].texts > 0);
-        in->tallies[k] = (tally){0};
+        in->tallies[k] = (bp__csv_tally){0};
     }
-    if (status == BP_OK) bp__point_end(&point);
-    free(unused);
     return status;
+}
+
+/* The first file's first block as a table of its own; its bytes stay to be taken again. */
+static bp_status read_first(reader *in, size_t wanted)
+{
+    slot *s = &in->slots[0];
+    BP_TRY(read_block(in, s, wanted));
+    free(in->first_bytes);
+    BP_TRY(bp__copy_bytes(&in->first_bytes, s->bytes, s->size));
+    const size_t left = in->rest_size;
+    BP_TRY(bp__grow(&in->rest, &in->rest_capacity, s->size + left + 1, 1));
+    memmove(in->rest + s->size, in->rest, left);
+    memcpy(in->rest, s->bytes, s->size);
+    in->rest_size = s->size + left;
+    return bp__csv_add(&in->csv, in->first_bytes, s->size, name_of(in, 0), in->delimiter);
+}
+
+/* So much of it that there is more than a header. */
+static bp_status read_header(reader *in)
+{
+    size_t wanted = bp__stream_block;
+    BP_TRY(open_source(in, 0));
+    BP_TRY(read_first(in, wanted));
+    while (!in->ended && in->csv.part_count == 1 && in->csv.parts->records == 1) {
+        bp__csv_free(&in->csv);
+        BP_TRY(read_first(in, wanted *= 2));
+    }
+    return BP_OK;
 }
 
 /* The header, and all that follows from it and from the first rows. */
 static bp_status begin_table(reader *in)
 {
-    size_t size;
-    bp__csv_place place = {.line = 1};
-    BP_TRY(read_block(in, &size));
-    BP_TRY(bp__copy_bytes(&in->first_bytes, in->bytes, size));
-    BP_TRY(bp__csv_add_block(&in->csv, in->first_bytes, size, bp__source_name(in->source),
-                             in->options->delimiter, &place));
+    BP_TRY(read_header(in));
     BP_TRY(bp__csv_header(&in->csv, in->options->header, in->options->schema));
     BP_TRY(choose_columns(in));
     BP_TRY(bp__new_array(&in->tallies, in->pick_count, sizeof *in->tallies));
     BP_TRY(bp__new_array(&in->text, in->pick_count, sizeof *in->text));
+    for (size_t i = 0; i < in->slot_count; ++i)
+        BP_TRY(bp__new_array(&in->slots[i].tallies, in->pick_count, sizeof *in->tallies));
     BP_TRY(new_columns(in));
     return guess_kinds(in);
 }
@@ -358,6 +398,7 @@ static bp_status begin_again(reader *in)
     data->rows = 0;
     data->stream.bytes_read = 0;
     bp__data_forget_sources(data);
+    in->file = 0;
     for (size_t k = 0; k < in->pick_count; ++k) {
         bp__column *column = &data->columns[k];
         bp__words_free(&column->words);
@@ -365,61 +406,31 @@ static bp_status begin_again(reader *in)
         bp__notes_free(column->notes);
         column->notes = NULL;
         BP_TRY(bp__notes_new(&column->notes, k >= data->column_count));
-        in->tallies[k] = (tally){0};
+        in->tallies[k] = (bp__csv_tally){0};
     }
     return BP_OK;
-}
-
-static bp_status fail_cell(const reader *in, size_t k, const char *why)
-{
-    const tally *t = &in->tallies[k];
-    const char *path = in->inputs[t->file].path;
-    char name[64];
-    return bp__fail(BP_ERROR_DATA, "%s, line %u, column \"%s\": \"%s\" %s",
-                    strcmp(path, "-") == 0 ? "standard input" : path, t->line,
-                    bp__shown(name, in->picks[k].name), t->shown, why);
 }
 
 /* What the columns are after all. *again: one is not what it was read as. */
 static bp_status decide_kinds(reader *in, bool *again)
 {
-    char text[160];
     *again = false;
     for (size_t k = 0; k < in->pick_count; ++k) {
-        const tally *t = &in->tallies[k];
-        if (in->picks[k].want == BP__WANT_TEXT) continue;
-        if (t->texts > 0) {
-            const char *why = bp__csv_refuse_texts(text, in->picks[k].want,
-                                                   t->numbers + t->infinite, t->texts, t->commas);
-            if (why) return fail_cell(in, k, why);
-            *again = *again || !in->text[k];
-            in->text[k] = true;
-        } else if (t->infinite > 0) {
-            return fail_cell(in, k, "is not a finite number");
-        }
+        bool text;
+        BP_TRY(bp__csv_decide(&text, &in->tallies[k], &in->picks[k]));
+        *again = *again || (text && !in->text[k]);
+        in->text[k] = in->text[k] || text;
     }
     for (size_t k = 0; k < in->pick_count; ++k)
         in->data->columns[k].kind = in->text[k] ? BP__COLUMN_TEXT : BP__COLUMN_NUMBER;
     return BP_OK;
 }
 
-static bp_status read_files(reader *in)
-{
-    for (uint32_t i = 0; i < in->count; ++i) {
-        if (!in->source) BP_TRY(open_source(in, i));
-        BP_TRY(read_file(in));
-        bp__source_close(in->source);
-        in->source = NULL;
-    }
-    return BP_OK;
-}
-
 static bp_status read_table(reader *in)
 {
     bool again = false;
-    in->capacity = bp__stream_block;
-    BP_TRY(bp__new_array(&in->bytes, in->capacity + 1, 1));
-    BP_TRY(open_source(in, 0));
+    in->slot_count = bp__pipeline_slots();
+    BP_TRY(bp__new_array(&in->slots, in->slot_count, sizeof *in->slots));
     BP_TRY(begin_table(in));
     BP_TRY(read_files(in));
     BP_TRY(decide_kinds(in, &again));
@@ -431,6 +442,25 @@ static bp_status read_table(reader *in)
     BP_TRY(begin_again(in));
     BP_TRY(read_files(in));
     return decide_kinds(in, &again);
+}
+
+static void free_reader(reader *in)
+{
+    for (size_t i = 0; in->slots && i < in->slot_count; ++i) {
+        slot *s = &in->slots[i];
+        bp_data_free(s->block);
+        bp__csv_part_clear(&s->part);
+        free(s->tallies);
+        free(s->bytes);
+    }
+    free(in->slots);
+    bp__source_close(in->source);
+    bp__csv_free(&in->csv);
+    free(in->first_bytes);
+    free(in->rest);
+    free(in->picks);
+    free(in->tallies);
+    free(in->text);
 }
 
 bp_status bp__stream_csv(bp_data *data, const bp__stream_input *inputs, size_t count,
@@ -446,12 +476,6 @@ bp_status bp__stream_csv(bp_data *data, const bp__stream_input *inputs, size_t c
     bp_status status = read_table(&in);
     if (status == BP_OK && in.csv.sheet.warnings)
         status = bp__append(&data->warnings, "%s", in.csv.sheet.warnings);
-    bp__source_close(in.source);
-    bp__csv_free(&in.csv);
-    free(in.first_bytes);
-    free(in.bytes);
-    free(in.picks);
-    free(in.tallies);
-    free(in.text);
+    free_reader(&in);
     return status;
 }

@@ -13,6 +13,8 @@
 
 enum { SHOWN_NAMES = 30 };
 
+size_t bp__piece_size = (size_t)1 << 20;
+
 void bp__sheet_clear(bp__sheet *sheet)
 {
     bp__words_free(&sheet->names);

@@ -3,27 +3,34 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/memory.h"
 
-/* FNV-1a with a start value that differs from table to table and, as addresses are random, from run
- * to run: a file cannot be made so that all of its texts collide. */
-static uint64_t hash(const bp__words *words, const char *text)
+/* With a start value that differs from table to table and, as addresses are random, from run to
+ * run: a file cannot be made so that all of its texts collide. */
+static uint64_t hash(const bp__words *words, const char *text, size_t length)
 {
-    uint64_t h = 0xCBF29CE484222325u ^ (uint64_t)(uintptr_t)words->slot;
-    for (; *text; ++text) h = (h ^ (unsigned char)*text) * 0x100000001B3u;
-    h ^= h >> 32;
-    h *= 0x9E3779B97F4A7C15u;
-    return h ^ (h >> 29);
+    return XXH3_64bits_withSeed(text, length, (uint64_t)(uintptr_t)words->slot);
+}
+
+static size_t length_of(const bp__words *words, size_t index)
+{
+    const size_t end = index + 1 < words->count ? words->start[index + 1] : words->used;
+    return end - words->start[index] - 1;
 }
 
 /* The slot that holds text, or the free one where it belongs. */
-static size_t find_slot(const bp__words *words, const char *text)
+static size_t find_slot(const bp__words *words, const char *text, size_t length)
 {
-    size_t mask = words->slot_count - 1;
-    size_t at = (size_t)hash(words, text) & mask;
-    while (words->slot[at] && strcmp(words->bytes + words->start[words->slot[at] - 1], text) != 0)
-        at = (at + 1) & mask;
+    const size_t mask = words->slot_count - 1;
+    size_t at = (size_t)hash(words, text, length) & mask;
+    for (; words->slot[at]; at = (at + 1) & mask) {
+        const size_t index = words->slot[at] - 1;
+        if (length_of(words, index) == length &&
+            memcmp(words->bytes + words->start[index], text, length) == 0)
+            break;
+    }
     return at;
 }
 
@@ -38,26 +45,26 @@ static bp_status make_room(bp__words *words)
     words->slot = fresh;
     words->slot_count = wanted;
     for (size_t i = 0; i < words->count; ++i)
-        words->slot[find_slot(words, words->bytes + words->start[i])] = (uint32_t)i + 1;
+        words->slot[find_slot(words, bp__words_get(words, i), length_of(words, i))] =
+            (uint32_t)i + 1;
     return BP_OK;
 }
 
 bp_status bp__words_add(bp__words *words, const char *text, uint32_t *index)
 {
     BP_TRY(make_room(words));
-    size_t at = find_slot(words, text);
+    const size_t length = strlen(text), at = find_slot(words, text, length);
     if (words->slot[at]) {
         *index = words->slot[at] - 1;
         return BP_OK;
     }
     if (words->count >= BP__NO_WORD - 1)
         return bp__fail(BP_ERROR_DATA, "more than %u different texts", BP__NO_WORD - 1);
-    size_t length = strlen(text) + 1;
-    BP_TRY(bp__grow(&words->bytes, &words->bytes_capacity, words->used + length, 1));
+    BP_TRY(bp__grow(&words->bytes, &words->bytes_capacity, words->used + length + 1, 1));
     BP_TRY(bp__grow(&words->start, &words->capacity, words->count + 1, sizeof *words->start));
-    memcpy(words->bytes + words->used, text, length);
+    memcpy(words->bytes + words->used, text, length + 1);
     words->start[words->count] = words->used;
-    words->used += length;
+    words->used += length + 1;
     *index = (uint32_t)words->count++;
     words->slot[at] = (uint32_t)words->count;
     return BP_OK;
@@ -66,13 +73,29 @@ bp_status bp__words_add(bp__words *words, const char *text, uint32_t *index)
 uint32_t bp__words_find(const bp__words *words, const char *text)
 {
     if (words->count == 0) return BP__NO_WORD;
-    uint32_t found = words->slot[find_slot(words, text)];
+    uint32_t found = words->slot[find_slot(words, text, strlen(text))];
     return found ? found - 1 : BP__NO_WORD;
 }
 
 const char *bp__words_get(const bp__words *words, size_t index)
 {
     return words->bytes + words->start[index];
+}
+
+bp_status bp__words_merge(bp__words *all, const bp__words *part, uint32_t *text, size_t count)
+{
+    uint32_t *number;
+    bool other = false;
+    BP_TRY(bp__new_array(&number, part->count, sizeof *number));
+    bp_status status = BP_OK;
+    for (size_t i = 0; i < part->count && status == BP_OK; ++i) {
+        status = bp__words_add(all, bp__words_get(part, i), &number[i]);
+        other = other || number[i] != i;
+    }
+    for (size_t r = 0; r < count && status == BP_OK && other; ++r)
+        if (text[r] != BP__NO_WORD) text[r] = number[text[r]];
+    free(number);
+    return status;
 }
 
 bp_status bp__words_copy(bp__words *out, const bp__words *words)

@@ -27,6 +27,9 @@ bp_status bp__words_add(bp__words *words, const char *text, uint32_t *index);
 /* The number of text, or BP__NO_WORD. */
 uint32_t bp__words_find(const bp__words *words, const char *text);
 const char *bp__words_get(const bp__words *words, size_t index);
+/* Adds the words of a part to those of all, in their order, and changes the part's numbers in
+ * text[count] to those of all. */
+bp_status bp__words_merge(bp__words *all, const bp__words *part, uint32_t *text, size_t count);
 bp_status bp__words_copy(bp__words *out, const bp__words *words);
 void bp__words_free(bp__words *words);
 

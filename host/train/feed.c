@@ -1,13 +1,12 @@
 /* feed.c - windows of rows, read by a thread into buffers that the engine shares with the host. */
 #include "train/feed.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/threads.h"
 
 /* A slot's buffers as the host sees them while they are its own. */
 typedef struct feed_slot {
@@ -220,17 +219,6 @@ bp__pass *bp__feed_pass(const bp__feed *feed, size_t slot)
     return feed->slots[slot].pass;
 }
 
-/* Signals are for the threads of the program. */
-static bool start_thread(bp__feed *f)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const bool started = pthread_create(&f->thread, NULL, run_thread, f) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 bp_status bp__feed_begin(bp__feed *feed, uint32_t epoch, size_t window, uint32_t epochs)
 {
     const bool follows = feed->epoch < feed->first_epoch + feed->epochs;
@@ -244,7 +232,7 @@ bp_status bp__feed_begin(bp__feed *feed, uint32_t epoch, size_t window, uint32_t
     feed->epoch = feed->first_epoch = epoch;
     feed->epochs = epochs;
     feed->window = feed->first_window = window;
-    if (!start_thread(feed))
+    if (!bp__thread_start(&feed->thread, run_thread, feed))
         return bp__fail(BP_ERROR_MEMORY, "the system has no thread left to read rows with");
     feed->running = true;
     return BP_OK;
