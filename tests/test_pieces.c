@@ -157,8 +157,8 @@ static bp_status check_pieces(const char *bytes, size_t size)
 {
     static const struct {
         size_t piece, threads;
-    } ways[] = {{1, 1}, {1, 4}, {13, 3}, {64, 2}, {200, 5}, {1 << 16, 2}};
-    char *whole = outcome(bytes, size, SIZE_MAX / 4, 1);
+    } ways[] = {{1, 1}, {16, 1}, {1, 4}, {13, 3}, {64, 2}, {200, 5}, {1 << 16, 2}};
+    char *whole = outcome(bytes, size, (size_t)1 << 40, 1);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; ++i) {
         char *pieces = outcome(bytes, size, ways[i].piece, ways[i].threads);
         cr_assert_str_eq(pieces, whole, "pieces of %zu, %zu threads: %.300s\n\nwhole: %.300s\n\n%s",

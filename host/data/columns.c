@@ -27,12 +27,39 @@ size_t bp__find_number(const double *values, size_t count, double value)
     return low < count && values[low] == value ? low : count;
 }
 
+enum { FEW = 64 };
+
+/* Those of a target that is a class are few, and found without sorting all of them. false where
+ * there are more than FEW. */
+static bool find_few(double values[FEW], size_t *count, const double *number, size_t rows,
+                     size_t limit)
+{
+    size_t used = 0, at = 0;
+    for (size_t r = 0; r < rows && used < limit; ++r) {
+        const double value = number[r];
+        if (isnan(value) || (at < used && values[at] == value)) continue;
+        for (at = 0; at < used && values[at] < value;) ++at;
+        if (at < used && values[at] == value) continue;
+        if (used == FEW) return false;
+        memmove(values + at + 1, values + at, (used - at) * sizeof *values);
+        values[at] = value;
+        ++used;
+    }
+    *count = used;
+    return true;
+}
+
 bp_status bp__distinct_numbers(double **out, size_t *count, const double *number, size_t rows,
                                size_t limit)
 {
-    double *sorted;
+    double *sorted, few[FEW];
     size_t used = 0, distinct = 0;
     *out = NULL;
+    if (find_few(few, count, number, rows, limit)) {
+        BP_TRY(bp__new_array(out, *count, sizeof **out));
+        memcpy(*out, few, *count * sizeof **out);
+        return BP_OK;
+    }
     BP_TRY(bp__new_array(&sorted, rows, sizeof *sorted));
     for (size_t r = 0; r < rows; ++r)
         if (!isnan(number[r])) sorted[used++] = number[r];

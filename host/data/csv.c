@@ -147,13 +147,15 @@ static bp_status cut_file(cutting *c)
 
 bp_status bp__csv_add(bp__csv *csv, char *bytes, size_t size, const char *source, char delimiter)
 {
+    enum { ALONE = 64 }; /* where nobody shares them, pieces may be larger: fewer are to be found */
+    const bool one_thread = bp__threads() == 1;
     cutting c = {.csv = csv,
                  .source = source,
                  .first = csv->part_count,
                  .slot_count = bp__pipeline_slots(),
                  .text = {.bytes = bytes,
                           .size = size,
-                          .step = bp__piece_size,
+                          .step = one_thread ? ALONE * bp__piece_size : bp__piece_size,
                           .place = {.line = csv->next_line > 0 ? csv->next_line : 1}},
                  .rules = {.columns = csv->sheet.columns,
                            .columns_line = csv->columns_line,

@@ -5,6 +5,7 @@
  * cells are there and nine in ten of them are numbers, a text is an error. */
 #include "data/csv_cells.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -114,6 +115,36 @@ void bp__csv_read_numbers(const bp__csv_part *part, const bp__pick *picks, size_
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
+/* Words that were just met in a column, by all of their bytes: most columns of words have few, and
+ * most of those are short. What is not here is looked for among all. An entry of zeros but for its
+ * number is the empty text. */
+enum { KNOWN_WORDS = 32, KNOWN_BYTES = 16 };
+typedef struct known_word {
+    bp__bytes8 low, high; /* the bytes, zeros behind them */
+    uint32_t number;
+} known_word;
+
+/* bytes up to the first 0. */
+static inline bp__bytes8 before_zero(bp__bytes8 bytes, bool *ends)
+{
+    const bp__bytes8 zeros = bp__zeros8(bytes);
+    *ends = zeros != 0;
+    return zeros ? bytes & (((zeros & (~zeros + 1)) >> 7) - 1) : bytes;
+}
+
+/* *word = text, and the entry where it belongs; NULL where it is too long. */
+static inline known_word *find_known(known_word *known, const char *text, const char *behind,
+                                     known_word *word)
+{
+    bool ends;
+    if (behind - text < KNOWN_BYTES) return NULL;
+    *word = (known_word){.low = before_zero(bp__load8(text), &ends)};
+    if (!ends) word->high = before_zero(bp__load8(text + 8), &ends);
+    if (!ends) return NULL;
+    const uint64_t mixed = (word->low ^ word->high * 3) * 0x9E3779B97F4A7C15u;
+    return &known[mixed >> 59];
+}
+
 static bp_status read_word(uint32_t *number, bp__words *words, const bp__csv_part *part,
                            size_t record, const bp__pick *pick)
 {
@@ -121,7 +152,7 @@ static bp_status read_word(uint32_t *number, bp__words *words, const bp__csv_par
     const char *text = bp__csv_cell(part, record, pick->column);
     const size_t before = words->count;
     *number = BP__NO_WORD;
-    if (!bp__starts_text(*text) && bp__is_missing(text)) return BP_OK;
+    if (bp__is_missing(text)) return BP_OK;
     BP_TRY(bp__words_add(words, text, number));
     if (words->count == before || bp__is_utf8(text)) return BP_OK;
     return bp__fail(BP_ERROR_DATA,
@@ -131,12 +162,42 @@ static bp_status read_word(uint32_t *number, bp__words *words, const bp__csv_par
                     bp__shown(shown, text));
 }
 
+/* The rows of a column before row *failed, which becomes the one that cannot be read. */
+static bp_status read_words(const bp__csv_part *part, const bp__pick *pick, uint32_t *text,
+                            bp__words *words, size_t *failed)
+{
+    const char *behind = part->bytes + part->size + 1;
+    const size_t first = part->header;
+    known_word known[KNOWN_WORDS], word;
+    for (size_t i = 0; i < KNOWN_WORDS; ++i) known[i] = (known_word){.number = BP__NO_WORD};
+    for (size_t r = first; r < part->records && r < *failed; ++r) {
+        known_word *k = find_known(known, bp__csv_cell(part, r, pick->column), behind, &word);
+        if (k && k->low == word.low && k->high == word.high) {
+            text[r - first] = k->number;
+            continue;
+        }
+        const bp_status status = read_word(&text[r - first], words, part, r, pick);
+        if (status != BP_OK) {
+            *failed = r;
+            return status;
+        }
+        word.number = text[r - first];
+        if (k) *k = word;
+    }
+    return BP_OK;
+}
+
+/* Of several columns that cannot be read, the one with the first such row is reported. */
 bp_status bp__csv_read_words(const bp__csv_part *part, const bp__pick *picks, size_t count,
                              uint32_t *const *text, bp__words *words)
 {
-    const size_t first = part->header;
-    for (size_t r = first; r < part->records; ++r)
-        for (size_t k = 0; k < count; ++k)
-            if (text[k]) BP_TRY(read_word(&text[k][r - first], &words[k], part, r, &picks[k]));
-    return BP_OK;
+    size_t failed = SIZE_MAX;
+    bp_status status = BP_OK;
+    for (size_t k = 0; k < count; ++k) {
+        if (!text[k]) continue;
+        const bp_status found = read_words(part, &picks[k], text[k], &words[k], &failed);
+        if (found == BP_ERROR_DATA) status = found;
+        if (found != BP_OK && found != BP_ERROR_DATA) return found;
+    }
+    return status;
 }

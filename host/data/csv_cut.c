@@ -147,6 +147,18 @@ static bool ends_cell(const cutter *c, const char *s)
     return s == c->end || *s == c->part->delimiter || *s == '\n' || *s == '\r';
 }
 
+/* The first quote or control character in [s, end), line ends and NUL among these, or end. */
+static char *find_quote(char *s, const char *end)
+{
+    const bp__bytes8 below = bp__repeat8(' '), quotes = bp__repeat8('"');
+    for (; end - s >= 8; s += 8) {
+        const bp__bytes8 stops = bp__stops8(bp__load8(s), below, quotes);
+        if (stops) return s + bp__before8(stops);
+    }
+    while (s < end && *s != '"' && (unsigned char)*s >= ' ') ++s;
+    return s;
+}
+
 /* From after an opening quote to after the closing one. The content moves to the front of the cell,
  * since doubled quotes shrink; *stop is where it ends and its '\0' belongs. */
 static bp_status cut_quoted(cutter *c, char **stop)
@@ -154,20 +166,23 @@ static bp_status cut_quoted(cutter *c, char **stop)
     const uint32_t opened = c->line;
     char *out = c->next, *s = c->next;
     for (;; ++s) {
+        char *plain = s;
+        s = find_quote(s, c->end);
+        if (out != plain) memmove(out, plain, (size_t)(s - plain));
+        out += s - plain;
         if (s == c->end)
             return bp__fail(BP_ERROR_DATA, "%s, line %u: a quote opens here and is never closed",
                             c->part->source, opened);
-        const char byte = *s;
         const bool more = s + 1 < c->end;
-        if (byte == '"') {
+        if (*s == '"') {
             if (!more || s[1] != '"') break;
             ++s;
-        } else if (byte == '\0') {
+        } else if (*s == '\0') {
             return fail_nul(c, s);
-        } else if (byte == '\n' || (byte == '\r' && !(more && s[1] == '\n'))) {
+        } else if (*s == '\n' || (*s == '\r' && !(more && s[1] == '\n'))) {
             ++c->line;
         }
-        *out++ = byte;
+        *out++ = *s;
     }
     c->next = s + 1;
     *stop = out;
@@ -222,8 +237,31 @@ static bp_status cut_cell(cutter *c)
 
 /* ---- plain cells ----------------------------------------------------------------------------- */
 
-/* Cells of neither quotes nor blanks nor NUL bytes at their ends, whole records of them where there
- * are, up to one that is not like that, or the last bytes. */
+/* Of the stops behind the lowest, which is an opening quote: the closing one, if there is nothing
+ * before it that cut_quoted is for. The stops up to it are cleared. */
+static inline char *close_in_group(char *group, uint64_t *stops)
+{
+    for (*stops &= *stops - 1; *stops; *stops &= *stops - 1) {
+        char *s = group + bp__lowest_bit(*stops);
+        if (*s == '"') return s;
+        if ((unsigned char)*s < ' ') return NULL;
+    }
+    return NULL;
+}
+
+/* The record's last cell, from next to its line end s, becomes *cell. */
+static bp_status end_plain_record(cutter *c, uint32_t *cell, char *s)
+{
+    *cell = (uint32_t)(c->next - c->part->bytes);
+    note_cells(c, cell + 1, c->line);
+    c->next = s;
+    skip_newline(c);
+    *s = '\0';
+    return end_record(c);
+}
+
+/* Cells without blanks or NUL bytes at their ends, in quotes at most if these are simple, whole
+ * records of them where there are, up to one that is not like that, or the last bytes. */
 static bp_status cut_plain_cells(cutter *c)
 {
     enum { GROUP = 64 };
@@ -236,24 +274,26 @@ static bp_status cut_plain_cells(cutter *c)
         uint64_t stops = bp__stops64(group, below, delimiters);
         for (; stops; stops &= stops - 1) {
             char *s = group + bp__lowest_bit(stops);
+            if (s < start) continue; /* the second half of CRLF, the delimiter behind a quote */
             if (*s == delimiter && (s == start || !bp__csv_is_space(s[-1], delimiter))) {
                 *s = '\0';
                 *cell++ = (uint32_t)(start - bytes);
                 start = s + 1;
                 continue;
             }
-            if (s < start) continue; /* the second half of CRLF */
+            char *close = *s == '"' && s == start ? close_in_group(group, &stops) : NULL;
+            if (close && close + 1 < end && close[1] == delimiter) {
+                *close = '\0';
+                *cell++ = (uint32_t)(start + 1 - bytes);
+                start = close + 2;
+                continue;
+            }
             note_cells(c, cell, c->line);
             c->next = start;
             if (*s == '\n' || *s == '\r') {
                 if (s > start ? is_space(c, s[-1]) : c->record_cells == 0) return BP_OK;
-                *cell++ = (uint32_t)(start - bytes);
-                note_cells(c, cell, c->line);
-                c->next = s;
-                skip_newline(c);
+                BP_TRY(end_plain_record(c, cell++, s));
                 start = c->next;
-                *s = '\0';
-                BP_TRY(end_record(c));
             } else if (s == start || *s == '\0' || *s == delimiter) {
                 return BP_OK;
             }

@@ -100,7 +100,7 @@ bool bp__csv_next_piece(bp__csv_piece *piece, bp__csv_text *text)
         whole = bp__csv_whole_records(&text->place, bytes, size, text->delimiter);
     if (size > left) size = left;
     *piece = (bp__csv_piece){.bytes = bytes, .size = size, .place = text->place};
-    bp__csv_place_past(&text->place, bytes, size, text->delimiter);
     text->at += size;
+    if (size < left) bp__csv_place_past(&text->place, bytes, size, text->delimiter);
     return true;
 }

@@ -102,7 +102,7 @@ static char *outcome(const bp_data *data)
 /* The bytes as a whole, and cut into small pieces for several threads. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    bp_data *whole = load(bytes, size, SIZE_MAX / 4, 1);
+    bp_data *whole = load(bytes, size, (size_t)1 << 40, 1);
     char *expected = outcome(whole);
     for (size_t piece = 1; piece <= 64; piece *= 8) {
         bp_data *data = load(bytes, size, piece, piece == 8 ? 3 : 1);
