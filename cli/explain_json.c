@@ -145,6 +145,7 @@ json_t *explain_about_json(const explain_view *view)
     json_object_set_new(json, "loss", cli_json_text(bp_loss_name(seen.loss)));
     json_object_set_new(json, "loss_rule",
                         rule_json(bp_loss_name(seen.loss), bp_loss_rule(seen.loss)));
+    json_object_set_new(json, "loss_parameter", cli_json_number(seen.loss_parameter));
     json_object_set_new(json, "from_net", json_boolean(seen.from_net));
     json_object_set_new(json, "learning_rate", cli_json_number(view->learning_rate));
     json_object_set_new(json, "input_names", names_json(view, 0));

@@ -28,7 +28,7 @@ static const char *factor(char text[NUMBER], double value)
 
 /* What the letters of a rule's formula stand for. */
 typedef struct letters {
-    const char *z, *a, *t, *n, *s;
+    const char *z, *a, *t, *n, *s, *p;
 } letters;
 
 static const char *meaning(const letters *l, const char *word, size_t length)
@@ -40,6 +40,7 @@ static const char *meaning(const letters *l, const char *word, size_t length)
     case 't': return l->t;
     case 'n': return l->n;
     case 's': return l->s;
+    case 'p': return l->p;
     default: return NULL;
     }
 }
@@ -64,7 +65,7 @@ static const char *put_in(char *text, size_t size, const char *formula, const le
     return text;
 }
 
-static const letters symbols = {"net", "a", "t", "n", "s"};
+static const letters symbols = {"net", "a", "t", "n", "s", "p"};
 
 /* Words in which formulas stand between backquotes. */
 static const char *put_in_words(char *text, size_t size, const char *words)
@@ -140,7 +141,7 @@ static void print_forward(FILE *to, const explain_view *view, size_t l)
         print_sum(to, layer.weights + k * layer.inputs, layer.input, 1, layer.inputs);
         if (layer.biases) fprintf(to, " + %s", factor(z, layer.biases[k]));
         fprintf(to, " = %s\n", number(z, layer.net[k]));
-        const letters in = {factor(z, layer.net[k]), "a", "t", "n", number(s, sum)};
+        const letters in = {factor(z, layer.net[k]), "a", "t", "n", number(s, sum), "p"};
         if (rule)
             fprintf(to, "    a   %s = %s = %s\n", unit,
                     put_in(formula, FORMULA, rule->formula, &in), number(a, layer.activation[k]));
@@ -152,7 +153,8 @@ static void print_error(FILE *to, const explain_view *view)
     enum { MOST = 8 };
     const bp_explained seen = bp_explain_get(view->glass);
     const bp_rule *rule = bp_loss_rule(seen.loss);
-    char formula[FORMULA], a[NUMBER], t[NUMBER], n[NUMBER];
+    char formula[FORMULA], a[NUMBER], t[NUMBER], n[NUMBER], p[NUMBER];
+    number(p, seen.loss_parameter);
     fprintf(to, "  %s", bp_loss_name(seen.loss));
     if (rule)
         fprintf(to, ": the sum over the outputs of %s",
@@ -160,7 +162,7 @@ static void print_error(FILE *to, const explain_view *view)
     fputs("\n    E = ", to);
     snprintf(n, sizeof n, "%zu", seen.outputs);
     for (size_t k = 0; rule && k < seen.outputs && k < MOST; ++k) {
-        const letters in = {"net", factor(a, seen.output[k]), factor(t, seen.target[k]), n, "s"};
+        const letters in = {"net", factor(a, seen.output[k]), factor(t, seen.target[k]), n, "s", p};
         fprintf(to, "%s%s", k ? " + " : "", put_in(formula, FORMULA, rule->formula, &in));
     }
     fprintf(to, "%s = %s\n", seen.outputs > MOST ? " + …" : "", number(a, seen.error));
@@ -173,9 +175,10 @@ static void print_output_effect(FILE *to, const explain_view *view, size_t k)
 {
     const bp_explained seen = bp_explain_get(view->glass);
     const bp_rule *rule = bp_loss_rule(seen.loss);
-    char formula[FORMULA], a[NUMBER], t[NUMBER], n[NUMBER];
+    char formula[FORMULA], a[NUMBER], t[NUMBER], n[NUMBER], p[NUMBER];
     snprintf(n, sizeof n, "%zu", seen.outputs);
-    const letters in = {"net", factor(a, seen.output[k]), factor(t, seen.target[k]), n, "s"};
+    number(p, seen.loss_parameter);
+    const letters in = {"net", factor(a, seen.output[k]), factor(t, seen.target[k]), n, "s", p};
     if (rule) fputs(put_in(formula, FORMULA, rule->derivative, &in), to);
 }
 
@@ -193,7 +196,8 @@ static void print_unit_backward(FILE *to, const explain_view *view, size_t l, si
         print_sum(to, next.delta, next.weights + k, next.inputs, next.outputs);
     }
     fprintf(to, " = %s\n", number(a, layer.effect[k]));
-    const letters in = {factor(a, layer.net[k]), factor(b, layer.activation[k]), "t", "n", "s"};
+    const letters in = {
+        factor(a, layer.net[k]), factor(b, layer.activation[k]), "t", "n", "s", "p"};
     fprintf(to, "    slope  %s = %s = %s\n", unit,
             rule ? put_in(formula, FORMULA, rule->derivative, &in) : "?",
             number(c, layer.slope[k]));

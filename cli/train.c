@@ -18,7 +18,7 @@
 /* Every path that is read, and the output that must not be one of them. */
 static bool is_input(const train_settings *s, const char *path)
 {
-    return cli_reads(&s->data, path) || cli_is_read_by(path, s->validation) ||
+    return cli_reads(&s->data, path) || cli_same_file(path, s->init_from) || cli_is_read_by(path, s->validation) ||
            cli_is_read_by(path, s->validation_labels) || cli_is_read_by(path, s->test) ||
            cli_is_read_by(path, s->test_labels);
 }
@@ -68,15 +68,19 @@ static int check_outputs(const cli_command *command, train_settings *s)
 
 static void warn_without_effect(const cli_command *command, const train_settings *s)
 {
+    const int32_t o = s->how.optimizer;
+    const bool adam = o == BP_OPTIMIZER_ADAM || o == BP_OPTIMIZER_ADAMW, lion = o == BP_OPTIMIZER_LION;
+    const bool rmsprop = o == BP_OPTIMIZER_RMSPROP, adagrad = o == BP_OPTIMIZER_ADAGRAD;
     const struct {
         const char *option;
         bool has_effect;
         const char *needs;
     } table[] = {
-        {"momentum", s->how.optimizer == BP_OPTIMIZER_MOMENTUM, "--optimizer momentum"},
-        {"beta1", s->how.optimizer == BP_OPTIMIZER_ADAM, "--optimizer adam"},
-        {"beta2", s->how.optimizer == BP_OPTIMIZER_ADAM, "--optimizer adam"},
-        {"epsilon", s->how.optimizer == BP_OPTIMIZER_ADAM, "--optimizer adam"},
+        {"momentum", o == BP_OPTIMIZER_MOMENTUM || o == BP_OPTIMIZER_NESTEROV,
+         "--optimizer momentum or nesterov"},
+        {"beta1", adam || lion, "--optimizer adam, adamw or lion"},
+        {"beta2", adam || lion || rmsprop, "--optimizer adam, adamw, lion or rmsprop"},
+        {"epsilon", adam || rmsprop || adagrad, "--optimizer adam, adamw, rmsprop or adagrad"},
         {"init-range", s->model.init == BP_INIT_UNIFORM, "--init uniform"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
@@ -94,6 +98,8 @@ static int check(const cli_command *command, train_settings *s)
     if (code >= 0) return code;
     if (s->validation && s->split > 0)
         return cli_usage(command, "--validation and --validation-split exclude each other");
+    if (s->init_from && cli_given(command, "hidden"))
+        return cli_usage(command, "--init-from brings its hidden layers: --hidden has no place");
     if (s->test_labels && !s->test)
         return cli_usage(command, "--test-labels needs --test");
     if (s->validation_labels && !s->validation)
@@ -330,8 +336,13 @@ static int run(const cli_command *command, train_settings *s)
     if (code < 0) {
         bp_model_options options = s->model;
         options.seed = s->seed;
-        bp_status status = bp_model_create(&model, sets.train, &options);
+        bp_model *source = NULL;
+        bp_status status = s->init_from ? bp_model_load(&source, s->init_from, options.activation)
+                                        : BP_OK;
+        options.init_from = source;
+        if (status == BP_OK) status = bp_model_create(&model, sets.train, &options);
         if (status != BP_OK) code = cli_fail(status, NULL);
+        bp_model_free(source);
     }
     if (code < 0) code = cli_checkpoint_tell(command, s->checkpoint, device, s->origin);
     if (code < 0) {
@@ -378,8 +389,15 @@ int cli_train(int argc, char **argv)
                         .checkpoint = &checkpoint};
     s.model.hidden = "128";
     s.seed = s.how.seed;
-    cli_option data[CLI_INPUT_OPTIONS + 1 + CLI_STREAM_OPTIONS];
+    cli_option data[CLI_INPUT_OPTIONS + 3 + CLI_STREAM_OPTIONS];
     size_t data_rows = cli_input_options(&s.input, data, CLI_TO_TRAIN);
+    data[data_rows++] = (cli_option){
+        .name = "sample-weight", .kind = CLI_TEXT, .to.text = &s.weight_column, .value = "COL",
+        .help = "column that says how much each sample counts; it is no feature"};
+    data[data_rows++] = (cli_option){
+        .name = "class-weight", .kind = CLI_TEXT, .to.text = &s.class_weights, .value = "LIST",
+        .help = "how much the samples of each class count, in the classes' order; balanced: so that "
+                "all classes count alike"};
     data[data_rows++] = (cli_option){
         .name = "scaling", .kind = CLI_CHOICE, .to.code = &s.scaling, .value = "NAME",
         .choice = bp_scaling_name,
@@ -419,13 +437,22 @@ int cli_train(int argc, char **argv)
         {.name = "loss", .kind = CLI_CHOICE, .to.code = &s.model.loss, .value = "NAME",
          .choice = bp_loss_name, .first = BP_LOSS_AUTO,
          .help = "auto: cross_entropy for classes, else half_squared"},
+        {.name = "loss-parameter", .kind = CLI_REAL, .to.real = &s.model.loss_parameter,
+         .value = "F", .min = 0, .max = HUGE_VAL, .above = true,
+         .help = "of huber, where its square becomes a line; of quantile, the share of targets below",
+         .fallback = "1, 0.5"},
         {.name = "no-bias", .kind = CLI_FLAG, .to.code = &s.model.bias, .set = 0,
          .help = "layers without biases"},
         {.name = "init", .kind = CLI_CHOICE, .to.code = &s.model.init, .value = "NAME",
          .choice = bp_init_name, .first = BP_INIT_AUTO,
-         .help = "how weights are drawn; auto: glorot_uniform"},
+         .help = "how weights are drawn; auto: lecun_normal for selu, else glorot_uniform"},
         {.name = "init-range", .kind = CLI_REAL, .to.real = &s.model.init_range, .value = "F",
          .min = 0, .max = HUGE_VAL, .above = true, .help = "of uniform: -F to F"},
+        {.name = "init-from", .kind = CLI_TEXT, .to.text = &s.init_from, .value = "MODEL",
+         .help = "start from this model's layers; the output layer is new where the targets are "
+                 "others"},
+        {.name = "freeze", .kind = CLI_COUNT, .to.count = &s.how.freeze_layers, .value = "N",
+         .min = 0, .max = 1000, .help = "the first N layers keep what they have"},
     };
     cli_option training[] = {
         {.name = "optimizer", .kind = CLI_CHOICE, .to.code = &s.how.optimizer, .value = "NAME",
@@ -436,11 +463,27 @@ int cli_train(int argc, char **argv)
         {.name = "momentum", .kind = CLI_REAL, .to.real = &s.how.momentum, .value = "F", .min = 0,
          .max = 1, .below = true, .help = "of --optimizer momentum"},
         {.name = "beta1", .kind = CLI_REAL, .to.real = &s.how.beta1, .value = "F", .min = 0,
-         .max = 1, .below = true, .help = "of --optimizer adam"},
+         .max = 1, .below = true, .help = "of adam, adamw and lion", .fallback = "0.9"},
         {.name = "beta2", .kind = CLI_REAL, .to.real = &s.how.beta2, .value = "F", .min = 0,
-         .max = 1, .below = true, .help = "of --optimizer adam"},
+         .max = 1, .below = true, .help = "of adam, adamw, lion and rmsprop",
+         .fallback = "0.999, lion and rmsprop 0.99"},
         {.name = "epsilon", .kind = CLI_REAL, .to.real = &s.how.epsilon, .value = "F", .min = 0,
-         .max = HUGE_VAL, .above = true, .help = "of --optimizer adam"},
+         .max = HUGE_VAL, .above = true, .help = "of adam, adamw, rmsprop and adagrad",
+         .fallback = "1e-8, adagrad 1e-10"},
+        {.name = "weight-decay", .kind = CLI_REAL, .to.real = &s.how.weight_decay, .value = "F",
+         .min = 0, .max = HUGE_VAL,
+         .help = "share of a parameter that is added to its gradient, or, of adamw and lion, taken "
+                 "from it in each step, times the learning rate",
+         .fallback = "0, adamw 0.01"},
+        {.name = "l1", .kind = CLI_REAL, .to.real = &s.how.l1, .value = "F", .min = 0,
+         .max = HUGE_VAL, .help = "added to a gradient, with the sign of the parameter"},
+        {.name = "clip-norm", .kind = CLI_REAL, .to.real = &s.how.clip_norm, .value = "F", .min = 0,
+         .max = HUGE_VAL, .help = "largest length of all gradients together", .fallback = "0, any"},
+        {.name = "clip-value", .kind = CLI_REAL, .to.real = &s.how.clip_value, .value = "F",
+         .min = 0, .max = HUGE_VAL, .help = "largest size of each gradient", .fallback = "0, any"},
+        {.name = "label-smoothing", .kind = CLI_REAL, .to.real = &s.how.label_smoothing,
+         .value = "F", .min = 0, .max = 1, .below = true,
+         .help = "of cross_entropy and bce: share of each target that goes to all answers"},
         {.name = "batch", .kind = CLI_COUNT, .to.count = &s.how.batch, .value = "N", .min = 1,
          .max = 2147483647, .help = "samples a step"},
         {.name = "epochs", .kind = CLI_COUNT, .to.count = &s.how.epochs, .value = "N", .min = 1,

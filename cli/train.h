@@ -19,6 +19,7 @@ typedef struct train_settings {
     cli_record_options record;
     cli_profile profile;
     double split;
+    const char *weight_column, *class_weights, *init_from;
     int32_t watch_gradients;
     int32_t find_rate; /* 1: --find-lr */
     int64_t folds;     /* of --folds, or 0 */

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "numbers.h"
 #include "output.h"
 #include "train.h"
 
@@ -20,6 +22,7 @@ static int load_other(bp_data **out, const cli_command *command, const train_set
                       const bp_schema *schema, const char *path, const char *labels, bool test_part)
 {
     bp_load_options options = cli_input_load_options(&s->input);
+    options.weights = s->weight_column;
     const cli_files files = {&path, labels ? &labels : NULL, 1};
     options.test_part = test_part && cli_has_test_part(&files);
     cli_stream_set(&s->stream, &options);
@@ -70,6 +73,29 @@ void cli_train_tell(const bp_schema *schema, size_t rows)
     cli_warn(text);
 }
 
+/* --class-weight. Returns an exit code or -1. */
+static int weigh_classes(bp_data *train, const bp_schema *schema, const cli_command *command,
+                         const train_settings *s)
+{
+    const bp_schema_info info = bp_schema_get_info(schema);
+    float *weights = NULL;
+    if (info.task != BP_TASK_CLASSIFY)
+        return cli_usage(command, "--class-weight is for classes, and the target is a number");
+    if (strcmp(s->class_weights, "balanced") != 0) {
+        double *list;
+        int code = cli_read_numbers(&list, command, "class-weight", s->class_weights, info.outputs,
+                                    "weights of the classes, in their order; or balanced");
+        if (code >= 0) return code;
+        weights = malloc(info.outputs * sizeof *weights);
+        for (size_t k = 0; weights && k < info.outputs; ++k) weights[k] = (float)list[k];
+        free(list);
+        if (!weights) return cli_error(CLI_FAILURE, "out of memory");
+    }
+    const bp_status status = bp_data_weigh_classes(train, weights);
+    free(weights);
+    return status == BP_OK ? -1 : cli_fail(status, NULL);
+}
+
 /* Learns from the training part, then encodes it and the part that was split off (or NULL). */
 static int learn_and_encode(train_sets *sets, bp_schema **schema, const cli_command *command,
                             const train_settings *s, bp_data *part, bp_data *rest)
@@ -77,8 +103,10 @@ static int learn_and_encode(train_sets *sets, bp_schema **schema, const cli_comm
     bp_status status = bp_schema_learn(schema, part);
     if (status == BP_OK) status = bp_schema_set_scaling(*schema, part, s->scaling);
     /* Numbers that are to stand as they are are no matter of the output activation. */
+    int32_t output = s->model.output_activation;
+    if (output == BP_ACTIVATION_AUTO) output = bp_loss_output_activation(s->model.loss);
     if (status == BP_OK && s->scaling != BP_SCALING_NONE)
-        status = bp_schema_scale_targets(*schema, part, s->model.output_activation);
+        status = bp_schema_scale_targets(*schema, part, output);
     if (status != BP_OK) {
         bp_data_free(part);
         bp_data_free(rest);
@@ -86,6 +114,7 @@ static int learn_and_encode(train_sets *sets, bp_schema **schema, const cli_comm
     }
     if (!command->quiet) cli_warn(bp_schema_warnings(*schema));
     int code = cli_encode(&sets->train, command, *schema, part);
+    if (code < 0 && s->class_weights) code = weigh_classes(sets->train, *schema, command, s);
     if (code >= 0 || !rest) {
         bp_data_free(rest);
         return code;
@@ -145,6 +174,7 @@ int cli_train_choose_stream(const cli_command *command, train_settings *s)
 int cli_train_load_raw(bp_data **raw, const cli_command *command, const train_settings *s)
 {
     bp_load_options options = cli_input_load_options(&s->input);
+    options.weights = s->weight_column;
     cli_stream_set(&s->stream, &options);
     int code = cli_load(raw, command, &s->data, &options);
     if (code >= 0) return code;

@@ -207,6 +207,8 @@ typedef struct bp_load_options {
                             like do not take it (BP_ERROR_UNSUPPORTED) */
     const char *stream_folder; /* where that file is; it has no name, so that nothing is left behind,
                             however the process ends. NULL: $TMPDIR, or /var/tmp */
+    const char *weights; /* of tables: a column of weights of the samples, by name or number: it is
+                            no feature; NULL: none */
 } bp_load_options;
 
 BP_API bp_load_options bp_load_options_default(void);
@@ -285,6 +287,18 @@ typedef struct bp_stream_info {
     double encode_seconds; /* bp_schema_apply */
 } bp_stream_info;
 BP_API bp_stream_info bp_data_get_stream(const bp_data *data);
+/* How much each row counts, in training and where a loss is measured: its error and its gradient are
+ * multiplied by weights[rows] (copied), finite and not negative, after they have been scaled to the
+ * mean 1 over the data set, so that the loss is the weighted mean. NULL: all alike, as from the start.
+ * Splits and encoding keep them. Accuracies and the metrics of regression do not know of them.
+ * bp_data_weights: as they were set, or NULL. Errors: BP_ERROR_ARGUMENT, BP_ERROR_DATA, BP_ERROR_MEMORY. */
+BP_API bp_status bp_data_set_weights(bp_data *data, const float *weights);
+BP_API const float *bp_data_weights(const bp_data *data);
+
+/* Multiplies the weight of each row by that of its class, weights[classes]; NULL: by what makes all
+ * classes count alike, rows / (classes * rows of the class). Encoded data with classes. Errors as
+ * above. */
+BP_API bp_status bp_data_weigh_classes(bp_data *data, const float *weights);
 
 /* Warnings that loading or learning gave (constant column, all-missing column, imputed cells…),
  * one a line; empty where there are none. Belongs to the object. */
@@ -460,29 +474,59 @@ typedef struct bp_model bp_model;
 #define BP_ACTIVATION_SIGMOID 1
 #define BP_ACTIVATION_TANH 2
 #define BP_ACTIVATION_RELU 3
-#define BP_ACTIVATION_SOFTMAX 4 /* output layer only, with cross-entropy */
+#define BP_ACTIVATION_SOFTMAX 4    /* output layer only, with cross-entropy */
+#define BP_ACTIVATION_LEAKY_RELU 5 /* z, below 0 z / 100 */
+#define BP_ACTIVATION_ELU 6        /* z, below 0 e^z - 1 */
+#define BP_ACTIVATION_SELU 7       /* s z, below 0 s alpha (e^z - 1): Klambauer et al. 2017 */
+#define BP_ACTIVATION_GELU 8       /* z Phi(z), Phi of the normal distribution, exact */
+#define BP_ACTIVATION_SILU 9       /* z sigmoid(z), also called swish */
+#define BP_ACTIVATION_SOFTPLUS 10  /* ln(1 + e^z) */
+#define BP_ACTIVATION_SOFTSIGN 11  /* z / (1 + |z|) */
+#define BP_ACTIVATION_SINE 12      /* sin(z) */
 #define BP_ACTIVATION_AUTO (-1)
 
-/* Per sample, a = output activations, t = targets, summed over the outputs; the loss of a batch or
- * data set is the mean over its samples. Cross-entropy is taken from the net inputs. */
+/* Per sample, a = output activations, t = targets, n outputs; the loss of a batch or data set is the
+ * mean over its samples. Cross-entropy and bce are taken from the net inputs. */
 #define BP_LOSS_HALF_SQUARED 0  /* E = 1/2 sum_k (t_k - a_k)^2 */
 #define BP_LOSS_CROSS_ENTROPY 1 /* E = -sum_k t_k log softmax(z)_k; output activation softmax */
+#define BP_LOSS_MSE 2           /* E = 1/n sum_k (t_k - a_k)^2 */
+#define BP_LOSS_MAE 3           /* E = 1/n sum_k |t_k - a_k| */
+#define BP_LOSS_HUBER 4         /* E = 1/n sum_k h(t_k - a_k), h(d) = d^2/2 where |d| <= p, else
+                                   p (|d| - p/2) */
+#define BP_LOSS_QUANTILE 5      /* E = 1/n sum_k max(p d, (p - 1) d), d = t_k - a_k: towards the value
+                                   that a share p of the targets lie below */
+#define BP_LOSS_BCE 6           /* E = -sum_k t_k ln a_k + (1 - t_k) ln(1 - a_k); output activation
+                                   sigmoid: several classes at once, or none */
 #define BP_LOSS_AUTO (-1)
 
 #define BP_OPTIMIZER_SGD 0      /* w -= r g */
 #define BP_OPTIMIZER_MOMENTUM 1 /* v = m v + g; w -= r v */
 #define BP_OPTIMIZER_ADAM 2     /* Kingma & Ba 2015, algorithm 1, with bias correction */
+#define BP_OPTIMIZER_NESTEROV 3 /* v = m v + g; w -= r (g + m v) */
+#define BP_OPTIMIZER_ADAGRAD 4  /* Duchi et al. 2011 */
+#define BP_OPTIMIZER_RMSPROP 5  /* Tieleman & Hinton 2012; beta2 is its decay */
+#define BP_OPTIMIZER_ADAMW 6    /* Loshchilov & Hutter 2019: Adam with decoupled weight decay */
+#define BP_OPTIMIZER_LION 7     /* Chen et al. 2023 */
+#define BP_OPTIMIZER_RPROP 8    /* iRPROP-, Igel & Huesken 2003: for batches that are all of the data */
 
-#define BP_INIT_AUTO (-1)       /* glorot_uniform */
+#define BP_INIT_AUTO (-1)       /* lecun_normal for selu, glorot_uniform otherwise */
 #define BP_INIT_GLOROT_UNIFORM 0 /* U(+-sqrt(6 / (n_in + n_out))), Glorot & Bengio 2010 */
 #define BP_INIT_HE_UNIFORM 1    /* U(+-sqrt(6 / n_in)), He et al. 2015 */
 #define BP_INIT_UNIFORM 2       /* U(+-init_range) */
+#define BP_INIT_GLOROT_NORMAL 3 /* N(0, 2 / (n_in + n_out)); the normal ones and orthogonal are the same
+                                   on every machine but for the rounding of its logarithm and cosine */
+#define BP_INIT_HE_NORMAL 4     /* N(0, 2 / n_in) */
+#define BP_INIT_LECUN_UNIFORM 5 /* U(+-sqrt(3 / n_in)), LeCun et al. 1998 */
+#define BP_INIT_LECUN_NORMAL 6  /* N(0, 1 / n_in) */
+#define BP_INIT_ORTHOGONAL 7    /* orthonormal rows, or columns where there are fewer, Saxe et al. 2014 */
 
 /* Names as the command line spells them; NULL for an unknown code, -2 for an unknown name. */
 BP_API const char *bp_activation_name(int32_t activation);
 BP_API int32_t bp_activation_from_name(const char *name);
 BP_API const char *bp_loss_name(int32_t loss);
 BP_API int32_t bp_loss_from_name(const char *name);
+/* The output activation that a loss is taken together with; AUTO where it goes with any. */
+BP_API int32_t bp_loss_output_activation(int32_t loss);
 BP_API const char *bp_optimizer_name(int32_t optimizer);
 BP_API int32_t bp_optimizer_from_name(const char *name);
 BP_API const char *bp_init_name(int32_t init);
@@ -506,6 +550,11 @@ typedef struct bp_model_options {
     int32_t init;               /* BP_INIT_*; biases start at 0 */
     float init_range;           /* for BP_INIT_UNIFORM */
     uint64_t seed;
+    const struct bp_model *init_from; /* a model whose hidden layers this one has instead of those that
+                                   hidden asks for, with its parameters; the output layer's, too,
+                                   where it has as many outputs and nothing else is asked for, else
+                                   that one is new. The data must have its inputs. NULL: none */
+    float loss_parameter;       /* p of huber, above 0, and of quantile, in (0, 1); 0: 1 and 0.5 */
 } bp_model_options;
 
 BP_API bp_model_options bp_model_options_default(void);
@@ -536,6 +585,7 @@ typedef struct bp_model_info {
     size_t layers, inputs, outputs;
     size_t parameters; /* weights and biases */
     int32_t loss;      /* BP_LOSS_* */
+    float loss_parameter; /* p of huber and quantile; 0 where there is none */
 } bp_model_info;
 
 BP_API bp_model_info bp_model_get_info(const bp_model *model);
@@ -659,9 +709,10 @@ typedef struct bp_train_options {
     int32_t optimizer;    /* BP_OPTIMIZER_* */
     int32_t shuffle;      /* BP_SHUFFLE_* */
     int32_t gemm;         /* BP_GEMM_* */
-    float learning_rate;  /* 0: the optimizer's default (sgd .1, momentum .02, adam .001) */
-    float momentum;       /* m of momentum */
-    float beta1, beta2, epsilon; /* of Adam */
+    float learning_rate;  /* 0: the optimizer's default (sgd .1, momentum .02, adam .001…) */
+    float momentum;       /* m of momentum and nesterov */
+    float beta1, beta2, epsilon; /* of adam, adamw, lion, rmsprop and adagrad, as far as they have
+                              them; negative: the optimizer's own */
     uint64_t seed;
     bp_progress_fn progress; /* may be NULL */
     void *user;
@@ -695,6 +746,17 @@ typedef struct bp_train_options {
                              others do not go below */
     int64_t steps_per_epoch; /* of a training by bp_trainer_step, to which a schedule needs it; 0: what
                                 the data of bp_trainer_set_data has */
+    int64_t freeze_layers; /* the first so many layers keep their parameters, and no gradients are
+                              computed for them; fewer than the model has */
+    float weight_decay;   /* of all parameters: part of the update of adamw and lion, else added to the
+                             gradient, times the parameter; negative: the optimizer's own (adamw
+                             0.01, others 0) */
+    float l1;             /* added to the gradient, times the parameter's sign */
+    float clip_norm;      /* the gradients of a step are scaled down together where their norm is
+                             above this; 0: not */
+    float clip_value;     /* each gradient is cut off at plus and minus this; 0: not. After the norm */
+    float label_smoothing; /* of cross_entropy and bce while training: the share of a target that is
+                              spread over all classes, or over both answers; 0 <= it < 1 */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);

@@ -83,6 +83,7 @@ typedef struct bp_explained {
     double error;         /* E of the sample */
     double error_after;   /* E after the step */
     size_t parameters, numerical; /* how many there are, and how many have a central difference */
+    double loss_parameter;        /* p of the loss's formula; 0 where there is none */
 } bp_explained;
 
 BP_API bp_explained bp_explain_get(const bp_explain *explain);

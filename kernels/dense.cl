@@ -16,7 +16,16 @@ __kernel void dense_activate(__global float *C, const ulong c_offset, const uint
 #endif
 }
 
-/* C[m][n] *= f'(A[m][n]), A being activations. In place, [rows][columns]. */
+/* C[m][n] = f(A[m][n]), [rows][columns]. */
+__kernel void dense_apply(__global float *C, const ulong c_offset, const uint ldc,
+                          __global const float *A, const ulong a_offset, const uint lda)
+{
+    const uint n = get_global_id(0);
+    const uint m = get_global_id(1);
+    C[c_offset + (ulong)m * ldc + n] = activate(A[a_offset + (ulong)m * lda + n]);
+}
+
+/* C[m][n] *= f'(A[m][n]), A being activations, or net inputs where the slope is theirs. In place, [rows][columns]. */
 __kernel void dense_slope(__global float *C, const ulong c_offset, const uint ldc,
                           __global const float *A, const ulong a_offset, const uint lda)
 {

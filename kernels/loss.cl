@@ -1,28 +1,39 @@
 /* loss.cl - error, its derivative with respect to the net inputs, and hits, row by row; softmax.
  *
- *   LOSS 0 half squared     E = 1/2 sum_k (t_k - a_k)^2      delta_k = (a_k - t_k) f'(a_k)
  *   LOSS 1 cross-entropy    E = -sum_k t_k log softmax(z)_k  delta_k = softmax(z)_k sum(t) - t_k
+ *   others (error.cl)       E = share sum_k e(a_k, t_k)      delta_k = share e'(a_k, t_k) f'
  *
+ * Of a function whose slope is one of the net input, that is what comes here, and f is taken here.
+ * t = off + (on - off) target: 0 and 1, or what label smoothing makes of them. A row's error and its
+ * delta are multiplied by its weight, where there are weights.
  * Cross-entropy is taken from the net inputs: log softmax(z)_k = z_k - m - log sum_j e^(z_j - m),
  * m the row's maximum, so that nothing overflows and no probability is rounded to 0 first.
  * A hit: the first largest output is the label's. With targets there are no hits.
  * FP_CONTRACT is off (activation.cl): the same expression gives the same bits everywhere it stands. */
 #define BP_VW 1
-#include "activation.cl"
+#include "error.cl"
+
+#if BP_SLOPE_OF_NET(BP_ACTIVATION) && LOSS != 1
+#define VALUE(o) activate(o)
+#else
+#define VALUE(o) (o)
+#endif
 
 /* delta[i][k] = scale * dE_i/dz_k where HAS_DELTA; row_loss[i] = E_i; row_hits[i] = 0 or 1.
  * HAS_LABELS 1: T are labels [rows] (int); 0: targets [rows][N]. One work-item a row; delta may be
  * output. */
-__kernel void loss(const uint N, const float scale, __global float *delta, const ulong delta_offset,
+__kernel void loss(const uint N, const float scale, const float share, const float on,
+                   const float off, const float parameter, __global const float *weights,
+                   const ulong w_offset, __global float *delta, const ulong delta_offset,
                    const uint ldd, __global float *row_loss, const ulong row_loss_offset,
                    __global float *row_hits, const ulong row_hits_offset,
                    __global const float *output, const ulong output_offset, const uint ldo,
 #if HAS_LABELS
                    __global const int *T, const ulong t_offset, const uint ldt)
-#define TARGET(k) ((k) == label ? 1.0f : 0.0f)
+#define TARGET(k) ((k) == label ? on : off)
 #else
                    __global const float *T, const ulong t_offset, const uint ldt)
-#define TARGET(k) T[t_offset + (ulong)i * ldt + (k)]
+#define TARGET(k) (off + (on - off) * T[t_offset + (ulong)i * ldt + (k)])
 #endif
 {
     const uint i = get_global_id(0);
@@ -33,47 +44,47 @@ __kernel void loss(const uint N, const float scale, __global float *delta, const
 #if HAS_LABELS
     const uint label = (uint)T[t_offset + i];
 #endif
-    float largest = o[0];
-    uint first_largest = 0;
-    for (uint k = 1; k < N; ++k)
-        if (o[k] > largest) {
-            largest = o[k];
-            first_largest = k;
-        }
-    float error = 0.0f;
-#if LOSS == 0
-    for (uint k = 0; k < N; ++k) {
-        const float a = o[k];
-        const float difference = a - TARGET(k);
-        error += 0.5f * difference * difference;
-#if HAS_DELTA
-        d[k] = scale * difference * slope(a);
+#if HAS_WEIGHTS
+    const float weight = weights[w_offset + i];
+#else
+    const float weight = 1.0f;
 #endif
+    float largest = VALUE(o[0]);
+    uint first_largest = 0;
+    for (uint k = 1; k < N; ++k) {
+        const float a = VALUE(o[k]);
+        first_largest = a > largest ? k : first_largest;
+        largest = a > largest ? a : largest;
     }
-#elif LOSS == 1
+    float error = 0.0f;
+#if LOSS == 1
     float sum = 0.0f;
     for (uint k = 0; k < N; ++k) sum += exp(o[k] - largest);
     const float log_sum = log(sum);
-#if HAS_LABELS
-    const float target_sum = 1.0f;
-#else
     float target_sum = 0.0f;
     for (uint k = 0; k < N; ++k) target_sum += TARGET(k);
-#endif
     for (uint k = 0; k < N; ++k) {
         const float t = TARGET(k);
         const float z = o[k] - largest;
         if (t != 0.0f) error += t * (log_sum - z);
 #if HAS_DELTA
-        d[k] = scale * (exp(z) / sum * target_sum - t);
+        d[k] = scale * weight * (exp(z) / sum * target_sum - t);
 #endif
     }
     /* A net input that is NaN or infinite leaves no error above, if it is not the target's. */
     if (!isfinite(sum)) error = NAN;
 #else
-#error "LOSS must be 0 or 1"
+    for (uint k = 0; k < N; ++k) {
+        const float a = VALUE(o[k]), t = TARGET(k);
+        error += BP_ERROR(LOSS, s)(a, t, parameter);
+#if HAS_DELTA
+        d[k] = scale * weight * BP_EFFECT(LOSS, s)(a, t, parameter) *
+               slope(BP_SLOPE_OF_NET(BP_ACTIVATION) ? o[k] : a);
 #endif
-    row_loss[row_loss_offset + i] = error;
+    }
+    error *= share;
+#endif
+    row_loss[row_loss_offset + i] = weight * error;
 #if HAS_LABELS
     row_hits[row_hits_offset + i] = first_largest == label ? 1.0f : 0.0f;
 #else

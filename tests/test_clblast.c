@@ -19,7 +19,7 @@ static void check(rig *r, void *context)
             const bp__op ops[] = {
                 {.kind = BP__OP_DENSE_FORWARD,
                  .as.dense_forward = {out.on[side], in.on[side], weights.on[side], bias.on[side],
-                                      BP_ACTIVATION_RELU}},
+                                      .activation = BP_ACTIVATION_RELU}},
                 {.kind = BP__OP_DENSE_EFFECT,
                  .as.dense_effect = {back.on[side], delta.on[side], weights.on[side], in.on[side],
                                      BP_ACTIVATION_RELU}},

@@ -151,7 +151,7 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --optimizer lbfgs", "sgd, momentum, adam"},
         {"train $D --activation softmax", "--activation"},
         {"train $D --activation rleu", "did you mean 'relu'"},
-        {"train $D --loss mse", "half_squared"},
+        {"train $D --loss msee", "did you mean 'mse'"},
         {"train $D --task clasify", "did you mean 'classify'"},
         {"train $D --gemm fast", "native"},
         {"train $D --format xml", "csv"},

@@ -332,6 +332,7 @@ Test(explain, every_loss_has_a_rule_that_is_true)
                 f.values['a' - 'a'] = d.values['a' - 'a'] = seen.output[k];
                 f.values['t' - 'a'] = d.values['t' - 'a'] = t[k];
                 f.values['n' - 'a'] = d.values['n' - 'a'] = 3;
+                f.values['p' - 'a'] = d.values['p' - 'a'] = seen.loss_parameter;
                 sum += formula_value(&f);
                 SAME(formula_value(&d), bp_explain_layer(glass, 0).effect[k], 1e-12, "%s with %s",
                      bp_loss_name(loss), bp_activation_name(output));

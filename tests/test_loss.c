@@ -7,29 +7,70 @@ typedef struct loss_case {
     int32_t loss, activation;
     bool labels, delta;
     double range; /* of the outputs */
+    bool weighted;
+    double smoothing, parameter;
 } loss_case;
 
 static const loss_case cases[] = {
-    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, true, 3},
-    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, false, 3},
-    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, true, 100},
-    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, true, 1e4},
-    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, false, true, 3},
-    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_SIGMOID, true, true, 1},
-    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_TANH, false, true, 1},
-    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_LINEAR, false, true, 5},
-    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_RELU, false, false, 2},
+    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, true, 3, false, 0, 0},
+    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, false, 3, false, 0, 0},
+    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, true, 100, false, 0, 0},
+    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, true, 1e4, false, 0, 0},
+    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, false, true, 3, false, 0, 0},
+    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_SIGMOID, true, true, 1, false, 0, 0},
+    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_TANH, false, true, 1, false, 0, 0},
+    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_LINEAR, false, true, 5, false, 0, 0},
+    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_RELU, false, false, 2, false, 0, 0},
+    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_GELU, true, true, 2, false, 0, 0},
+    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_SINE, false, true, 3, false, 0, 0},
+    {BP_LOSS_MSE, BP_ACTIVATION_LINEAR, false, true, 5, false, 0, 0},
+    {BP_LOSS_MSE, BP_ACTIVATION_SILU, true, true, 2, false, 0, 0},
+    {BP_LOSS_MAE, BP_ACTIVATION_LINEAR, false, true, 5, false, 0, 0},
+    {BP_LOSS_MAE, BP_ACTIVATION_SOFTPLUS, true, false, 5, false, 0, 0},
+    {BP_LOSS_HUBER, BP_ACTIVATION_LINEAR, false, true, 5, false, 0, 0},
+    {BP_LOSS_HUBER, BP_ACTIVATION_SELU, false, true, 2, false, 0, 0},
+    {BP_LOSS_QUANTILE, BP_ACTIVATION_LINEAR, false, true, 5, false, 0, 0},
+    {BP_LOSS_QUANTILE, BP_ACTIVATION_ELU, true, true, 1, false, 0, 0},
+    {BP_LOSS_BCE, BP_ACTIVATION_SIGMOID, false, true, 4, false, 0, 0},
+    {BP_LOSS_BCE, BP_ACTIVATION_SIGMOID, true, true, 100, false, 0, 0},
+    {BP_LOSS_BCE, BP_ACTIVATION_SIGMOID, true, false, 1e4, false, 0, 0},
+    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, true, true, 3, true, 0.1, 0},
+    {BP_LOSS_CROSS_ENTROPY, BP_ACTIVATION_SOFTMAX, false, true, 3, true, 0.3, 0},
+    {BP_LOSS_BCE, BP_ACTIVATION_SIGMOID, true, true, 4, true, 0.2, 0},
+    {BP_LOSS_BCE, BP_ACTIVATION_SIGMOID, false, true, 4, false, 0.1, 0},
+    {BP_LOSS_HUBER, BP_ACTIVATION_TANH, false, true, 1, true, 0, 0.25},
+    {BP_LOSS_QUANTILE, BP_ACTIVATION_LINEAR, false, true, 2, true, 0, 0.9},
+    {BP_LOSS_HALF_SQUARED, BP_ACTIVATION_SIGMOID, true, true, 1, true, 0, 0},
 };
+
+static bool bounded(const loss_case *c)
+{
+    return c->loss == BP_LOSS_CROSS_ENTROPY || c->loss == BP_LOSS_BCE;
+}
+
+/* The weights [B][1], as the plan has them. */
+static pair weights_of(rig *r, size_t B, float *w)
+{
+    for (size_t i = 0; i < B; ++i) w[i] = fabsf(w[i]);
+    pair weights = pair_of(r, BP__TABLE, 1, B, w);
+    for (int side = 0; side < SIDES; ++side) {
+        weights.on[side].rows = B;
+        weights.on[side].columns = weights.on[side].stride = 1;
+    }
+    return weights;
+}
 
 static void check_case(rig *r, const loss_case *c, size_t B, size_t n)
 {
     float *o = random_floats(B * n, c->range, 5), *t = random_floats(B * n, 1, 6);
     int32_t *labels = malloc((B + 1) * sizeof *labels);
     for (size_t i = 0; i < B; ++i) labels[i] = (int32_t)((i * 7 + 3) % n);
-    for (size_t i = 0; c->loss == BP_LOSS_CROSS_ENTROPY && i < B * n; ++i) t[i] = fabsf(t[i]);
+    for (size_t i = 0; bounded(c) && i < B * n; ++i) t[i] = fabsf(t[i]);
+    float *w = random_floats(B, 2, 7);
     pair output = pair_of(r, BP__BATCH, B, n, o), delta = pair_of(r, BP__BATCH, B, n, NULL);
     pair target = c->labels ? integers_of(r, B, 1, labels) : pair_of(r, BP__BATCH, B, n, t);
     pair row_loss = pair_of(r, BP__TABLE, 1, B, NULL), hits = pair_of(r, BP__TABLE, 1, B, NULL);
+    pair weights = weights_of(r, B, w);
     for (int side = 0; side < SIDES; ++side) {
         bp__op op = {.kind = BP__OP_LOSS,
                      .as.loss = {.row_loss = row_loss.on[side],
@@ -37,7 +78,10 @@ static void check_case(rig *r, const loss_case *c, size_t B, size_t n)
                                  .output = output.on[side],
                                  .loss = c->loss,
                                  .activation = c->activation,
-                                 .scale = 1.0f / (float)(B ? B : 1)}};
+                                 .scale = 1.0f / (float)(B ? B : 1),
+                                 .smoothing = c->smoothing,
+                                 .parameter = c->parameter}};
+        if (c->weighted) op.as.loss.weights = weights.on[side];
         if (c->delta) op.as.loss.delta = delta.on[side];
         *(c->labels ? &op.as.loss.labels : &op.as.loss.targets) = target.on[side];
         run_op(r, side, &op);
@@ -68,10 +112,11 @@ static void check_case(rig *r, const loss_case *c, size_t B, size_t n)
     }
     check_guards(r, &row_loss, "loss");
     check_guards(r, &hits, "loss");
-    pair *const all[] = {&output, &delta, &target, &row_loss, &hits};
-    for (int i = 0; i < 5; ++i) pair_free(r, all[i]);
+    pair *const all[] = {&output, &delta, &target, &row_loss, &hits, &weights};
+    for (int i = 0; i < 6; ++i) pair_free(r, all[i]);
     free(o);
     free(t);
+    free(w);
     free(labels);
 }
 
@@ -81,13 +126,14 @@ static void check_summed_case(rig *r, const loss_case *c, size_t B, size_t n)
     float *o = random_floats(B * n, c->range, 5), *t = random_floats(B * n, 1, 6);
     int32_t *labels = malloc((B + 1) * sizeof *labels);
     for (size_t i = 0; i < B; ++i) labels[i] = (int32_t)((i * 7 + 3) % n);
-    for (size_t i = 0; c->loss == BP_LOSS_CROSS_ENTROPY && i < B * n; ++i) t[i] = fabsf(t[i]);
+    for (size_t i = 0; bounded(c) && i < B * n; ++i) t[i] = fabsf(t[i]);
+    float *w = random_floats(B, 2, 7);
     const int32_t start = 2;
     pair output = pair_of(r, BP__BATCH, B, n, o), delta = pair_of(r, BP__BATCH, B, n, NULL);
     pair target = c->labels ? integers_of(r, B, 1, labels) : pair_of(r, BP__BATCH, B, n, t);
     pair row_loss = pair_of(r, BP__TABLE, 1, B, NULL), row_hits = pair_of(r, BP__TABLE, 1, B, NULL);
     pair losses = pair_of(r, BP__TABLE, 1, 4, NULL), hits = pair_of(r, BP__TABLE, 1, 4, NULL);
-    pair step = integers_of(r, 1, 1, &start);
+    pair step = integers_of(r, 1, 1, &start), weights = weights_of(r, B, w);
     for (int side = 0; side < SIDES; ++side) {
         bp__op ops[2] = {{.kind = BP__OP_LOSS,
                           .as.loss = {.row_loss = row_loss.on[side],
@@ -95,10 +141,13 @@ static void check_summed_case(rig *r, const loss_case *c, size_t B, size_t n)
                                       .output = output.on[side],
                                       .loss = c->loss,
                                       .activation = c->activation,
-                                      .scale = 1.0f / (float)B}},
+                                      .scale = 1.0f / (float)B,
+                                      .smoothing = c->smoothing,
+                                      .parameter = c->parameter}},
                          {.kind = BP__OP_REDUCE_LOSS,
                           .as.reduce_loss = {losses.on[side], hits.on[side], row_loss.on[side],
                                              row_hits.on[side], step.on[side]}}};
+        if (c->weighted) ops[0].as.loss.weights = weights.on[side];
         if (c->delta) ops[0].as.loss.delta = delta.on[side];
         *(c->labels ? &ops[0].as.loss.labels : &ops[0].as.loss.targets) = target.on[side];
         run_ops(r, side, ops, 2);
@@ -119,10 +168,12 @@ static void check_summed_case(rig *r, const loss_case *c, size_t B, size_t n)
         free(got);
         free(want);
     }
-    pair *const all[] = {&output, &delta, &target, &row_loss, &row_hits, &losses, &hits, &step};
-    for (int i = 0; i < 8; ++i) pair_free(r, all[i]);
+    pair *const all[] = {&output, &delta, &target, &row_loss, &row_hits,
+                         &losses, &hits,  &step,   &weights};
+    for (int i = 0; i < 9; ++i) pair_free(r, all[i]);
     free(o);
     free(t);
+    free(w);
     free(labels);
 }
 

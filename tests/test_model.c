@@ -168,8 +168,8 @@ Test(model, options_that_are_wrong)
     options.output_activation = 77;
     expect_refused(data, &options, "unknown output activation 77");
     options = options_of("4");
-    options.loss = 5;
-    expect_refused(data, &options, "unknown loss 5");
+    options.loss = 99;
+    expect_refused(data, &options, "unknown loss 99");
     options = options_of("4");
     options.init = 9;
     expect_refused(data, &options, "unknown init 9");

@@ -76,8 +76,11 @@ Test(optimizer, twenty_steps_of_each)
 Test(optimizer, adam_first_step_by_hand)
 {
     double w[2] = {1, 1}, g[2] = {0.3, -40}, m[2] = {0, 0}, v[2] = {0, 0};
-    const double hyper[BP__HYPER_COUNT] = {0.001, 1 / (1 - 0.9), 1 / (1 - 0.999), 0};
-    bp__reference_optimizer(w, g, m, v, 2, hyper, BP_OPTIMIZER_ADAM, 0, 0.9, 0.999, 1e-8);
+    const double hyper[BP__HYPER_COUNT] = {0.001, 1 / (1 - (double)0.9f), 1 / (1 - (double)0.999f),
+                                           0};
+    const bp__optimizer op = {
+        .optimizer = BP_OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    bp__reference_optimizer(w, g, m, v, 2, hyper, 1, &op);
     cr_assert_float_eq(w[0], 0.999, 1e-9);
     cr_assert_float_eq(w[1], 1.001, 1e-9);
 }

@@ -606,7 +606,7 @@ Test(safetensors, architectures_that_are_wrong)
         {NETWORK(LAYER("0", "2", "'tanh'", "true"), "'half_squared'"), "\"inputs\" is not an"},
         {NETWORK(LAYER("2", "2.0", "'tanh'", "true"), "'half_squared'"), "\"outputs\" is not an"},
         {NETWORK(LAYER("2", "99999999", "'tanh'", "true"), "'half_squared'"), "\"outputs\" is not"},
-        {NETWORK(LAYER("2", "2", "'gelu'", "true"), "'half_squared'"), "activation \"gelu\""},
+        {NETWORK(LAYER("2", "2", "'gelo'", "true"), "'half_squared'"), "activation \"gelo\""},
         {NETWORK(LAYER("2", "2", "'auto'", "true"), "'half_squared'"), "activation \"auto\""},
         {NETWORK(LAYER("2", "2", "7", "true"), "'half_squared'"), "unknown activation \"\""},
         {NETWORK(LAYER("2", "2", "'tanh'", "1"), "'half_squared'"),

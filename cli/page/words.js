@@ -76,7 +76,7 @@ function forwardPhase(l) {
 
 const lossLetters = (k) => ({
   a: mnumber(frame().output[k], true), t: mnumber(frame().target[k], true),
-  n: `<mn>${unitCount(layerCount)}</mn>`,
+  n: `<mn>${unitCount(layerCount)}</mn>`, p: mnumber(data.loss_parameter),
 });
 
 function errorPhase() {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "backprop.h"
+#include "base/families.h"
 
 const char *bp__name_of(const bp__name *table, int32_t code)
 {
@@ -53,29 +53,26 @@ BP__FAMILY(scaling,
     {"none", BP_SCALING_NONE},
     {"bytes", BP_SCALING_BYTES})
 
-BP__FAMILY(activation,
-    {"auto", BP_ACTIVATION_AUTO},
-    {"linear", BP_ACTIVATION_LINEAR},
-    {"sigmoid", BP_ACTIVATION_SIGMOID},
-    {"tanh", BP_ACTIVATION_TANH},
-    {"relu", BP_ACTIVATION_RELU},
-    {"softmax", BP_ACTIVATION_SOFTMAX})
+#define ACTIVATION_NAME(code, name, module, low, high, of_net) {name, BP_ACTIVATION_##code},
+#define LOSS_NAME(code, name, mean, parameter, output) {name, BP_LOSS_##code},
+BP__FAMILY(activation, BP__ACTIVATIONS(ACTIVATION_NAME) {"auto", BP_ACTIVATION_AUTO})
+BP__FAMILY(loss, BP__LOSSES(LOSS_NAME) {"auto", BP_LOSS_AUTO})
 
-BP__FAMILY(loss,
-    {"auto", BP_LOSS_AUTO},
-    {"half_squared", BP_LOSS_HALF_SQUARED},
-    {"cross_entropy", BP_LOSS_CROSS_ENTROPY})
-
-BP__FAMILY(optimizer,
-    {"sgd", BP_OPTIMIZER_SGD},
-    {"momentum", BP_OPTIMIZER_MOMENTUM},
-    {"adam", BP_OPTIMIZER_ADAM})
+#define OPTIMIZER_NAME(code, name, ...) {name, BP_OPTIMIZER_##code},
+static const bp__name optimizer_names[] = {BP__OPTIMIZERS(OPTIMIZER_NAME) {NULL, 0}};
+const char *bp_optimizer_name(int32_t code) { return bp__name_of(optimizer_names, code); }
+int32_t bp_optimizer_from_name(const char *name) { return bp__code_of(optimizer_names, name); }
 
 BP__FAMILY(init,
     {"auto", BP_INIT_AUTO},
     {"glorot_uniform", BP_INIT_GLOROT_UNIFORM},
     {"he_uniform", BP_INIT_HE_UNIFORM},
-    {"uniform", BP_INIT_UNIFORM})
+    {"uniform", BP_INIT_UNIFORM},
+    {"glorot_normal", BP_INIT_GLOROT_NORMAL},
+    {"he_normal", BP_INIT_HE_NORMAL},
+    {"lecun_uniform", BP_INIT_LECUN_UNIFORM},
+    {"lecun_normal", BP_INIT_LECUN_NORMAL},
+    {"orthogonal", BP_INIT_ORTHOGONAL})
 
 BP__FAMILY(schedule,
     {"auto", BP_SCHEDULE_AUTO},

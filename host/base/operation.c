@@ -150,3 +150,8 @@ bp__view bp__view_rows(const bp__view *view, size_t first, size_t count)
     part.rows = count;
     return part;
 }
+
+bool bp__update_is_shaped(const bp__optimizer *op)
+{
+    return op->factor.buffer || op->clip > 0 || op->l1 > 0 || op->l2 > 0;
+}

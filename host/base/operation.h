@@ -56,7 +56,9 @@ typedef enum bp__op_kind {
     BP__OP_REDUCE_LOSS,
     BP__OP_DENSE_EFFECT,
     BP__OP_DENSE_GRADIENT,
-    BP__OP_OPTIMIZER
+    BP__OP_OPTIMIZER,
+    BP__OP_SQUARES,
+    BP__OP_CLIP
 } bp__op_kind;
 
 /* out[i][:] = in[order[step * period + i]][:] for i < B; order [1][any] and step [1][1], the step
@@ -67,10 +69,11 @@ typedef struct bp__gather {
     size_t period;
 } bp__gather;
 
-/* out = f(in W^T + b): out [B][n], in [B][m], weights [n][m], bias [1][n] or absent. */
+/* out = f(in W^T + b): out [B][n], in [B][m], weights [n][m], bias [1][n] or absent. net [B][n],
+ * where present, becomes in W^T + b: for functions whose slope is one of it (base/families.h). */
 typedef struct bp__dense_forward {
-    bp__view out, in, weights, bias;
-    int32_t activation; /* BP_ACTIVATION_*; linear where softmax is taken by another operation */
+    bp__view out, in, weights, bias, net;
+    int32_t activation; /* BP_ACTIVATION_*; linear where it is taken by another operation */
 } bp__dense_forward;
 
 /* out[i][:] = softmax(in[i][:]); out may be in. */
@@ -78,16 +81,24 @@ typedef struct bp__softmax {
     bp__view out, in;
 } bp__softmax;
 
-/* For each row i of `output` (activations; for cross-entropy the net inputs z):
- *   row_loss[i] = E_i;  row_hits[i] = 1 if the largest output is the label's, else 0
- *   delta[i][k] = scale * dE_i/dz_k, where delta is present; delta may be output
- * Exactly one of labels [1][B] and targets [B][n] is present. With half squared error a label means
- * the one-hot target. */
+/* For each row i of `output` (activations; net inputs where bp__loss_takes_nets of base/families.h
+ * says so), w = weights[i], or 1 where absent: row_loss[i] = w E_i;  row_hits[i] = 1 if the largest
+ * output is the label's, else 0 delta[i][k] = scale * w dE_i/dz_k, where delta is present; delta
+ * may be output Exactly one of labels [1][B] and targets [B][n] is present. A label means the
+ * one-hot target, but for the smoothing of cross-entropy and bce, which takes a share of every
+ * target and spreads it over all classes, or over both answers. */
 typedef struct bp__loss {
-    bp__view delta, row_loss, row_hits, output, labels, targets;
+    bp__view delta, row_loss, row_hits, output, labels, targets, weights;
     int32_t loss, activation;
-    double scale;
+    double scale, smoothing, parameter; /* parameter 0: the loss's own default */
 } bp__loss;
+
+/* A loss as its formulas take it: t = off + (on - off) target, E = share * sum of errors. */
+typedef struct bp__loss_numbers {
+    double scale, share, on, off, parameter; /* scale: of the effects, share included */
+} bp__loss_numbers;
+
+bp__loss_numbers bp__loss_numbers_of(const bp__loss *op);
 
 /* losses[step] = sum of row_loss, hits[step] = sum of row_hits, then step += 1. */
 typedef struct bp__reduce_loss {
@@ -95,8 +106,9 @@ typedef struct bp__reduce_loss {
 } bp__reduce_loss;
 
 /* delta_in = (delta W) * f'(in) element by element: delta_in [B][m], delta [B][n], weights [n][m],
- * in [B][m] are the activations of the layer before, `activation` its function; where that is
- * linear, in may be absent. The product delta W is the effect of that layer's units on the error.
+ * in [B][m] are the activations of the layer before, or its net inputs where the slope is one of
+ * those, `activation` its function; where that is linear, in may be absent. The product delta W is
+ * the effect of that layer's units on the error.
  */
 typedef struct bp__dense_effect {
     bp__view delta_in, delta, weights, in;
@@ -112,15 +124,34 @@ typedef struct bp__dense_gradient {
 /* Per-step numbers of the optimizer, made on the host in double. */
 enum { BP__HYPER_RATE, BP__HYPER_CORRECTION1, BP__HYPER_CORRECTION2, BP__HYPER_COUNT = 4 };
 
-/* parameters, by BP_OPTIMIZER_*, from gradients; all views [1][N] and of the same layout. moment1
- * is the velocity of momentum. hyper [steps][4]: row (step - 1) is used, step having been advanced
- * by reduce_loss. */
+/* out[c] = sum of the squares of elements [c * chunk, (c + 1) * chunk) of in [1][N]; out [1][P]. */
+typedef struct bp__squares {
+    bp__view out, in;
+    size_t chunk;
+} bp__squares;
+
+/* factor [1][1] = limit / (norm + 1e-6) where that is below 1, else 1; norm^2 = sum of squares
+ * [1][P].
+ */
+typedef struct bp__clip {
+    bp__view factor, squares;
+    float limit;
+} bp__clip;
+
+/* parameters, by BP_OPTIMIZER_*, from gradients; all views [1][N] and of the same layout; formulas
+ * in kernels/update.cl. hyper [steps][4]: row (step - 1) is used, step having been advanced by
+ * reduce_loss. Each gradient is multiplied by factor [1][1], where present, then cut off at +-clip
+ * (0: not), then l2 w + l1 sign(w) is added. */
 typedef struct bp__optimizer {
-    bp__view parameters, gradients, moment1, moment2, hyper, step;
+    bp__view parameters, gradients, moment1, moment2, hyper, step, factor;
     int32_t optimizer;
     float momentum, beta1, beta2, epsilon;
+    float decay, l2, l1, clip;
     bool keep_gradients; /* false: a gradient whose only use is this update need not be stored */
 } bp__optimizer;
+
+/* Whether an update does anything to its gradients first. */
+bool bp__update_is_shaped(const bp__optimizer *op);
 
 typedef struct bp__op {
     bp__op_kind kind;
@@ -134,6 +165,8 @@ typedef struct bp__op {
         bp__dense_effect dense_effect;
         bp__dense_gradient dense_gradient;
         bp__optimizer optimizer;
+        bp__squares squares;
+        bp__clip clip;
     } as;
 } bp__op;
 

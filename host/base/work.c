@@ -21,13 +21,14 @@ static operands operands_of(const bp__op *op)
     }
     case BP__OP_DENSE_FORWARD: {
         const bp__dense_forward *f = &op->as.dense_forward;
-        return (operands){{&f->in, &f->weights, &f->bias}, {&f->out}, &f->weights};
+        return (operands){{&f->in, &f->weights, &f->bias}, {&f->out, &f->net}, &f->weights};
     }
     case BP__OP_SOFTMAX: return (operands){{&op->as.softmax.in}, {&op->as.softmax.out}, NULL};
     case BP__OP_LOSS: {
         const bp__loss *l = &op->as.loss;
-        return (operands){
-            {&l->output, &l->labels, &l->targets}, {&l->delta, &l->row_loss, &l->row_hits}, NULL};
+        return (operands){{&l->output, &l->labels, &l->targets, &l->weights},
+                          {&l->delta, &l->row_loss, &l->row_hits},
+                          NULL};
     }
     case BP__OP_REDUCE_LOSS: {
         const bp__reduce_loss *r = &op->as.reduce_loss;
@@ -42,6 +43,8 @@ static operands operands_of(const bp__op *op)
         return (operands){
             {&g->delta, &g->in}, {&g->weights_gradient, &g->bias_gradient}, &g->weights_gradient};
     }
+    case BP__OP_SQUARES: return (operands){{&op->as.squares.in}, {&op->as.squares.out}, NULL};
+    case BP__OP_CLIP: return (operands){{&op->as.clip.squares}, {&op->as.clip.factor}, NULL};
     case BP__OP_OPTIMIZER: {
         const bp__optimizer *o = &op->as.optimizer;
         return (operands){{&o->gradients, &o->parameters, &o->moment1, &o->moment2},
@@ -58,6 +61,8 @@ const char *bp__op_name(bp__op_kind kind)
     case BP__OP_GATHER: return "gather";
     case BP__OP_DENSE_FORWARD: return "dense_forward";
     case BP__OP_SOFTMAX: return "softmax";
+    case BP__OP_SQUARES: return "squares";
+    case BP__OP_CLIP: return "clip";
     case BP__OP_LOSS: return "loss";
     case BP__OP_REDUCE_LOSS: return "reduce_loss";
     case BP__OP_DENSE_EFFECT: return "dense_effect";

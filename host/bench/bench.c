@@ -150,13 +150,7 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
 
 bp_status bp__bench_step(bp__op **ops, size_t *count, const bp_trainer *trainer)
 {
-    const bp_train_options *o = &trainer->options;
-    const bp__plan_optimizer optimizer = {.optimizer = o->optimizer,
-                                          .momentum = o->momentum,
-                                          .beta1 = o->beta1,
-                                          .beta2 = o->beta2,
-                                          .epsilon = o->epsilon,
-                                          .freeze_bias = o->freeze_bias == 1};
+    const bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
     return bp__plan_train_ops(ops, count, trainer->full, &trainer->pass->views, &optimizer);
 }
 

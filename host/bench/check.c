@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "bench/bench.h"
@@ -36,7 +37,7 @@ static double check_rate(const bp_trainer *trainer)
         if (trainer->network->layers[l].inputs > widest)
             widest = trainer->network->layers[l].inputs;
     const double share = widest > 64 ? 64.0 / (double)widest : 1;
-    return share * (trainer->options.optimizer == BP_OPTIMIZER_ADAM ? 1e-3 : 0.1);
+    return share * (bp__optimizer_of(trainer->options.optimizer)->rate < 0.015 ? 1e-3 : 0.1);
 }
 
 /* Every one of the first steps takes rows 0 to `rows` - 1 of the data, equally often, in any order;

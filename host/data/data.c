@@ -69,6 +69,7 @@ void bp_data_free(bp_data *data)
     bp__raw_rows_release(data->raw_rows);
     bp__share_free(data->share);
     bp__encoded_rows_free(data->encoded_rows);
+    free(data->weights);
     bp_schema_free(data->schema);
     free(data);
 }
@@ -90,6 +91,11 @@ bool bp__has_pixel_bytes(const bp_data *data)
 bool bp__has_picture_labels(const bp_data *data)
 {
     return data->raw_rows ? bp__raw_rows_have_labels(data->raw_rows) : data->labels != NULL;
+}
+
+bool bp__has_weights(const bp_data *data)
+{
+    return data->raw_rows ? bp__raw_rows_have_weights(data->raw_rows) : data->weights != NULL;
 }
 
 bp_stream_info bp_data_get_stream(const bp_data *data)

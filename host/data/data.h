@@ -55,6 +55,8 @@ struct bp_data {
     float *t; /* encoded regression, [rows][outputs] */
     size_t features, outputs;
     int32_t *labels; /* IDX and encoded classification, [rows] */
+    float *weights;  /* [rows], raw or encoded, streamed or not; NULL: all count alike, or raw_rows
+                        have them */
     bool encoded;
 
     struct bp__raw_rows *raw_rows;         /* streamed, raw: where the cells are; shared */
@@ -70,6 +72,8 @@ bp_status bp__need_rows(const bp_data *data, const char *who);
 /* Whether pictures are of bytes, and whether they have labels, wherever the rows are. */
 bool bp__has_pixel_bytes(const bp_data *data);
 bool bp__has_picture_labels(const bp_data *data);
+/* Whether the rows have weights. */
+bool bp__has_weights(const bp_data *data);
 
 /* The schema that encoded this data, or NULL; belongs to the data. */
 const bp_schema *bp__data_schema(const bp_data *data);

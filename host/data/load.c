@@ -277,6 +277,19 @@ static bp_status read_inputs(bp__input *inputs, const char *const *paths, const 
     return BP_OK;
 }
 
+/* Weights that are named must have been found. */
+static bp_status check_weights(bp_data **data, const bp_load_options *o)
+{
+    if (!o->weights || bp__has_weights(*data)) return BP_OK;
+    const bp_status status = bp__fail(BP_ERROR_DATA,
+                                      "%s: pictures have no column of weights: set them with "
+                                      "bp_data_set_weights",
+                                      bp__data_source(*data));
+    bp_data_free(*data);
+    *data = NULL;
+    return status;
+}
+
 /* The same where the rows are to be streamed: the files are found, and not read here. */
 static bp_status stream_files(bp_data **out, const char *const *paths, const char *const *labels,
                               size_t count, const bp_load_options *o)
@@ -295,6 +308,7 @@ static bp_status stream_files(bp_data **out, const char *const *paths, const cha
         inputs[i] = (bp__stream_input){found[i].path, found[i].labels};
     }
     if (status == BP_OK) status = bp__stream_load(out, inputs, count, o);
+    if (status == BP_OK) status = check_weights(out, o);
     free(inputs);
     bp__inputs_free(found, count);
     return status;
@@ -320,6 +334,7 @@ bp_status bp_data_load_files(bp_data **out, const char *const *paths, const char
     BP_TRY(bp__new_array(&inputs, count, sizeof *inputs));
     bp_status status = read_inputs(inputs, paths, o.labels ? &o.labels : labels, count, &o);
     if (status == BP_OK) status = bp__load_inputs(out, inputs, count, &o);
+    if (status == BP_OK) status = check_weights(out, &o);
     bp__inputs_free(inputs, count);
     return status;
 }

@@ -1,5 +1,5 @@
 /* raw_rows.c - raw rows in a file, block after block. A block holds its columns one after the
- * other, then the lines of its rows; pictures their pixels, then the labels, then the lines. */
+ * other, the weights of its rows, if there are any, then their lines; pictures their pixels, then the labels, then the lines. */
 #include "data/raw_rows.h"
 
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct bp__raw_rows {
     block_place *blocks;
     size_t count, capacity;
     bp__words files; /* names */
-    bool bytes, labels, lines_are_rows;
+    bool bytes, labels, weights, lines_are_rows;
 };
 
 bp_status bp__raw_rows_create(bp__raw_rows **out, const char *folder)
@@ -75,6 +75,11 @@ bool bp__raw_rows_have_labels(const bp__raw_rows *rows)
     return rows->labels;
 }
 
+bool bp__raw_rows_have_weights(const bp__raw_rows *rows)
+{
+    return rows->weights;
+}
+
 const char *bp__raw_rows_folder(const bp__raw_rows *rows)
 {
     return rows->folder;
@@ -85,15 +90,18 @@ uint64_t bp__raw_rows_bytes(const bp__raw_rows *rows)
     return bp__spool_size(rows->spool);
 }
 
-static bp_status append_table(bp__spool *to, const bp_data *block)
+static bp_status append_table(bp__raw_rows *rows, const bp_data *block)
 {
+    bp__spool *to = rows->spool;
+    rows->weights = block->weights != NULL;
     for (size_t k = 0; k < block->column_count + block->target_count; ++k) {
         const bp__column *column = &block->columns[k];
         BP_TRY(column->number
                    ? bp__spool_append(to, column->number, block->rows * sizeof *column->number)
                    : bp__spool_append(to, column->text, block->rows * sizeof *column->text));
     }
-    return BP_OK;
+    if (!block->weights) return BP_OK;
+    return bp__spool_append(to, block->weights, block->rows * sizeof *block->weights);
 }
 
 static size_t pixel_bytes(const bp_data *data, bool bytes)
@@ -117,7 +125,7 @@ bp_status bp__raw_rows_append(bp__raw_rows *rows, const bp_data *block)
     block_place place = {.offset = bp__spool_size(rows->spool), .rows = block->rows};
     BP_TRY(bp__words_add(&rows->files, bp__data_source(block), &place.file));
     BP_TRY(bp__grow(&rows->blocks, &rows->capacity, rows->count + 1, sizeof *rows->blocks));
-    BP_TRY(block->pixel_count ? append_pictures(rows, block) : append_table(rows->spool, block));
+    BP_TRY(block->pixel_count ? append_pictures(rows, block) : append_table(rows, block));
     BP_TRY(bp__spool_append(rows->spool, block->line, block->rows * sizeof *block->line));
     rows->lines_are_rows = block->lines_are_rows;
     rows->blocks[rows->count++] = place;
@@ -155,7 +163,9 @@ static bp_status read_table(bp_data *block, const bp_data *data, uint64_t *offse
                 ? read_array(&to->text, data->raw_rows, offset, block->rows, sizeof *to->text)
                 : read_array(&to->number, data->raw_rows, offset, block->rows, sizeof *to->number));
     }
-    return BP_OK;
+    if (!data->raw_rows->weights) return BP_OK;
+    return read_array(&block->weights, data->raw_rows, offset, block->rows,
+                      sizeof *block->weights);
 }
 
 static bp_status read_pictures(bp_data *block, const bp_data *data, uint64_t *offset, bool pixels)

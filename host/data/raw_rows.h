@@ -26,6 +26,7 @@ bp_status bp__raw_rows_append(bp__raw_rows *rows, const bp_data *block);
 
 bool bp__raw_rows_are_bytes(const bp__raw_rows *rows);
 bool bp__raw_rows_have_labels(const bp__raw_rows *rows);
+bool bp__raw_rows_have_weights(const bp__raw_rows *rows);
 const char *bp__raw_rows_folder(const bp__raw_rows *rows);
 uint64_t bp__raw_rows_bytes(const bp__raw_rows *rows);
 

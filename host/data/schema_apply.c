@@ -10,6 +10,7 @@
 #include "data/number.h"
 #include "data/raw_rows.h"
 #include "data/schema.h"
+#include "data/weights.h"
 
 typedef struct encoder {
     const bp_schema *schema;
@@ -232,6 +233,9 @@ static bp_status encode(encoder *e)
         out->task = schema->task;
         BP_TRY(schema->task == BP_TASK_CLASSIFY ? encode_labels(e) : encode_targets(e));
     }
+    if (!e->raw->weights) return BP_OK;
+    BP_TRY(bp__new_array(&out->weights, out->rows, sizeof *out->weights));
+    memcpy(out->weights, e->raw->weights, out->rows * sizeof *out->weights);
     return BP_OK;
 }
 
@@ -255,6 +259,7 @@ static bp_status warn_unseen(encoder *e, bp_data *out)
 static bp_status finish(encoder *e, bp_data *out)
 {
     BP_TRY(warn_unseen(e, out));
+    BP_TRY(bp__check_weights(out));
     return bp_schema_copy(&out->schema, e->schema);
 }
 
@@ -280,6 +285,8 @@ static bp_status encode_block(encoder *e, bp_data *out, const bp_data *block)
     BP_TRY(bp__data_new(&e->out, block->source));
     bp_status status = encode(e);
     if (status == BP_OK) status = bp__encoded_rows_append(out->encoded_rows, e->out);
+    if (status == BP_OK && out->weights)
+        memcpy(out->weights + out->rows, e->out->weights, block->rows * sizeof *out->weights);
     out->task = e->out->task;
     out->features = e->out->features;
     out->outputs = e->out->outputs;
@@ -296,6 +303,7 @@ static bp_status encode_blocks(encoder *e, bp_data *out, const bp_data *raw)
     bp__cursor cursor;
     const bp_data *block = NULL;
     BP_TRY(bp__encoded_rows_create(&out->encoded_rows, bp__raw_rows_folder(raw->raw_rows)));
+    if (bp__has_weights(raw)) BP_TRY(bp__new_array(&out->weights, raw->rows, sizeof *out->weights));
     bp_status status = bp__cursor_begin(&cursor, raw, true);
     if (status == BP_OK) status = bp__cursor_next(&cursor, &block);
     while (status == BP_OK && block) {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "data/columns.h"
 #include "data/notes.h"
@@ -163,13 +164,15 @@ bp_status bp_schema_set_scaling(bp_schema *schema, const bp_data *training_part,
 
 /* ---- the range of an output ---- */
 
-/* What the activation reaches, as far as scaling goes: relu has no upper end, and 1 is as good as
+/* What the activation reaches, as far as scaling goes: where it has no upper end, 1 is as good as
  * any. false where it reaches everything. */
 static bool range_of(int32_t activation, double *low, double *high)
 {
-    *low = activation == BP_ACTIVATION_TANH ? -1 : 0;
-    *high = 1;
-    return activation != BP_ACTIVATION_LINEAR && activation != BP_ACTIVATION_AUTO;
+    if (activation == BP_ACTIVATION_AUTO) return false;
+    const bp__activation_traits *traits = bp__activation(activation);
+    *low = traits->low;
+    *high = isfinite(traits->high) ? traits->high : 1;
+    return isfinite(traits->low);
 }
 
 bp_status bp_schema_scale_targets(bp_schema *schema, const bp_data *training_part,

@@ -268,6 +268,7 @@ static bp_status take_part(bp_data *to, const bp_data *from, const char *part, c
     BP_TRY(take(&to->x, from->x, from->features * sizeof(float), part, side, rows, count));
     BP_TRY(take(&to->t, from->t, from->outputs * sizeof(float), part, side, rows, count));
     BP_TRY(take(&to->labels, from->labels, sizeof *from->labels, part, side, rows, count));
+    BP_TRY(take(&to->weights, from->weights, sizeof *from->weights, part, side, rows, count));
     return from->schema ? bp_schema_copy(&to->schema, from->schema) : BP_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "data/number.h"
 #include "data/raw_rows.h"
 #include "data/stream.h"
+#include "data/weights.h"
 
 /* A block on its way. */
 typedef struct slot {
@@ -262,7 +263,12 @@ static bp_status merge_words(reader *in, bp_data *block)
     return BP_OK;
 }
 
-/* The cells noted, the target checked, the block kept. */
+static bool picks_weights(const reader *in)
+{
+    return bp__picks_weights(in->picks, in->pick_count, in->target_count);
+}
+
+/* The cells noted, the target checked, the weights taken, the block kept. */
 static bp_status keep_rows(reader *in, bp_data *block)
 {
     bp_data *data = in->data;
@@ -279,6 +285,7 @@ static bp_status keep_rows(reader *in, bp_data *block)
         BP_TRY(status);
     }
     if (!odd) BP_TRY(bp__check_targets(block));
+    if (!odd && picks_weights(in)) BP_TRY(bp__data_take_weights(block));
     data->rows += block->rows;
     return bp__raw_rows_append(data->raw_rows, block);
 }
@@ -314,7 +321,7 @@ static bp_status choose_columns(reader *in)
         return bp__table_match(&in->picks, &in->pick_count, &in->target_count, &in->data->warnings,
                                sheet, in->options);
     in->pick_count = sheet->columns;
-    return bp__table_pick(&in->picks, &in->target_count, sheet, in->options->target);
+    return bp__table_pick(&in->picks, &in->target_count, sheet, in->options);
 }
 
 static bp_status new_columns(reader *in)
@@ -426,6 +433,14 @@ static bp_status decide_kinds(reader *in, bool *again)
     return BP_OK;
 }
 
+/* The column of weights: its blocks have been taken. */
+static void drop_weights(bp_data *data)
+{
+    bp__column *column = &data->columns[--data->column_count];
+    bp__column_clear(column);
+    memmove(column, column + 1, data->target_count * sizeof *column);
+}
+
 static bp_status read_table(reader *in)
 {
     bool again = false;
@@ -474,6 +489,7 @@ bp_status bp__stream_csv(bp_data *data, const bp__stream_input *inputs, size_t c
                             "column",
                             inputs[i].path);
     bp_status status = read_table(&in);
+    if (status == BP_OK && picks_weights(&in)) drop_weights(data);
     if (status == BP_OK && in.csv.sheet.warnings)
         status = bp__append(&data->warnings, "%s", in.csv.sheet.warnings);
     free_reader(&in);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "data/columns.h"
 #include "data/number.h"
+#include "data/weights.h"
 
 enum { SHOWN_NAMES = 30 };
 
@@ -74,7 +75,12 @@ bp_status bp__table_read(bp_data *data, const bp__sheet *sheet, const bp__pick *
     BP_TRY(sheet->read(data, sheet, picks, count));
     for (size_t k = 0; k < data->column_count; ++k)
         data->missing += bp__column_missing(&data->columns[k], data->rows);
-    return BP_OK;
+    return bp__picks_weights(picks, count, target_count) ? bp__data_take_weights(data) : BP_OK;
+}
+
+bool bp__picks_weights(const bp__pick *picks, size_t count, size_t target_count)
+{
+    return count > target_count && picks[count - target_count - 1].weights;
 }
 
 bp_status bp__table_texts(bp_data *data, const bp__pick *picks, size_t count)

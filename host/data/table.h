@@ -28,6 +28,7 @@ typedef struct bp__pick {
     size_t position;  /* what the data set notes as its place */
     const char *name; /* what the data set calls it; borrowed */
     bool quiet;       /* an optional target: cells that do not fit count as missing */
+    bool weights;     /* of the samples: the last before the targets, and no column of the data */
 } bp__pick;
 
 typedef struct bp__sheet bp__sheet;
@@ -61,14 +62,17 @@ bp_status bp__sheet_list_names(char **out, const bp__sheet *sheet);
 bp_status bp__sheet_resolve(size_t **columns, size_t *count, const bp__sheet *sheet,
                             const char *text);
 
+/* The column of weights that the options name, or BP__NO_COLUMN. */
+bp_status bp__sheet_weights(size_t *column, const bp__sheet *sheet, const bp_load_options *options);
+
 /* Fills data from the sheet: as options->schema knows it, or, without one, as it stands: finds the
  * targets, types every column, decides the task. Warnings included. */
 bp_status bp__table_load(bp_data *data, const bp__sheet *sheet, const bp_load_options *options);
 
-/* The columns that a table has in a data set, all of them, the targets last; named as in
- * bp_load_options.target. *picks is the caller's. */
+/* The columns that a table has in a data set, all of them, the targets last, before them the
+ * weights; as the options name both. *picks is the caller's. */
 bp_status bp__table_pick(bp__pick **picks, size_t *target_count, const bp__sheet *sheet,
-                         const char *named);
+                         const bp_load_options *options);
 /* The same as options->schema knows them: *count of them, with what it has to say about columns
  * that it does not know appended to *warnings. */
 bp_status bp__table_match(bp__pick **picks, size_t *count, size_t *target_count, char **warnings,
@@ -84,6 +88,9 @@ bp_status bp__table_known(bp_data *data, const bp__sheet *sheet, const bp_load_o
  * then reads them. */
 bp_status bp__table_read(bp_data *data, const bp__sheet *sheet, const bp__pick *picks, size_t count,
                          size_t target_count);
+
+/* Whether one of the picks is that of weights. */
+bool bp__picks_weights(const bp__pick *picks, size_t count, size_t target_count);
 
 /* For readers of numbers, whose columns are filled: turns numbers into texts where texts are
  * wanted. */

@@ -14,7 +14,8 @@ typedef struct match {
     const bp_schema *schema;
     size_t *column; /* [features + targets], of the file, BP__NO_COLUMN where it is not there */
     size_t features, targets;
-    bool *taken; /* [columns of the file] */
+    size_t weights; /* the column of weights, or BP__NO_COLUMN */
+    bool *taken;    /* [columns of the file] */
     char *warnings;
 } match;
 
@@ -266,14 +267,22 @@ static bp_status keep_usable_targets(bp_data *data, const bp_schema *schema)
 static bp_status make_picks(bp__pick **out, const match *m, size_t count,
                             const bp_load_options *options)
 {
+    const bool weights = m->weights != BP__NO_COLUMN;
     bp__pick *picks;
     BP_TRY(bp__new_array(&picks, count, sizeof *picks));
-    for (size_t k = 0; k < count; ++k)
-        picks[k] = (bp__pick){.column = m->column[k],
-                              .position = known_position(m, k),
-                              .want = wanted(m, k),
-                              .name = known_name(m, k),
-                              .quiet = k >= m->features && !options->need_target};
+    if (weights)
+        picks[m->features] = (bp__pick){.column = m->weights,
+                                        .position = m->weights,
+                                        .want = BP__WANT_NUMBER,
+                                        .name = bp__words_get(&m->sheet->names, m->weights),
+                                        .weights = true};
+    for (size_t k = 0; k + weights < count; ++k)
+        picks[k + (weights && k >= m->features)] =
+            (bp__pick){.column = m->column[k],
+                       .position = known_position(m, k),
+                       .want = wanted(m, k),
+                       .name = known_name(m, k),
+                       .quiet = k >= m->features && !options->need_target};
     *out = picks;
     return BP_OK;
 }
@@ -289,13 +298,15 @@ bp_status bp__table_match(bp__pick **picks, size_t *count, size_t *target_count,
     *picks = NULL;
     bp_status status = bp__new_array(&m.column, m.features + m.targets, sizeof *m.column);
     if (status == BP_OK) status = bp__new_array(&m.taken, sheet->columns, sizeof *m.taken);
+    if (status == BP_OK) status = bp__sheet_weights(&m.weights, sheet, options);
+    if (status == BP_OK && m.weights != BP__NO_COLUMN) m.taken[m.weights] = true;
     if (status == BP_OK) {
         for (size_t k = 0; k < m.features + m.targets; ++k) m.column[k] = BP__NO_COLUMN;
         status = find_columns(&m, options);
     }
     if (status == BP_OK) {
         *target_count = has_targets(&m) ? m.targets : 0;
-        *count = m.features + *target_count;
+        *count = m.features + (m.weights != BP__NO_COLUMN) + *target_count;
         status = make_picks(picks, &m, *count, options);
     }
     if (status == BP_OK && m.warnings) status = bp__append(warnings, "%s", m.warnings);

@@ -97,9 +97,16 @@ bp_status bp__sheet_resolve(size_t **columns, size_t *count, const bp__sheet *sh
     return status;
 }
 
-/* All columns in the order of the file, the targets moved to the end. */
-static bp_status pick_all(bp__pick **out, const bp__sheet *sheet, const size_t *targets,
-                          size_t count)
+bp_status bp__sheet_weights(size_t *column, const bp__sheet *sheet, const bp_load_options *options)
+{
+    *column = BP__NO_COLUMN;
+    return options->weights ? resolve_one(column, sheet, options->weights) : BP_OK;
+}
+
+/* All columns in the order of the file, that of the weights, if there is one, and the targets moved
+ * to the end. */
+static bp_status pick_all(bp__pick **out, const bp__sheet *sheet, size_t weights,
+                          const size_t *targets, size_t count)
 {
     bp__pick *picks;
     char *is_target;
@@ -110,7 +117,12 @@ static bp_status pick_all(bp__pick **out, const bp__sheet *sheet, const size_t *
         size_t used = 0;
         for (size_t i = 0; i < count; ++i) is_target[targets[i]] = 1;
         for (size_t k = 0; k < sheet->columns; ++k)
-            if (!is_target[k]) picks[used++].column = k;
+            if (!is_target[k] && k != weights) picks[used++].column = k;
+        if (weights != BP__NO_COLUMN) {
+            picks[used].want = BP__WANT_NUMBER;
+            picks[used].weights = true;
+            picks[used++].column = weights;
+        }
         for (size_t i = 0; i < count; ++i) picks[used++].column = targets[i];
         for (size_t k = 0; k < sheet->columns; ++k) {
             picks[k].position = picks[k].column;
@@ -200,20 +212,35 @@ static bp_status find_targets(size_t **targets, size_t *count, const bp__sheet *
     return BP_OK;
 }
 
-bp_status bp__table_pick(bp__pick **picks, size_t *target_count, const bp__sheet *sheet,
-                         const char *named)
+/* The weights are no target. */
+static bp_status check_weights(const bp__sheet *sheet, size_t weights, const size_t *targets,
+                               size_t count)
 {
-    size_t *targets;
+    for (size_t i = 0; i < count; ++i)
+        if (targets[i] == weights)
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: the column \"%s\" is to be both the target and the weights; name "
+                            "another target",
+                            sheet->source, bp__words_get(&sheet->names, weights));
+    return BP_OK;
+}
+
+bp_status bp__table_pick(bp__pick **picks, size_t *target_count, const bp__sheet *sheet,
+                         const bp_load_options *options)
+{
+    size_t *targets, weights;
     *picks = NULL;
-    BP_TRY(find_targets(&targets, target_count, sheet, named));
-    bp_status status = BP_OK;
-    if (*target_count >= sheet->columns)
+    BP_TRY(bp__sheet_weights(&weights, sheet, options));
+    BP_TRY(find_targets(&targets, target_count, sheet, options->target));
+    const size_t kept = *target_count + (weights != BP__NO_COLUMN);
+    bp_status status = check_weights(sheet, weights, targets, *target_count);
+    if (status == BP_OK && kept >= sheet->columns)
         status = bp__fail(
             BP_ERROR_DATA, "%s: %s; a feature column and a target are needed at least%s",
             sheet->source,
             sheet->columns == 1 ? "there is only one column" : "all columns are targets",
             sheet->delimited ? " (is the delimiter one of comma, semicolon and tab?)" : "");
-    if (status == BP_OK) status = pick_all(picks, sheet, targets, *target_count);
+    if (status == BP_OK) status = pick_all(picks, sheet, weights, targets, *target_count);
     free(targets);
     return status;
 }
@@ -222,7 +249,7 @@ bp_status bp__table_free(bp_data *data, const bp__sheet *sheet, const bp_load_op
 {
     size_t count;
     bp__pick *picks;
-    bp_status status = bp__table_pick(&picks, &count, sheet, options->target);
+    bp_status status = bp__table_pick(&picks, &count, sheet, options);
     if (status == BP_OK) status = bp__table_read(data, sheet, picks, sheet->columns, count);
     if (status == BP_OK && !options->allow_missing_target) status = bp__check_targets(data);
     bool classes = sheet->classes && options->task == BP_TASK_AUTO;

@@ -85,6 +85,7 @@ bp_status bp_explain_create(bp_explain **out, const bp_model *model,
                                    .inputs = shape.inputs,
                                    .outputs = shape.outputs,
                                    .loss = shape.loss,
+                                   .loss_parameter = (double)shape.loss_parameter,
                                    .input = explain->sample,
                                    .target = explain->sample + shape.inputs,
                                    .parameters = shape.parameters};

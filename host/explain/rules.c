@@ -33,6 +33,41 @@ static const rule_row activation_rules[] = {
       "Here s is the sum of `e^z` over all outputs. By the quotient rule a unit's own net input "
       "moves it by `a * (1 - a)`. Through the sum it moves every other output `b` as well, by "
       "`-a * b`: the shares add up to 1."}},
+    {BP_ACTIVATION_LEAKY_RELU,
+     {"max(z, 0.01 * z)", "1 if z > 0 else 0.01",
+      "Above 0 the output is the net input, with slope 1; below, a hundredth of it, so that a unit "
+      "still learns where relu would be dead."}},
+    {BP_ACTIVATION_ELU,
+     {"z if z > 0 else e^z - 1", "1 if z > 0 else a + 1",
+      "Below 0 the derivative of `e^z - 1` is `e^z`, and that is `a + 1`. Both halves meet at 0 with "
+      "the slope 1."}},
+    {BP_ACTIVATION_SELU,
+     {"1.0507009873554805 * (z if z > 0 else 1.6732632423543772 * (e^z - 1))",
+      "1.0507009873554805 if z > 0 else a + 1.7580993408473766",
+      "A stretched elu, with numbers that keep the outputs of a layer at mean 0 and variance 1. Below "
+      "0 its slope is `s * e^z`, with s the product of both numbers, and that is `a + s`."}},
+    {BP_ACTIVATION_GELU,
+     {"1/2 * z * (1 + erf(z / sqrt(2)))",
+      "1/2 * (1 + erf(z / sqrt(2))) + z * e^(-1/2 * z^2) / sqrt(6.283185307179586)",
+      "The net input times the share of the normal distribution below it. By the product rule: that "
+      "share, plus z times the distribution's density at z. The output does not say on which side of "
+      "its lowest point z lies, so the net input is kept."}},
+    {BP_ACTIVATION_SILU,
+     {"z / (1 + e^(-z))", "(1 + e^(-z) + z * e^(-z)) / (1 + e^(-z))^2",
+      "The net input times its sigmoid s. By the product rule the slope is `s + z * s * (1 - s)`; "
+      "written with `e^(-z)` that is the formula here. As for gelu, the net input is kept."}},
+    {BP_ACTIVATION_SOFTPLUS,
+     {"ln(1 + e^z)", "1 - e^(-a)",
+      "The derivative of `ln(u)` is `1/u`, and that of `1 + e^z` is `e^z`: together `e^z / (1 + e^z)`, "
+      "the sigmoid. Since `e^a = 1 + e^z`, that is `1 - e^(-a)`."}},
+    {BP_ACTIVATION_SOFTSIGN,
+     {"z / (1 + abs(z))", "(1 - abs(a))^2",
+      "By the quotient rule the slope is `1 / (1 + abs(z))^2`, and `1 / (1 + abs(z))` is "
+      "`1 - abs(a)`."}},
+    {BP_ACTIVATION_SINE,
+     {"sin(z)", "cos(z)",
+      "The sine's derivative is the cosine. The output alone does not tell rising from falling, so "
+      "the net input is kept."}},
 };
 
 static const rule_row loss_rules[] = {
@@ -46,6 +81,28 @@ static const rule_row loss_rules[] = {
       "The derivative of `ln(a)` is `1/a`. An output whose target is 0 does not appear in the error "
       "itself. With softmax all paths together come to the delta `a - t`, where the targets sum to "
       "1."}},
+    {BP_LOSS_MSE,
+     {"1/n * (t - a)^2", "2/n * (a - t)",
+      "By the power rule the square comes down as a factor of 2; by the chain rule the inner "
+      "derivative of `t - a` is `-1`. The error is the mean over the n outputs."}},
+    {BP_LOSS_MAE,
+     {"1/n * abs(t - a)", "1/n * (1 if a > t else -1)",
+      "The distance grows as fast as the output moves away, whatever the distance. At 0 there is a "
+      "corner, and 0 is taken."}},
+    {BP_LOSS_HUBER,
+     {"1/n * (1/2 * (t - a)^2 if abs(t - a) < p else p * (abs(t - a) - 1/2 * p))",
+      "1/n * (a - t if abs(t - a) < p else (p if a > t else -p))",
+      "Half the square while the distance is below p, beyond it a straight line that continues it: no "
+      "single sample pulls harder than p."}},
+    {BP_LOSS_QUANTILE,
+     {"1/n * (p * (t - a) if t > a else (1 - p) * (a - t))", "1/n * (1 - p if a > t else -p)",
+      "Two straight lines: an output that is too low costs p for each unit, one that is too high "
+      "`1 - p`. They are in balance where a share p of the targets lies below the output."}},
+    {BP_LOSS_BCE,
+     {"-t * ln(a) - (1 - t) * ln(1 - a)", "(a - t) / (a * (1 - a))",
+      "The derivatives of the logarithms are `1/a` and `-1/(1 - a)`: `-t/a + (1 - t)/(1 - a)`, over "
+      "one denominator the formula here. The sigmoid's slope `a * (1 - a)` takes that away again: "
+      "the delta is `a - t`, and it is computed from the net input."}},
 };
 /* clang-format on */
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "explain/histogram.h"
 #include "explain/survey.h"
@@ -17,8 +18,10 @@ double bp__steepest(int32_t activation)
     if (activation == BP_ACTIVATION_SOFTMAX) return 0.25;
     double steepest = 0;
     for (int i = -32; i <= 32; ++i) {
-        const double a = bp__reference_activate(activation, i / 8.0);
-        steepest = fmax(steepest, bp__reference_slope(activation, a));
+        const double z = i / 8.0, a = bp__reference_activate(activation, z);
+        const double slope =
+            bp__reference_slope(activation, bp__activation(activation)->of_net ? z : a);
+        steepest = fmax(steepest, fabs(slope));
     }
     return steepest;
 }

@@ -153,6 +153,8 @@ static bp_status look_at(bp_trace *out, bp_trainer *trainer, const bp__op *op, s
     case BP__OP_DENSE_GRADIENT: return look_at_gradient(out, trainer, &op->as.dense_gradient);
     case BP__OP_OPTIMIZER: return look_at_parameters(out, trainer);
     case BP__OP_REDUCE_LOSS: return look_at_loss(out, trainer, &op->as.reduce_loss, step);
+    case BP__OP_SQUARES:
+    case BP__OP_CLIP:
     case BP__OP_SOFTMAX: return BP_OK;
     }
     bool found;

@@ -186,9 +186,19 @@ static bp_status update(double **out, const bp_trainer *trainer, const bp__arena
     if (status == BP_OK) {
         bp__trainer_hyper(trainer, (size_t)trainer->place, 1, row);
         for (int i = 0; i < BP__HYPER_COUNT; ++i) hyper[i] = (double)row[i];
-        bp__reference_optimizer(*out, gradients, m1, m2, size, hyper, how.optimizer,
-                                (double)how.momentum, (double)how.beta1, (double)how.beta2,
-                                (double)how.epsilon);
+        const bp__optimizer op = {.optimizer = how.optimizer,
+                                  .momentum = how.momentum,
+                                  .beta1 = how.beta1,
+                                  .beta2 = how.beta2,
+                                  .epsilon = how.epsilon,
+                                  .decay = how.decay,
+                                  .l2 = how.l2,
+                                  .l1 = how.l1,
+                                  .clip = how.clip};
+        const double factor =
+            how.clip_norm > 0 ? bp__reference_clip_factor(gradients, size, (double)how.clip_norm)
+                              : 1;
+        bp__reference_optimizer(*out, gradients, m1, m2, size, hyper, factor, &op);
     }
     free(m1);
     free(m2);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 
 /* ---- Memory ------------------------------------------------------------------------------------
@@ -93,6 +94,7 @@ static void write_forward(writer *w, const bp__op *op)
     bp__op copy = *op;
     copy.as.dense_forward.out = w->xray->layers[l].net;
     copy.as.dense_forward.activation = BP_ACTIVATION_LINEAR;
+    copy.as.dense_forward.net.buffer = NULL;
     write_op(w, &copy);
     copy.as.dense_forward.out = w->xray->layers[l].activation;
     copy.as.dense_forward.activation = activation;
@@ -103,9 +105,12 @@ static void write_forward(writer *w, const bp__op *op)
     write_op(w, &copy);
     write_op(w, op); /* for what follows, which reads it where training does */
     if (l + 1 == network->layer_count) {
-        w->xray->from_net = op->as.dense_forward.activation != activation;
+        w->xray->from_net = bp__loss_of(network->loss)->output != BP_ACTIVATION_AUTO;
         if (activation != BP_ACTIVATION_SOFTMAX)
-            write_slope(w, l, &w->xray->layers[l].activation, activation);
+            write_slope(w, l,
+                        bp__activation(activation)->of_net ? &w->xray->layers[l].net
+                                                           : &w->xray->layers[l].activation,
+                        activation);
     }
 }
 
@@ -113,7 +118,8 @@ static void write_loss(writer *w, const bp__op *op)
 {
     const bp__xray_layer *last = &w->xray->layers[w->xray->glass->network->layer_count - 1];
     bp__op copy = *op;
-    if (!w->xray->from_net) {
+    if (!w->xray->from_net) { /* as if the outputs were linear: what is left are the effects */
+        copy.as.loss.output = last->activation;
         copy.as.loss.activation = BP_ACTIVATION_LINEAR;
         copy.as.loss.delta = last->effect;
         write_op(w, &copy);
@@ -159,6 +165,8 @@ static bp_status write_ops(bp__xray *xray)
         case BP__OP_LOSS: write_loss(&w, op); break;
         case BP__OP_DENSE_EFFECT: write_effect(&w, op); break;
         case BP__OP_DENSE_GRADIENT: write_gradient(&w, op); break;
+        case BP__OP_SQUARES:
+        case BP__OP_CLIP:
         case BP__OP_OPTIMIZER: break;
         case BP__OP_GATHER:
         case BP__OP_SOFTMAX:
@@ -209,16 +217,21 @@ static double target_of(const bp__plan *plan, size_t row, size_t k)
     return (size_t)label == k;
 }
 
-/* Cross-entropy, E = -sum_k t_k ln a_k: the effects -t_k / a_k. */
-static void open_cross_entropy(bp__xray *xray)
+/* The effects of errors that are taken from net inputs, as formulas of the outputs:
+ * cross-entropy -t_k / a_k; bce (a_k - t_k) / (a_k (1 - a_k)). */
+static void open_loss(bp__xray *xray)
 {
     const bp__plan *plan = xray->glass->plan;
     const bp__xray_layer *last = &xray->layers[plan->network->layer_count - 1];
-    const double *a = bp__glass_numbers(&last->activation);
+    const double *output = bp__glass_numbers(&last->activation);
     double *effect = bp__glass_numbers(&last->effect);
     for (size_t i = 0; i < plan->rows * last->net.columns; ++i) {
         const double t = target_of(plan, i / last->net.columns, i % last->net.columns);
-        effect[i] = t == 0 ? 0 : -t / a[i] / (double)plan->rows;
+        const double a = output[i];
+        const double e = plan->network->loss == BP_LOSS_BCE ? (a - t) / (a * (1 - a))
+                         : t == 0                           ? 0
+                                                            : -t / a;
+        effect[i] = e / (double)plan->rows;
     }
 }
 
@@ -243,27 +256,13 @@ static void open_softmax(bp__xray *xray)
     }
 }
 
-/* Another function whose loss is computed from its net inputs: delta is known, and the effect is
- * what delta is without the slope. */
-static void divide_by_slope(bp__xray *xray)
-{
-    const bp__xray_layer *last = &xray->layers[xray->glass->network->layer_count - 1];
-    const size_t count = last->net.rows * last->net.columns;
-    const double *delta = bp__glass_numbers(&last->delta), *slope = bp__glass_numbers(&last->slope);
-    double *effect = bp__glass_numbers(&last->effect);
-    for (size_t i = 0; i < count; ++i) effect[i] = delta[i] / slope[i];
-}
-
 bp_status bp__xray_run(bp__xray *xray)
 {
     const bp__network *network = xray->glass->network;
     BP_TRY(bp__glass_run(xray->glass, xray->sequence));
     const bool softmax =
         network->layers[network->layer_count - 1].activation == BP_ACTIVATION_SOFTMAX;
-    if (xray->from_net && softmax) open_cross_entropy(xray);
-    if (softmax)
-        open_softmax(xray);
-    else if (xray->from_net)
-        divide_by_slope(xray);
+    if (xray->from_net) open_loss(xray);
+    if (softmax) open_softmax(xray);
     return BP_OK;
 }

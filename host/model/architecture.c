@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "data/data.h"
@@ -44,6 +45,27 @@ static bp_status options_read(bp_model_options *out, const bp_model_options *giv
     return BP_OK;
 }
 
+/* A loss that is taken with its activation from the net inputs needs that one, and softmax a loss
+ * that knows of it. */
+static bp_status check_output(bp_status status, int32_t output, int32_t loss)
+{
+    const int32_t wanted = bp__loss_of(loss)->output;
+    if (wanted != BP_ACTIVATION_AUTO && output != wanted)
+        return bp__fail(
+            status,
+            "the loss %s needs the output activation %s, not %s: choose %s, or the loss "
+            "half_squared",
+            bp_loss_name(loss), bp_activation_name(wanted), bp_activation_name(output),
+            bp_activation_name(wanted));
+    if (output == BP_ACTIVATION_SOFTMAX && wanted != BP_ACTIVATION_SOFTMAX)
+        return bp__fail(
+            status,
+            "the output activation softmax needs the loss cross_entropy, not %s: choose "
+            "cross_entropy, or the output activation sigmoid or linear",
+            bp_loss_name(loss));
+    return BP_OK;
+}
+
 bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t count, int32_t loss)
 {
     for (size_t l = 0; l < count; ++l) {
@@ -61,23 +83,26 @@ bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t coun
         if (layer->activation == BP_ACTIVATION_SOFTMAX && l + 1 < count)
             return bp__fail(status,
                             "layer %zu: softmax is for the output layer only; hidden layers take "
-                            "linear, sigmoid, tanh or relu",
+                            "any other activation, relu for one",
                             l);
         if (layer->bias != 0 && layer->bias != 1)
             return bp__fail(status, "layer %zu: bias is %d, 0 or 1 is needed", l, (int)layer->bias);
     }
-    const int32_t output = layers[count - 1].activation;
-    if (loss == BP_LOSS_CROSS_ENTROPY && output != BP_ACTIVATION_SOFTMAX)
-        return bp__fail(
-            status,
-            "the loss cross_entropy needs the output activation softmax, not %s: choose "
-            "softmax, or the loss half_squared",
-            bp_activation_name(output));
-    if (loss == BP_LOSS_HALF_SQUARED && output == BP_ACTIVATION_SOFTMAX)
-        return bp__fail(status,
-                        "the output activation softmax needs the loss cross_entropy, not "
-                        "half_squared: choose cross_entropy, or the output activation sigmoid or "
-                        "linear");
+    return check_output(status, layers[count - 1].activation, loss);
+}
+
+bp_status bp__loss_parameter(float *out, bp_status status, int32_t loss, double given)
+{
+    const double standard = bp__loss_of(loss)->parameter;
+    *out = (float)(given != 0 ? given : standard);
+    if (given == 0) return BP_OK;
+    if (standard == 0)
+        return bp__fail(status, "the loss %s has no parameter: huber and quantile have one",
+                        bp_loss_name(loss));
+    if (!(given > 0) || !isfinite(given) || (loss == BP_LOSS_QUANTILE && !(given < 1)))
+        return bp__fail(status, "the parameter of the loss %s is %g, a number %s is needed",
+                        bp_loss_name(loss), given,
+                        loss == BP_LOSS_QUANTILE ? "between 0 and 1" : "above 0");
     return BP_OK;
 }
 
@@ -106,7 +131,11 @@ static bp_status piece_fail(const char *hidden, const piece *at, const char *rea
 static bp_status piece_activation(int32_t *out, const char *hidden, const piece *at,
                                   const char *text, size_t length)
 {
-    static const char *const possible[] = {"linear", "sigmoid", "tanh", "relu"};
+    static const char *const possible[] = {
+#define NAME(code, name, module, low, high, of_net) name,
+        BP__ACTIVATIONS(NAME)
+#undef NAME
+    };
     char *name = NULL, *reason = NULL;
     BP_TRY(bp__copy_bytes(&name, text, length));
     *out = bp_activation_from_name(name);
@@ -114,11 +143,17 @@ static bp_status piece_activation(int32_t *out, const char *hidden, const piece 
     if (*out == BP_ACTIVATION_SOFTMAX) {
         status = piece_fail(hidden, at, "asks for softmax, which is for the output layer only");
     } else if (*out < 0) {
-        const char *near = bp_nearest(name, possible, sizeof possible / sizeof *possible);
-        status = bp__append(&reason,
-                            "has an unknown activation (possible: linear, sigmoid, tanh, "
-                            "relu%s%s%s)",
-                            near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        const size_t count = sizeof possible / sizeof *possible;
+        const char *near = bp_nearest(name, possible, count), *comma = "";
+        status = bp__append(&reason, "has an unknown activation (possible: ");
+        for (size_t i = 0; i < count && status == BP_OK; ++i) {
+            if (bp_activation_from_name(possible[i]) == BP_ACTIVATION_SOFTMAX) continue;
+            status = bp__append(&reason, "%s%s", comma, possible[i]);
+            comma = ", ";
+        }
+        if (status == BP_OK)
+            status = bp__append(&reason, "%s%s%s)", near ? "; did you mean " : "", near ? near : "",
+                                near ? "?" : "");
         if (status == BP_OK) status = piece_fail(hidden, at, reason);
     }
     free(reason);
@@ -177,21 +212,18 @@ static bp_status hidden_read(bp_layer **out, size_t *count, const char *hidden, 
     return BP_OK;
 }
 
-/* AUTO takes what goes with what is named: softmax and cross-entropy come together. Where nothing
- * is named, classes get both, and numbers a linear output with half squared error. */
+/* AUTO takes what goes with what is named: softmax and cross-entropy come together, and so does bce
+ * with sigmoid. Where nothing is named, classes get the former, and numbers a linear output with
+ * half squared error. */
 static void resolve_output(int32_t *activation, int32_t *loss, int classes)
 {
-    if (*loss == BP_LOSS_AUTO) {
-        if (*activation == BP_ACTIVATION_AUTO)
-            *loss = classes ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED;
-        else
-            *loss =
-                *activation == BP_ACTIVATION_SOFTMAX ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED;
-    }
+    if (*loss == BP_LOSS_AUTO && *activation == BP_ACTIVATION_AUTO)
+        *loss = classes ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED;
+    if (*loss == BP_LOSS_AUTO)
+        *loss = *activation == BP_ACTIVATION_SOFTMAX ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED;
+    if (*activation == BP_ACTIVATION_AUTO) *activation = bp__loss_of(*loss)->output;
     if (*activation == BP_ACTIVATION_AUTO)
-        *activation = *loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_SOFTMAX
-                      : classes                      ? BP_ACTIVATION_SIGMOID
-                                                     : BP_ACTIVATION_LINEAR;
+        *activation = classes ? BP_ACTIVATION_SIGMOID : BP_ACTIVATION_LINEAR;
 }
 
 static bp_status check_data(const bp_data *data, const bp_data_info *info)
@@ -206,6 +238,29 @@ static bp_status check_data(const bp_data *data, const bp_data_info *info)
     return BP_OK;
 }
 
+/* What is not asked for is as in the model to start from, where that has the same outputs. */
+static void take_output(bp_model_options *options, const bp_model *source, size_t outputs)
+{
+    const bp_layer *last = &source->layers[source->layer_count - 1];
+    if (last->outputs != outputs) return;
+    if (options->loss == BP_LOSS_AUTO && options->output_activation == BP_ACTIVATION_AUTO) {
+        options->loss = source->loss;
+        if (options->loss_parameter == 0 && bp__loss_of(source->loss)->parameter != 0)
+            options->loss_parameter = source->loss_parameter;
+    }
+    if (options->loss == source->loss && options->output_activation == BP_ACTIVATION_AUTO)
+        options->output_activation = last->activation;
+}
+
+/* As hidden_read, from a model. */
+static bp_status hidden_copy(bp_layer **out, size_t *count, const bp_model *source)
+{
+    *count = source->layer_count - 1;
+    BP_TRY(bp__new_array(out, source->layer_count, sizeof **out));
+    memcpy(*out, source->layers, *count * sizeof **out);
+    return BP_OK;
+}
+
 bp_status bp_model_create(bp_model **out, const bp_data *data, const bp_model_options *given)
 {
     if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_model_create: out is NULL");
@@ -216,6 +271,13 @@ bp_status bp_model_create(bp_model **out, const bp_data *data, const bp_model_op
     bp_model_options options;
     BP_TRY(options_read(&options, given));
     if (options.activation == BP_ACTIVATION_AUTO) options.activation = BP_ACTIVATION_RELU;
+    const bp_model *source = options.init_from;
+    if (source && source->layers[0].inputs != info.features)
+        return bp__fail(BP_ERROR_MODEL,
+                        "the model to start from has %zu inputs, the data %zu features: the same "
+                        "columns are needed",
+                        source->layers[0].inputs, info.features);
+    if (source) take_output(&options, source, info.outputs);
     resolve_output(&options.output_activation, &options.loss, info.task == BP_TASK_CLASSIFY);
     if (options.output_activation == BP_ACTIVATION_SOFTMAX && info.outputs == 1)
         return bp__fail(BP_ERROR_ARGUMENT, "softmax of a single output is always 1: choose the "
@@ -225,16 +287,20 @@ bp_status bp_model_create(bp_model **out, const bp_data *data, const bp_model_op
     size_t hidden;
     bp_model *model = NULL;
     bp_status status;
-    BP_TRY(hidden_read(&layers, &hidden, options.hidden, options.activation));
+    BP_TRY(source ? hidden_copy(&layers, &hidden, source)
+                  : hidden_read(&layers, &hidden, options.hidden, options.activation));
     layers[hidden].outputs = info.outputs;
     layers[hidden].activation = options.output_activation;
     for (size_t l = 0; l <= hidden; ++l) {
         layers[l].inputs = l ? layers[l - 1].outputs : info.features;
-        layers[l].bias = options.bias;
+        layers[l].bias = source && l < hidden ? source->layers[l].bias : options.bias;
     }
     BP_TRY_GOTO(bp__layers_check(BP_ERROR_ARGUMENT, layers, hidden + 1, options.loss));
     BP_TRY_GOTO(bp__model_new(&model, layers, hidden + 1, options.loss));
-    bp__model_init(model, options.init, options.init_range, options.seed);
+    BP_TRY_GOTO(bp__loss_parameter(&model->loss_parameter, BP_ERROR_ARGUMENT, options.loss,
+                                   (double)options.loss_parameter));
+    BP_TRY_GOTO(bp__model_init(model, options.init, options.init_range, options.seed));
+    if (options.init_from) bp__model_take(model, options.init_from);
     if (bp__data_schema(data)) BP_TRY_GOTO(bp_model_set_schema(model, bp__data_schema(data)));
     free(layers);
     *out = model;
@@ -261,7 +327,14 @@ bp_status bp_model_create_layers(bp_model **out, const bp_layer *layers, size_t 
                         bp_activation_name(options.output_activation));
     if (options.loss == BP_LOSS_AUTO) resolve_output(&output, &options.loss, 0);
     BP_TRY(bp__layers_check(BP_ERROR_ARGUMENT, layers, count, options.loss));
+    float parameter;
+    BP_TRY(bp__loss_parameter(&parameter, BP_ERROR_ARGUMENT, options.loss,
+                              (double)options.loss_parameter));
     BP_TRY(bp__model_new(out, layers, count, options.loss));
-    bp__model_init(*out, options.init, options.init_range, options.seed);
-    return BP_OK;
+    (*out)->loss_parameter = parameter;
+    bp_status status = bp__model_init(*out, options.init, options.init_range, options.seed);
+    if (status == BP_OK) return BP_OK;
+    bp_model_free(*out);
+    *out = NULL;
+    return status;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 
 /* Sets the views and *count, the number of parameters in all. */
@@ -35,6 +36,7 @@ bp_status bp__model_new(bp_model **out, const bp_layer *layers, size_t count, in
     *out = NULL;
     BP_TRY(bp__new_array(&model, 1, sizeof *model));
     model->loss = loss;
+    model->loss_parameter = (float)bp__loss_of(loss)->parameter;
     model->layer_count = count;
     BP_TRY_GOTO(bp__new_array(&model->layers, count, sizeof *model->layers));
     memcpy(model->layers, layers, count * sizeof *layers);
@@ -72,6 +74,7 @@ bp_model_info bp_model_get_info(const bp_model *model)
     info.outputs = model->layers[model->layer_count - 1].outputs;
     info.parameters = model->parameter_count;
     info.loss = model->loss;
+    info.loss_parameter = model->loss_parameter;
     return info;
 }
 

@@ -26,8 +26,9 @@ struct bp_model {
     float *parameters;
     size_t parameter_count;
     int32_t loss;
-    bp_schema *schema;   /* or NULL */
-    bp__record *records; /* in the order in which their keys were first set */
+    float loss_parameter; /* 0 where the loss has none */
+    bp_schema *schema;    /* or NULL */
+    bp__record *records;  /* in the order in which their keys were first set */
     size_t record_count, record_capacity;
 };
 
@@ -37,8 +38,15 @@ const float *bp__model_parameters(const bp_model *model);
 /* A model with all parameters 0. The layers must have passed bp__layers_check. */
 bp_status bp__model_new(bp_model **out, const bp_layer *layers, size_t count, int32_t loss);
 
+/* Copies the parameters of all layers that have the same widths in both. */
+void bp__model_take(bp_model *model, const bp_model *from);
+
 /* Draws the weights; biases stay. init is one of BP_INIT_*, AUTO included. */
-void bp__model_init(bp_model *model, int32_t init, float init_range, uint64_t seed);
+bp_status bp__model_init(bp_model *model, int32_t init, float init_range, uint64_t seed);
+
+/* *out = the parameter given, checked, or the loss's default where it is 0. Failures are reported
+ * as `status`. */
+bp_status bp__loss_parameter(float *out, bp_status status, int32_t loss, double given);
 
 /* Widths that chain, activations and loss that go together. Failures are reported as `status`. */
 bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t count, int32_t loss);

@@ -21,6 +21,7 @@ typedef struct found {
     found_layer *from;
     size_t count;
     int32_t loss;
+    float loss_parameter;
 } found;
 
 static bp_status found_new(found *out, size_t count)
@@ -87,6 +88,12 @@ static bp_status read_architecture(found *out, const bp__safetensors *file, cons
                         "%s: \"backprop.architecture\": unknown loss \"%s\": written by a newer "
                         "version?",
                         file->path, loss ? loss : "");
+    const json_t *parameter = json_object_get(root, "loss_parameter");
+    if (parameter && !json_is_number(parameter))
+        return architecture_fail(file, "\"loss_parameter\" is not a number");
+    if (bp__loss_parameter(&out->loss_parameter, BP_ERROR_MODEL, out->loss,
+                           json_number_value(parameter)) != BP_OK)
+        return bp__fail_context(BP_ERROR_MODEL, "%s: \"backprop.architecture\"", file->path);
     BP_TRY(found_new(out, json_array_size(layers)));
     for (size_t l = 0; l < out->count; ++l)
         BP_TRY(read_layer(&out->layers[l], file, json_array_get(layers, l)));
@@ -331,6 +338,7 @@ static bp_status build(bp_model **out, const bp__safetensors *file, const found 
     bp_model *model = NULL;
     bp_status status;
     BP_TRY(bp__model_new(&model, parts->layers, parts->count, parts->loss));
+    model->loss_parameter = parts->loss_parameter;
     for (size_t l = 0; l < parts->count; ++l) {
         const found_layer *from = &parts->from[l];
         BP_TRY_GOTO(bp__tensor_values(bp_model_weights(model, l), file, from->weights));
@@ -369,7 +377,7 @@ bp_status bp_model_load(bp_model **out, const char *path, int32_t activation)
     if (activation == BP_ACTIVATION_AUTO) activation = BP_ACTIVATION_RELU;
     if (!bp_activation_name(activation) || activation == BP_ACTIVATION_SOFTMAX)
         return bp__fail(BP_ERROR_ARGUMENT,
-                        "bp_model_load: hidden layers take linear, sigmoid, tanh or relu");
+                        "bp_model_load: hidden layers take any activation but softmax");
     bp__safetensors file;
     BP_TRY(bp__safetensors_read(&file, path));
     bp_status status = bp__model_from(out, &file, activation);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "model/checkpoint.h"
 #include "model/model.h"
@@ -16,20 +17,14 @@
 /* *out = the model's line of Python: what to paste before load_state_dict. */
 static bp_status torch_text(char **out, const bp_model *model)
 {
-    static const char *const modules[] = {
-        [BP_ACTIVATION_SIGMOID] = ", nn.Sigmoid()",
-        [BP_ACTIVATION_TANH] = ", nn.Tanh()",
-        [BP_ACTIVATION_RELU] = ", nn.ReLU()",
-        [BP_ACTIVATION_SOFTMAX] = ", nn.Softmax(dim=-1)",
-    };
     char *text = NULL;
     bp_status status = bp__append(&text, "nn.Sequential(");
     for (size_t l = 0; status == BP_OK && l < model->layer_count; ++l) {
         const bp_layer *layer = &model->layers[l];
-        const char *module = modules[layer->activation];
-        status =
-            bp__append(&text, "%snn.Linear(%zu, %zu%s)%s", l ? ", " : "", layer->inputs,
-                       layer->outputs, layer->bias ? "" : ", bias=False", module ? module : "");
+        const char *module = bp__activation(layer->activation)->module;
+        status = bp__append(&text, "%snn.Linear(%zu, %zu%s)%s%s", l ? ", " : "", layer->inputs,
+                            layer->outputs, layer->bias ? "" : ", bias=False", module ? ", " : "",
+                            module ? module : "");
     }
     if (status == BP_OK) status = bp__append(&text, ")");
     *out = text;
@@ -47,8 +42,10 @@ static bp_status architecture_text(char **out, const bp_model *model)
                             l ? "," : "", layer->inputs, layer->outputs,
                             bp_activation_name(layer->activation), layer->bias ? "true" : "false");
     }
-    if (status == BP_OK)
-        status = bp__append(&text, "],\"loss\":\"%s\"}", bp_loss_name(model->loss));
+    if (status == BP_OK) status = bp__append(&text, "],\"loss\":\"%s\"", bp_loss_name(model->loss));
+    if (status == BP_OK && model->loss_parameter != 0)
+        status = bp__append(&text, ",\"loss_parameter\":%.9g", (double)model->loss_parameter);
+    if (status == BP_OK) status = bp__append(&text, "}");
     *out = text;
     return status;
 }

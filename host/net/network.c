@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 
 /* Gives every tensor its place; *size is the arena's. */
@@ -41,6 +42,7 @@ bp_status bp__network_create(bp__network **out, bp__engine *engine, const bp_mod
     network->engine = engine;
     network->layer_count = info.layers;
     network->loss = info.loss;
+    network->loss_parameter = (double)info.loss_parameter;
     BP_TRY_GOTO(bp__new_array(&network->layers, info.layers, sizeof *network->layers));
     BP_TRY_GOTO(bp__new_array(&network->values, info.layers, sizeof *network->values));
     BP_TRY_GOTO(bp__new_array(&network->slopes, info.layers, sizeof *network->slopes));
@@ -49,10 +51,11 @@ bp_status bp__network_create(bp__network **out, bp__engine *engine, const bp_mod
 
     const size_t size = network->arena_size;
     BP_TRY_GOTO(bp__buffer_create(engine, &network->parameters, BP__NUMBER, size));
-    if (training) BP_TRY_GOTO(bp__buffer_create_later(engine, &network->gradients, BP__NUMBER, size));
-    if (training && optimizer != BP_OPTIMIZER_SGD)
+    if (training)
+        BP_TRY_GOTO(bp__buffer_create_later(engine, &network->gradients, BP__NUMBER, size));
+    if (training && bp__optimizer_of(optimizer)->moments > 0)
         BP_TRY_GOTO(bp__buffer_create(engine, &network->moment1, BP__NUMBER, size));
-    if (training && optimizer == BP_OPTIMIZER_ADAM)
+    if (training && bp__optimizer_of(optimizer)->moments > 1)
         BP_TRY_GOTO(bp__buffer_create(engine, &network->moment2, BP__NUMBER, size));
     for (size_t l = 0; l < info.layers; ++l) {
         bind(&network->slopes[l], &network->values[l], network->gradients);
@@ -72,6 +75,7 @@ void bp__network_free(bp__network *network)
     bp__buffer_free(network->engine, network->gradients);
     bp__buffer_free(network->engine, network->moment1);
     bp__buffer_free(network->engine, network->moment2);
+    bp__buffer_free(network->engine, network->norms);
     free(network->layers);
     free(network->values);
     free(network->slopes);

@@ -19,11 +19,14 @@ typedef struct bp__network {
     bp_layer *layers;
     size_t layer_count;
     int32_t loss;
+    double loss_parameter;
     size_t arena_size; /* elements, padding included */
     bp__buffer *parameters, *gradients;
     bp__buffer *moment1, *moment2; /* NULL where the optimizer has none */
-    bp__layer_views *values;       /* [layer_count], in parameters */
-    bp__layer_views *slopes;       /* [layer_count], in gradients */
+    bp__buffer *norms;       /* sums of squared gradients, then the factor that clips them; NULL
+                                where nothing is clipped by norm */
+    bp__layer_views *values; /* [layer_count], in parameters */
+    bp__layer_views *slopes; /* [layer_count], in gradients */
 } bp__network;
 
 /* Everything zero. training false leaves out gradients and moments. */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 
 /* A list of operations being written. */
@@ -20,6 +21,14 @@ static bp_status add(op_list *list, bp__op op)
 
 /* ---- The batch's memory -------------------------------------------------------------------- */
 
+/* Whether the effects of the layer after need the net inputs of this one. The last layer's are used
+ * up by the loss. */
+static bool keeps_nets(const bp__network *network, size_t layer)
+{
+    return layer + 1 < network->layer_count &&
+           bp__activation(network->layers[layer].activation)->of_net;
+}
+
 /* Reserves the batch's views; they get their buffers afterwards. false on overflow. */
 static bool reserve_batch(bp__plan *plan, size_t *numbers, bool labels, bool training)
 {
@@ -34,6 +43,8 @@ static bool reserve_batch(bp__plan *plan, size_t *numbers, bool labels, bool tra
         const size_t width = network->layers[l].outputs;
         if (width > widest) widest = width;
         ok = ok && bp__view_place(&plan->activations[l], numbers, engine, BP__BATCH, rows, width);
+        if (training && keeps_nets(network, l))
+            ok = ok && bp__view_place(&plan->nets[l], numbers, engine, BP__BATCH, rows, width);
     }
     for (int i = 0; training && i < 2; ++i)
         ok = ok && bp__view_place(&plan->delta[i], numbers, engine, BP__BATCH, rows, widest);
@@ -61,6 +72,7 @@ static bp_status new_plan(bp__plan **out, bp__network *network, size_t rows)
     plan->network = network;
     plan->rows = rows;
     BP_TRY_GOTO(bp__new_array(&plan->activations, network->layer_count, sizeof(bp__view)));
+    BP_TRY_GOTO(bp__new_array(&plan->nets, network->layer_count, sizeof(bp__view)));
     *out = plan;
     return BP_OK;
 fail:
@@ -83,7 +95,10 @@ bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, boo
     BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->numbers, BP__NUMBER, numbers));
     plan->number_count = numbers;
     plan->input.buffer = plan->numbers;
-    for (size_t l = 0; l < network->layer_count; ++l) plan->activations[l].buffer = plan->numbers;
+    for (size_t l = 0; l < network->layer_count; ++l) {
+        plan->activations[l].buffer = plan->numbers;
+        if (plan->nets[l].columns) plan->nets[l].buffer = plan->numbers;
+    }
     for (int i = 0; training && i < 2; ++i) plan->delta[i].buffer = plan->numbers;
     plan->row_loss.buffer = plan->row_hits.buffer = plan->numbers;
     if (labels) {
@@ -108,8 +123,10 @@ bp_status bp__plan_create_part(bp__plan **out, const bp__plan *whole, size_t row
     bp_status status;
     BP_TRY(new_plan(&plan, network, rows));
     plan->input = bp__view_rows(&whole->input, 0, rows);
-    for (size_t l = 0; l < network->layer_count; ++l)
+    for (size_t l = 0; l < network->layer_count; ++l) {
         plan->activations[l] = bp__view_rows(&whole->activations[l], 0, rows);
+        plan->nets[l] = bp__view_rows(&whole->nets[l], 0, rows);
+    }
     for (int i = 0; i < 2; ++i) plan->delta[i] = bp__view_rows(&whole->delta[i], 0, rows);
     plan->labels = bp__view_rows(&whole->labels, 0, rows);
     plan->targets = bp__view_rows(&whole->targets, 0, rows);
@@ -137,7 +154,9 @@ void bp__plan_free(bp__plan *plan)
     bp__sequence_free(engine, plan->predict);
     bp__buffer_free(engine, plan->numbers);
     bp__buffer_free(engine, plan->integers);
+    bp__buffer_free(engine, plan->weights.buffer);
     free(plan->activations);
+    free(plan->nets);
     free(plan);
 }
 
@@ -154,19 +173,38 @@ static bp_status add_gather(op_list *list, const bp__epoch_views *epoch, const b
                                             .period = epoch->period}});
 }
 
+/* Room for the weights of a batch, where there are any. */
+static bp_status need_weights(bp__plan *plan)
+{
+    if (!plan->weights.buffer)
+        BP_TRY(bp__buffer_create(plan->network->engine, &plan->weights.buffer, BP__NUMBER,
+                                 plan->rows));
+    plan->weights.rows = plan->rows;
+    plan->weights.columns = plan->weights.stride = 1;
+    return BP_OK;
+}
+
 static bp_status add_batch(op_list *list, bp__plan *plan, const bp__epoch_views *epoch)
 {
     if (!epoch->x.buffer) return BP_OK;
     BP_TRY(add_gather(list, epoch, &plan->input, &epoch->x));
-    return plan->labels.buffer ? add_gather(list, epoch, &plan->labels, &epoch->labels)
-                               : add_gather(list, epoch, &plan->targets, &epoch->targets);
+    BP_TRY(plan->labels.buffer ? add_gather(list, epoch, &plan->labels, &epoch->labels)
+                               : add_gather(list, epoch, &plan->targets, &epoch->targets));
+    if (!epoch->weights.buffer) return BP_OK;
+    BP_TRY(need_weights(plan));
+    return add_gather(list, epoch, &plan->weights, &epoch->weights);
 }
 
-static bp_status add_forward(op_list *list, bp__plan *plan)
+/* for_loss: the last layer gives what the loss takes; otherwise activations, but for softmax, which
+ * is an operation of its own. */
+static bp_status add_forward(op_list *list, bp__plan *plan, bool for_loss)
 {
     const bp__network *network = plan->network;
     for (size_t l = 0; l < network->layer_count; ++l) {
-        const int32_t activation = network->layers[l].activation;
+        int32_t activation = network->layers[l].activation;
+        const bool nets = for_loss ? bp__loss_takes_nets(network->loss, activation)
+                                   : activation == BP_ACTIVATION_SOFTMAX;
+        if (l + 1 == network->layer_count && nets) activation = BP_ACTIVATION_LINEAR;
         BP_TRY(add(list,
                    (bp__op){.kind = BP__OP_DENSE_FORWARD,
                             .layer = l + 1,
@@ -174,9 +212,8 @@ static bp_status add_forward(op_list *list, bp__plan *plan)
                                                  .in = l ? plan->activations[l - 1] : plan->input,
                                                  .weights = network->values[l].weights,
                                                  .bias = network->values[l].bias,
-                                                 .activation = activation == BP_ACTIVATION_SOFTMAX
-                                                                   ? BP_ACTIVATION_LINEAR
-                                                                   : activation}}));
+                                                 .net = plan->nets[l],
+                                                 .activation = activation}}));
     }
     return BP_OK;
 }
@@ -190,8 +227,9 @@ static bp__view delta_view(const bp__plan *plan, size_t i, size_t l)
     return view;
 }
 
+/* training: with the last delta, for targets that are smoothed as it says; NULL otherwise. */
 static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
-                          bool training)
+                          const bp__plan_optimizer *training)
 {
     const bp__network *network = plan->network;
     const size_t last = network->layer_count - 1;
@@ -202,8 +240,11 @@ static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *
                      .targets = plan->targets,
                      .loss = network->loss,
                      .activation = network->layers[last].activation,
-                     .scale = 1 / (double)plan->rows};
+                     .scale = 1 / (double)plan->rows,
+                     .smoothing = training ? training->smoothing : 0,
+                     .parameter = network->loss_parameter};
     if (training) loss.delta = delta_view(plan, last % 2, last);
+    if (epoch->weights.buffer) loss.weights = plan->weights;
     BP_TRY(add(list, (bp__op){.kind = BP__OP_LOSS, .as.loss = loss}));
     return add(list, (bp__op){.kind = BP__OP_REDUCE_LOSS,
                               .as.reduce_loss = {.losses = epoch->losses,
@@ -216,20 +257,20 @@ static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *
 /* The deltas of all layers share two buffers in turn: layer l's is delta[l % 2]. Their padding is
  * therefore not zero, alone among all matrices, and no kernel may take anything from it: a delta is
  * the K or M side of its products, and the bias gradient drops the sums of padding. */
-static bp_status add_backward(op_list *list, bp__plan *plan)
+static bp_status add_backward(op_list *list, bp__plan *plan, size_t frozen)
 {
     const bp__network *network = plan->network;
-    for (size_t l = network->layer_count; l-- > 0;) {
+    for (size_t l = network->layer_count; l-- > frozen;) {
         const bp__view delta = delta_view(plan, l % 2, l);
         const bp__view in = l ? plan->activations[l - 1] : plan->input;
-        if (l > 0)
+        if (l > frozen)
             BP_TRY(add(list, (bp__op){.kind = BP__OP_DENSE_EFFECT,
                                       .layer = l + 1,
                                       .as.dense_effect = {
                                           .delta_in = delta_view(plan, (l - 1) % 2, l - 1),
                                           .delta = delta,
                                           .weights = network->values[l].weights,
-                                          .in = in,
+                                          .in = plan->nets[l - 1].buffer ? plan->nets[l - 1] : in,
                                           .activation = network->layers[l - 1].activation}}));
         BP_TRY(
             add(list, (bp__op){.kind = BP__OP_DENSE_GRADIENT,
@@ -242,44 +283,97 @@ static bp_status add_backward(op_list *list, bp__plan *plan)
     return BP_OK;
 }
 
-/* A row of elements of every arena, from `first` on: what one update takes. */
+/* Stretches of the arena that an update takes. */
+typedef struct stretch {
+    size_t first, count;
+} stretch;
+
+/* All from the first layer that is not frozen; where biases are frozen, each layer's weights. */
+static stretch stretch_of(const bp__network *network, const bp__plan_optimizer *optimizer, size_t i)
+{
+    const bp__view *weights = &network->values[optimizer->freeze_layers + i].weights;
+    return (stretch){weights->offset, optimizer->freeze_bias
+                                          ? bp__view_extent(weights)
+                                          : network->arena_size - weights->offset};
+}
+
+static size_t stretches_of(const bp__network *network, const bp__plan_optimizer *optimizer)
+{
+    return optimizer->freeze_bias ? network->layer_count - optimizer->freeze_layers : 1;
+}
+
+static bp__view row_of(bp__buffer *buffer, size_t first, size_t count)
+{
+    return (bp__view){
+        .buffer = buffer, .offset = first, .rows = 1, .columns = count, .stride = count};
+}
+
+/* What one update takes of every arena. */
 static bp_status add_update_of(op_list *list, const bp__network *network,
                                const bp__epoch_views *epoch, const bp__plan_optimizer *optimizer,
-                               size_t first, size_t count)
+                               stretch part, const bp__view *factor)
 {
-    const bp__view part = {.offset = first, .rows = 1, .columns = count, .stride = count};
     bp__optimizer update = {.hyper = epoch->hyper,
                             .step = epoch->step,
+                            .factor = *factor,
                             .optimizer = optimizer->optimizer,
                             .momentum = optimizer->momentum,
                             .beta1 = optimizer->beta1,
                             .beta2 = optimizer->beta2,
                             .epsilon = optimizer->epsilon,
+                            .decay = optimizer->decay,
+                            .l2 = optimizer->l2,
+                            .l1 = optimizer->l1,
+                            .clip = optimizer->clip,
                             .keep_gradients = optimizer->keep_gradients};
     bp__view *const views[] = {&update.parameters, &update.gradients, &update.moment1,
                                &update.moment2};
     bp__buffer *const buffers[] = {network->parameters, network->gradients, network->moment1,
                                    network->moment2};
-    for (size_t i = 0; i < sizeof views / sizeof *views; ++i) {
-        if (!buffers[i]) continue;
-        *views[i] = part;
-        views[i]->buffer = buffers[i];
-    }
+    for (size_t i = 0; i < sizeof views / sizeof *views; ++i)
+        if (buffers[i]) *views[i] = row_of(buffers[i], part.first, part.count);
     return add(list, (bp__op){.kind = BP__OP_OPTIMIZER, .as.optimizer = update});
 }
 
-/* One update over the whole arena; where biases are frozen, one for each layer's weights. */
+/* Elements whose squares one task or work-group adds up. */
+enum { SQUARES_CHUNK = 4096 };
+
+/* The norm of all gradients that are used, and *factor, which keeps it to the limit. */
+static bp_status add_clip(op_list *list, bp__network *network, const bp__plan_optimizer *optimizer,
+                          bp__view *factor)
+{
+    if (!(optimizer->clip_norm > 0)) return BP_OK;
+    const size_t stretches = stretches_of(network, optimizer);
+    const size_t most = network->arena_size / SQUARES_CHUNK + stretches;
+    if (!network->norms)
+        BP_TRY(bp__buffer_create(network->engine, &network->norms, BP__NUMBER, most + 1));
+    size_t sums = 0;
+    for (size_t i = 0; i < stretches; ++i) {
+        const stretch part = stretch_of(network, optimizer, i);
+        const size_t chunks = (part.count + SQUARES_CHUNK - 1) / SQUARES_CHUNK;
+        BP_TRY(add(list,
+                   (bp__op){.kind = BP__OP_SQUARES,
+                            .as.squares = {.out = row_of(network->norms, sums, chunks),
+                                           .in = row_of(network->gradients, part.first, part.count),
+                                           .chunk = SQUARES_CHUNK}}));
+        sums += chunks;
+    }
+    *factor = row_of(network->norms, most, 1);
+    return add(list, (bp__op){.kind = BP__OP_CLIP,
+                              .as.clip = {.factor = *factor,
+                                          .squares = row_of(network->norms, 0, sums),
+                                          .limit = optimizer->clip_norm}});
+}
+
 static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
                             const bp__plan_optimizer *optimizer)
 {
-    const bp__network *network = plan->network;
-    if (!optimizer->freeze_bias)
-        return add_update_of(list, network, epoch, optimizer, 0, network->arena_size);
-    for (size_t l = 0; l < network->layer_count; ++l) {
-        const bp__view *weights = &network->values[l].weights;
-        BP_TRY(add_update_of(list, network, epoch, optimizer, weights->offset,
-                             bp__view_extent(weights)));
-    }
+    bp__network *network = plan->network;
+    bp__view factor = {0};
+    BP_TRY(add_clip(list, network, optimizer, &factor));
+    for (size_t i = 0; i < stretches_of(network, optimizer); ++i)
+        BP_TRY(add_update_of(list, network, epoch, optimizer, stretch_of(network, optimizer, i),
+                             &factor));
     return BP_OK;
 }
 
@@ -289,9 +383,9 @@ bp_status bp__plan_train_ops(bp__op **out, size_t *count, bp__plan *plan,
     op_list list = {0};
     bp_status status;
     BP_TRY_GOTO(add_batch(&list, plan, epoch));
-    BP_TRY_GOTO(add_forward(&list, plan));
-    BP_TRY_GOTO(add_loss(&list, plan, epoch, true));
-    BP_TRY_GOTO(add_backward(&list, plan));
+    BP_TRY_GOTO(add_forward(&list, plan, true));
+    BP_TRY_GOTO(add_loss(&list, plan, epoch, optimizer));
+    BP_TRY_GOTO(add_backward(&list, plan, optimizer->freeze_layers));
     BP_TRY_GOTO(add_update(&list, plan, epoch, optimizer));
     *out = list.ops;
     *count = list.count;
@@ -319,8 +413,8 @@ bp_status bp__plan_make_evaluate(bp__plan *plan, const bp__epoch_views *epoch)
     op_list list = {0};
     bp_status status;
     BP_TRY_GOTO(add_batch(&list, plan, epoch));
-    BP_TRY_GOTO(add_forward(&list, plan));
-    BP_TRY_GOTO(add_loss(&list, plan, epoch, false));
+    BP_TRY_GOTO(add_forward(&list, plan, true));
+    BP_TRY_GOTO(add_loss(&list, plan, epoch, NULL));
     status = bp__sequence_create(plan->network->engine, &plan->evaluate, list.ops, list.count);
 fail:
     free(list.ops);
@@ -333,7 +427,7 @@ bp_status bp__plan_make_predict(bp__plan *plan)
     const size_t last = network->layer_count - 1;
     op_list list = {0};
     bp_status status;
-    BP_TRY_GOTO(add_forward(&list, plan));
+    BP_TRY_GOTO(add_forward(&list, plan, false));
     if (network->layers[last].activation == BP_ACTIVATION_SOFTMAX)
         BP_TRY_GOTO(add(&list, (bp__op){.kind = BP__OP_SOFTMAX,
                                         .as.softmax = {.out = plan->activations[last],

@@ -13,6 +13,7 @@ typedef struct bp__epoch_views {
     bp__view x;      /* resident data [rows][features]; absent: batches are written by the caller */
     bp__view labels; /* [rows][1], or absent */
     bp__view targets; /* [rows][outputs], or absent */
+    bp__view weights; /* [rows][1], of the samples, or absent */
     bp__view order;   /* [1][rows], the epoch's permutation */
     bp__view step;    /* [1][1], the step counter */
     bp__view losses;  /* [1][steps], sum over the batch's rows */
@@ -30,7 +31,10 @@ typedef struct bp__plan {
     bp__view input;        /* [rows][n_0] */
     bp__view labels;       /* [rows][1] or absent */
     bp__view targets;      /* [rows][n_L] or absent */
-    bp__view *activations; /* [layer_count], each [rows][n_l]; of a softmax layer the net inputs */
+    bp__view weights;      /* [rows][1], of a buffer of its own; absent where samples have none */
+    bp__view *activations; /* [layer_count], each [rows][n_l]; of the last layer the net inputs
+                              where the loss takes those */
+    bp__view *nets;        /* [layer_count], net inputs; absent where no slope is one of them */
     bp__view delta[2];     /* of the layer at hand and the one before, widths set where used */
     bp__view row_loss, row_hits;              /* [1][rows] */
     bp__sequence *train, *evaluate, *predict; /* made when first asked for */
@@ -48,7 +52,11 @@ void bp__plan_free(bp__plan *plan);
 typedef struct bp__plan_optimizer {
     int32_t optimizer;
     float momentum, beta1, beta2, epsilon;
-    bool keep_gradients; /* they are read after a step */
+    float decay, l2, l1, clip; /* as in bp__optimizer */
+    float clip_norm;           /* the gradients' norm is kept to this; 0: not */
+    bool keep_gradients;       /* they are read after a step */
+    double smoothing;          /* of the loss's targets */
+    size_t freeze_layers;      /* so many first layers have neither gradients nor updates */
     bool freeze_bias; /* the update leaves the biases out: they take part, and keep their values */
 } bp__plan_optimizer;
 

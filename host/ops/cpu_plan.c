@@ -1,9 +1,11 @@
 /* cpu_plan.c - writes a list of operations down for kernels/cpu/plan.cl, which runs them as often
  * as asked in one launch: cuts each into tasks, and gathers those that are independent in phases.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "ops/cpu_split.h"
 #include "ops/fusions.h"
@@ -18,6 +20,15 @@ enum {
     MOST_TASKS = 4,     /* a thread's share of an operation that is cut freely */
     TASK_FLOATS = 4096, /* of such an operation, at least */
     CLAIM_LINE = 32     /* claim words of two threads lie on different cache lines */
+};
+
+/* The members that every program knows, as bits: so that most networks share one, which is compiled
+ * once. Others are added as they are used, and stay: what evaluates is what trains. */
+enum {
+    COMMON_ACTIVATIONS = 1 << BP_ACTIVATION_LINEAR | 1 << BP_ACTIVATION_SIGMOID |
+                         1 << BP_ACTIVATION_TANH | 1 << BP_ACTIVATION_RELU,
+    COMMON_LOSSES = 1 << BP_LOSS_HALF_SQUARED,
+    COMMON_OPTIMIZERS = 1 << BP_OPTIMIZER_SGD | 1 << BP_OPTIMIZER_MOMENTUM | 1 << BP_OPTIMIZER_ADAM
 };
 
 /* Long against the waking of threads, short enough that a stop is prompt. */
@@ -44,6 +55,7 @@ typedef struct writing {
     size_t count;
     cl_mem buffers[BUFFERS];
     size_t buffer_count;
+    bool shaped;             /* a gradient goes through more than the optimizer */
     double step_nanoseconds; /* estimated */
 } writing;
 
@@ -153,6 +165,12 @@ static size_t cached_row_blocks(size_t rows, size_t depth, size_t cache_floats)
     return (rows * k + cache_floats - 1) / cache_floats;
 }
 
+/* Has the program know a function, beside those that it knows already. */
+static void use_activation(writing *w, int32_t activation)
+{
+    w->engine->plan_activations |= 1u << activation;
+}
+
 static bp_status write_gather(writing *w, plan_op *op, const bp__gather *gather)
 {
     op->kind = PLAN_GATHER;
@@ -174,6 +192,8 @@ static bp_status write_dense_forward(writing *w, plan_op *op, const bp__dense_fo
     BP_TRY(gives(w, DENSE_C, &dense->out));
     BP_TRY(takes(w, DENSE_A, &dense->in));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
+    BP_TRY(gives(w, DENSE_NET, &dense->net));
+    use_activation(w, dense->activation);
     return takes(w, DENSE_E, &dense->bias);
 }
 
@@ -188,6 +208,7 @@ static bp_status write_dense_effect(writing *w, plan_op *op, const bp__dense_eff
     BP_TRY(gives(w, DENSE_C, &dense->delta_in));
     BP_TRY(takes(w, DENSE_A, &dense->delta));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
+    use_activation(w, dense->activation);
     return dense->activation == BP_ACTIVATION_LINEAR ? BP_OK : takes(w, DENSE_E, &dense->in);
 }
 
@@ -198,6 +219,13 @@ static bp_status write_update(writing *w, plan_op *op, const bp__optimizer *opti
     op->beta1 = optimizer->beta1;
     op->beta2 = optimizer->beta2;
     op->epsilon = optimizer->epsilon;
+    op->decay = optimizer->decay;
+    op->l2 = optimizer->l2;
+    op->l1 = optimizer->l1;
+    op->clip = optimizer->clip > 0 ? optimizer->clip : (plan_float)INFINITY;
+    w->engine->plan_optimizers |= 1u << optimizer->optimizer;
+    w->shaped |= bp__update_is_shaped(optimizer);
+    BP_TRY(takes(w, UPDATE_FACTOR, &optimizer->factor));
     BP_TRY(put(w, UPDATE_PARAMETERS, &optimizer->parameters));
     BP_TRY(put(w, UPDATE_MOMENT1, &optimizer->moment1));
     BP_TRY(put(w, UPDATE_MOMENT2, &optimizer->moment2));
@@ -254,15 +282,23 @@ static bp_status write_dense_gradient(writing *w, plan_op *op, const bp__dense_g
 static bp_status write_loss(writing *w, plan_op *op, const bp__loss *loss)
 {
     op->kind = PLAN_LOSS;
-    op->function = (plan_uint)loss->activation;
+    const bp__loss_numbers numbers = bp__loss_numbers_of(loss);
+    op->function = (plan_uint)bp__loss_activation(loss->loss, loss->activation);
     op->loss = (plan_uint)loss->loss;
-    op->scale = (plan_float)loss->scale;
+    op->scale = (plan_float)numbers.scale;
+    op->share = (plan_float)numbers.share;
+    op->target_on = (plan_float)numbers.on;
+    op->target_off = (plan_float)numbers.off;
+    op->parameter = (plan_float)numbers.parameter;
+    use_activation(w, (int32_t)op->function);
+    w->engine->plan_losses |= 1u << loss->loss;
     cut_freely(w, op, vectors_of(w, loss->output.rows),
                w->engine->vector_width * loss->output.columns * 8);
     BP_TRY(takes(w, LOSS_OUTPUT, &loss->output));
     BP_TRY(gives(w, LOSS_DELTA, &loss->delta));
     BP_TRY(takes(w, LOSS_LABELS, &loss->labels));
     BP_TRY(takes(w, LOSS_TARGETS, &loss->targets));
+    BP_TRY(takes(w, LOSS_WEIGHTS, &loss->weights));
     BP_TRY(gives(w, LOSS_ROW_LOSS, &loss->row_loss));
     return gives(w, LOSS_ROW_HITS, &loss->row_hits);
 }
@@ -285,6 +321,24 @@ static bp_status write_reduce_loss(writing *w, plan_op *op, const bp__reduce_los
     BP_TRY(takes(w, REDUCE_ROW_LOSS, &reduce->row_loss));
     BP_TRY(takes(w, REDUCE_ROW_HITS, &reduce->row_hits));
     return gives(w, REDUCE_STEP, &reduce->step);
+}
+
+static bp_status write_squares(writing *w, plan_op *op, const bp__squares *squares)
+{
+    op->kind = PLAN_SQUARES;
+    op->period = (plan_uint)squares->chunk;
+    cut_freely(w, op, squares->out.columns, squares->chunk);
+    BP_TRY(gives(w, NORM_OUT, &squares->out));
+    return takes(w, NORM_IN, &squares->in);
+}
+
+static bp_status write_clip(writing *w, plan_op *op, const bp__clip *clip)
+{
+    op->kind = PLAN_CLIP;
+    op->split_rows = op->split_columns = 1;
+    op->clip = clip->limit;
+    BP_TRY(gives(w, NORM_OUT, &clip->factor));
+    return takes(w, NORM_IN, &clip->squares);
 }
 
 static bp_status write_optimizer(writing *w, plan_op *op, const bp__optimizer *optimizer)
@@ -317,8 +371,8 @@ static const bp__optimizer *fusible_optimizer(const bp__op *ops, size_t count)
 {
     if (count < 2 || ops[count - 1].kind != BP__OP_OPTIMIZER) return NULL;
     const bp__optimizer *optimizer = &ops[count - 1].as.optimizer;
-    if (optimizer->keep_gradients || optimizer->parameters.offset || optimizer->gradients.offset ||
-        optimizer->moment1.offset || optimizer->moment2.offset)
+    if (optimizer->keep_gradients || optimizer->factor.buffer || optimizer->parameters.offset ||
+        optimizer->gradients.offset || optimizer->moment1.offset || optimizer->moment2.offset)
         return NULL;
     size_t covered = 0, end = 0;
     for (size_t i = 0; i < count; ++i) {
@@ -348,6 +402,8 @@ static bp_status write_op(writing *w, const bp__op *from, const bp__optimizer *f
     case BP__OP_REDUCE_LOSS: return write_reduce_loss(w, op, &from->as.reduce_loss);
     case BP__OP_DENSE_EFFECT: return write_dense_effect(w, op, &from->as.dense_effect);
     case BP__OP_DENSE_GRADIENT: return write_dense_gradient(w, op, &from->as.dense_gradient, fused);
+    case BP__OP_SQUARES: return write_squares(w, op, &from->as.squares);
+    case BP__OP_CLIP: return write_clip(w, op, &from->as.clip);
     case BP__OP_OPTIMIZER: return write_optimizer(w, op, &from->as.optimizer);
     }
     return bp__fail(BP_ERROR_INTERNAL, "unknown operation %d", (int)from->kind);
@@ -423,11 +479,14 @@ static bp_status record(writing *w, bp__recorder *recorder)
                                  BP_ARG(control), BP_ARG(scratch), BP_ARG(scratch_floats)};
     for (size_t b = 0; b < BUFFERS; ++b)
         args[6 + b] = (bp__arg)BP_ARG(w->buffers[b < w->buffer_count ? b : 0]);
-    char options[128];
+    char options[256];
     snprintf(options, sizeof options,
-             "-DBP_VW=%u -DTILE_M=%u -DTILE_N=%u -DTILE_LANES=%u -DTILE_LANES_N=%u",
+             "-DBP_VW=%u -DTILE_M=%u -DTILE_N=%u -DTILE_LANES=%u -DTILE_LANES_N=%u "
+             "-DBP_ACTIVATIONS=%u -DBP_LOSSES=%u -DBP_OPTIMIZERS=%u -DBP_SHAPED=%d",
              engine->vector_width, w->product.rows, w->product.vectors, w->gradient.rows,
-             w->gradient.vectors);
+             w->gradient.vectors, COMMON_ACTIVATIONS | engine->plan_activations,
+             COMMON_LOSSES | engine->plan_losses, COMMON_OPTIMIZERS | engine->plan_optimizers,
+             w->shaped);
     const bp__grid grid = {1, {w->threads, 1, 1}, {1, 1, 1}};
     BP_TRY(bp__record_launch(recorder, "cpu/plan.cl", options, "run_plan", args, BP_COUNT(args),
                              &grid));

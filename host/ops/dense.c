@@ -5,20 +5,36 @@
 #include "ops/dense_epilogue.h"
 #include "ops/gemm.h"
 
+/* out = f(net), element by element. */
+static bp_status launch_apply(bp__recorder *recorder, const bp__dense_forward *op)
+{
+    char options[64];
+    snprintf(options, sizeof options, "-DBP_VW=1 -DBP_ACTIVATION=%d -DHAS_BIAS=0",
+             (int)op->activation);
+    bp__matrix_args out = bp__matrix(&op->out), net = bp__matrix(&op->net);
+    const bp__arg args[] = {BP_MATRIX(out), BP_MATRIX(net)};
+    const bp__grid grid = {2, {op->out.columns, op->out.rows, 1}, {0}};
+    return bp__record_launch(recorder, "dense.cl", options, "dense_apply", args, BP_COUNT(args),
+                             &grid);
+}
+
 bp_status bp__launch_dense_forward(bp__device_engine *engine, bp__recorder *recorder,
                                    const bp__dense_forward *op)
 {
-    bp__epilogue epilogue = op->bias.buffer                          ? BP__EPILOGUE_BIAS
-                            : op->activation == BP_ACTIVATION_LINEAR ? BP__EPILOGUE_NONE
-                                                                     : BP__EPILOGUE_ACTIVATION;
+    const bool keeps_net = op->net.buffer != NULL;
+    const int32_t activation = keeps_net ? BP_ACTIVATION_LINEAR : op->activation;
+    bp__epilogue epilogue = op->bias.buffer                      ? BP__EPILOGUE_BIAS
+                            : activation == BP_ACTIVATION_LINEAR ? BP__EPILOGUE_NONE
+                                                                 : BP__EPILOGUE_ACTIVATION;
     const bp__gemm gemm = {.layout = BP__GEMM_NT,
                            .epilogue = epilogue,
-                           .activation = op->activation,
-                           .c = op->out,
+                           .activation = activation,
+                           .c = keeps_net ? op->net : op->out,
                            .a = op->in,
                            .b = op->weights,
                            .e = op->bias};
-    return bp__launch_gemm(engine, recorder, &gemm);
+    BP_TRY(bp__launch_gemm(engine, recorder, &gemm));
+    return keeps_net ? launch_apply(recorder, op) : BP_OK;
 }
 
 bp_status bp__launch_dense_effect(bp__device_engine *engine, bp__recorder *recorder,

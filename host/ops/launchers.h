@@ -22,15 +22,17 @@ struct bp__buffer {
 typedef struct bp__device_engine {
     bp__engine base;
     bp_device *device;
-    int32_t gemm;               /* BP_GEMM_* as asked for */
-    bool cpu_kernels;           /* plans for CPUs: explicit vectors of `vector_width`, panels */
-    unsigned vector_width;      /* of cpu kernels; 1 otherwise */
-    bp__tuning tuning;          /* of the device when the engine was made */
-    size_t threads;             /* of a CPU's plans; 0: as many as pay */
-    bp__when small_steps;       /* whole training steps of small networks in one launch */
-    cl_event behind;            /* of the last read_behind */
-    bp__event_log *log;         /* of all that is enqueued, or NULL */
-    bool in_host_memory;        /* shared buffers are mapped, not copied */
+    int32_t gemm;          /* BP_GEMM_* as asked for */
+    bool cpu_kernels;      /* plans for CPUs: explicit vectors of `vector_width`, panels */
+    unsigned vector_width; /* of cpu kernels; 1 otherwise */
+    bp__tuning tuning;     /* of the device when the engine was made */
+    size_t threads;        /* of a CPU's plans; 0: as many as pay */
+    unsigned plan_activations, plan_losses,
+        plan_optimizers;  /* bits: what a CPU's plans have used so far */
+    bp__when small_steps; /* whole training steps of small networks in one launch */
+    cl_event behind;      /* of the last read_behind */
+    bp__event_log *log;   /* of all that is enqueued, or NULL */
+    bool in_host_memory;  /* shared buffers are mapped, not copied */
     cl_command_queue transfers; /* of shared buffers, beside the device's queue; or NULL */
     bp__buffer *scratch;        /* what kernels keep between two launches of one operation */
     size_t scratch_size;
@@ -76,6 +78,9 @@ bp_status bp__launch_dense_effect(bp__device_engine *engine, bp__recorder *recor
                                   const bp__dense_effect *op);
 bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *recorder,
                                     const bp__dense_gradient *op);
+bp_status bp__launch_squares(bp__device_engine *engine, bp__recorder *recorder,
+                             const bp__squares *op);
+bp_status bp__launch_clip(bp__device_engine *engine, bp__recorder *recorder, const bp__clip *op);
 bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder,
                                const bp__optimizer *op);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "ops/cpu_split.h"
 #include "ops/fusions.h"
@@ -15,7 +16,7 @@ enum { MAX_LAYERS = 4, MAX_UNITS = 1024, MAX_ROWS = 256, MAX_PARAMETERS = 16384 
 /* A training step, taken apart. */
 typedef struct training_step {
     const bp__gather *gather; /* of the features; NULL: the batch is written by the caller */
-    const bp__gather *gather_targets;
+    const bp__gather *gather_targets, *gather_weights;
     const bp__dense_forward *forward[MAX_LAYERS];
     const bp__loss *loss;
     const bp__reduce_loss *reduce;
@@ -39,6 +40,7 @@ static bool take_apart(training_step *step, const bp__op *ops, size_t count)
         step->gather = &ops[0].as.gather;
         step->gather_targets = &ops[1].as.gather;
         i = 2;
+        if (count >= 3 && ops[2].kind == BP__OP_GATHER) step->gather_weights = &ops[i++].as.gather;
     }
     for (; i < count && ops[i].kind == BP__OP_DENSE_FORWARD; ++i) {
         if (step->layers == MAX_LAYERS) return false;
@@ -60,6 +62,9 @@ static bool take_apart(training_step *step, const bp__op *ops, size_t count)
         if (l > 0) {
             if (ops[i].kind != BP__OP_DENSE_EFFECT ||
                 !same(&ops[i].as.dense_effect.weights, &forward->weights) ||
+                !same(&ops[i].as.dense_effect.in, step->forward[l - 1]->net.buffer
+                                                      ? &step->forward[l - 1]->net
+                                                      : &step->forward[l - 1]->out) ||
                 ops[i].as.dense_effect.activation != step->forward[l - 1]->activation)
                 return false;
             ++i;
@@ -69,6 +74,7 @@ static bool take_apart(training_step *step, const bp__op *ops, size_t count)
             ops[i].as.dense_gradient.weights_gradient.offset != forward->weights.offset)
             return false;
     }
+    if (step->gather && !step->gather_weights != !step->loss->weights.buffer) return false;
     return step->loss->delta.buffer && same(&step->loss->output, &step->forward[layers - 1]->out);
 }
 
@@ -105,7 +111,8 @@ static size_t lanes_of(const bp__device_engine *engine, const training_step *ste
 static bool possible(const bp__device_engine *engine, const training_step *step)
 {
     size_t units = step->forward[0]->in.columns;
-    for (size_t l = 0; l < step->layers; ++l) units += step->forward[l]->out.columns;
+    for (size_t l = 0; l < step->layers; ++l)
+        units += step->forward[l]->out.columns * (step->forward[l]->net.buffer ? 2 : 1);
     return engine->cpu_kernels && units <= MAX_UNITS && step->loss->output.rows >= 1 &&
            step->loss->output.rows <= MAX_ROWS && own_floats(step, 1) <= MAX_PARAMETERS &&
            step->optimizer->parameters.offset == 0 &&
@@ -160,35 +167,38 @@ bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, siz
 static bp_status describe(char **options, const bp__device_engine *engine,
                           const training_step *step)
 {
-    const size_t last = step->layers - 1, width = lanes_of(engine, step);
-    size_t units = step->forward[0]->in.columns, widest = 1, own = 0;
+    const size_t width = lanes_of(engine, step);
+    size_t units = step->forward[0]->in.columns, widest = 1, own = 0, last_units = 0;
     for (size_t l = 0; l < step->layers; ++l) {
         const bp__dense_forward *f = step->forward[l];
         const size_t inputs = f->in.columns, outputs = f->out.columns;
         const size_t row = bp__round_up(inputs, width), biases = own + outputs * row;
-        BP_TRY(bp__append(options,
-                          "-DINPUTS_%zu=%zu -DOUTPUTS_%zu=%zu -DFUNCTION_%zu=%d -DUNITS_%zu=%zu "
-                          "-DWEIGHTS_%zu=%zu -DSTEP_%zu=%zu -DOWN_%zu=%zu -DROW_%zu=%zu "
-                          "-DBIASES_%zu=%zu -DOWN_BIASES_%zu=%zu ",
-                          l, inputs, l, outputs, l, (int)f->activation, l, units, l,
-                          f->weights.offset, l, f->weights.panel_step, l, own, l, row, l,
-                          f->bias.offset, l, biases));
+        BP_TRY(bp__append(
+            options,
+            "-DINPUTS_%zu=%zu -DOUTPUTS_%zu=%zu -DFUNCTION_%zu=%d -DUNITS_%zu=%zu "
+            "-DNETS_%zu=%zu -DWEIGHTS_%zu=%zu -DSTEP_%zu=%zu -DOWN_%zu=%zu -DROW_%zu=%zu "
+            "-DBIASES_%zu=%zu -DOWN_BIASES_%zu=%zu ",
+            l, inputs, l, outputs, l, (int)f->activation, l, units, l,
+            f->net.buffer ? units + outputs : units, l, f->weights.offset, l, f->weights.panel_step,
+            l, own, l, row, l, f->bias.offset, l, biases));
         own = biases + (f->bias.buffer ? bp__round_up(outputs, width) : 0);
-        units += outputs;
+        last_units = units;
+        units += outputs * (f->net.buffer ? 2 : 1);
         if (outputs > widest) widest = outputs;
         if (l > 0 && inputs > widest) widest = inputs;
     }
     return bp__append(
         options,
-        "-DLAYERS=%zu -DUNITS=%zu -DMAX_WIDTH=%zu -DLAST_OUTPUTS=%zu -DLAST_FUNCTION=%d -DOWN=%zu "
-        "-DBIAS=%d -DROWS=%zu -DPERIOD=%zu -DLOSS=%d -DHAS_LABELS=%d -DHAS_GATHER=%d "
-        "-DOPTIMIZER=%d -DPANEL=%u -DBP_VW=%zu",
-        step->layers, units, widest, step->loss->output.columns,
-        (int)(step->loss->loss == BP_LOSS_CROSS_ENTROPY ? BP_ACTIVATION_LINEAR
-                                                        : step->forward[last]->activation),
-        own, step->forward[0]->bias.buffer != NULL, step->loss->output.rows,
+        "-DLAYERS=%zu -DUNITS=%zu -DMAX_WIDTH=%zu -DLAST_OUTPUTS=%zu -DLAST_UNITS=%zu "
+        "-DLAST_FUNCTION=%d -DOWN=%zu -DBIAS=%d -DROWS=%zu -DPERIOD=%zu -DLOSS=%d -DHAS_LABELS=%d "
+        "-DHAS_WEIGHTS=%d -DHAS_GATHER=%d "
+        "-DOPTIMIZER=%d -DBP_SHAPED=%d -DPANEL=%u -DBP_VW=%zu",
+        step->layers, units, widest, step->loss->output.columns, last_units,
+        (int)bp__loss_activation(step->loss->loss, step->loss->activation), own,
+        step->forward[0]->bias.buffer != NULL, step->loss->output.rows,
         step->gather ? step->gather->period : step->loss->output.rows, (int)step->loss->loss,
-        step->loss->labels.buffer != NULL, step->gather != NULL, (int)step->optimizer->optimizer,
+        step->loss->labels.buffer != NULL, step->loss->weights.buffer != NULL, step->gather != NULL,
+        (int)step->optimizer->optimizer, bp__update_is_shaped(step->optimizer),
         engine->vector_width, width);
 }
 
@@ -212,13 +222,23 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
     /* Without a gather there is no order: any buffer will do. */
     bp__matrix_args order = gathers ? bp__matrix(&step.gather->order) : counter;
     const cl_uint once = 1;
-    const cl_float scale = (cl_float)step.loss->scale;
+    const bp__view *sample_weights = step.gather_weights         ? &step.gather_weights->in
+                                     : step.loss->weights.buffer ? &step.loss->weights
+                                                                 : &o->gradients; /* not read */
+    bp__matrix_args weights = bp__matrix(sample_weights);
+    const bp__loss_numbers numbers = bp__loss_numbers_of(step.loss);
+    const cl_float scale = (cl_float)numbers.scale, share = (cl_float)numbers.share;
+    const cl_float on = (cl_float)numbers.on, off = (cl_float)numbers.off;
+    const cl_float parameter = (cl_float)numbers.parameter;
+    const cl_float clip = o->clip > 0 ? o->clip : (cl_float)INFINITY;
     const bp__arg args[] = {
-        BP_ARG(once),      BP_ARG(scale),     BP_ARG(w.memory),     BP_ARG(g.memory),
-        BP_ARG(m1.memory), BP_ARG(m2.memory), BP_ARG(hyper.memory), BP_ARG(counter.memory),
-        BP_VECTOR(losses), BP_VECTOR(hits),   BP_MATRIX(x),         BP_ARG(x_step),
-        BP_MATRIX(t),      BP_ARG(t_step),    BP_ARG(order.memory), BP_ARG(o->momentum),
-        BP_ARG(o->beta1),  BP_ARG(o->beta2),  BP_ARG(o->epsilon)};
+        BP_ARG(once),        BP_ARG(scale),     BP_ARG(share),        BP_ARG(on),
+        BP_ARG(off),         BP_ARG(parameter), BP_ARG(w.memory),     BP_ARG(g.memory),
+        BP_ARG(m1.memory),   BP_ARG(m2.memory), BP_ARG(hyper.memory), BP_ARG(counter.memory),
+        BP_VECTOR(losses),   BP_VECTOR(hits),   BP_MATRIX(x),         BP_ARG(x_step),
+        BP_MATRIX(t),        BP_ARG(t_step),    BP_VECTOR(weights),   BP_ARG(order.memory),
+        BP_ARG(o->momentum), BP_ARG(o->beta1),  BP_ARG(o->beta2),     BP_ARG(o->epsilon),
+        BP_ARG(o->decay),    BP_ARG(o->l2),     BP_ARG(o->l1),        BP_ARG(clip)};
     const bp__grid grid = {1, {1, 1, 1}, {1, 1, 1}};
     char *options = NULL;
     bp_status status = describe(&options, engine, &step);

@@ -8,16 +8,18 @@ static void fill(bp__matrix_ref out, const double *row)
         for (size_t k = 0; k < out.columns; ++k) out.data[i * out.stride + k] = row ? row[k] : 0;
 }
 
-/* out = f(in W^T + b) */
+/* out = f(in W^T + b); net, where there is one, without f */
 void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matrix_ref weights,
-                                 bp__matrix_ref bias, int32_t activation)
+                                 bp__matrix_ref bias, bp__matrix_ref net, int32_t activation)
 {
     fill(out, bias.data);
     bp__reference_gemm_nt(out, in, weights);
     for (size_t i = 0; i < out.rows; ++i)
-        for (size_t k = 0; k < out.columns; ++k)
-            out.data[i * out.stride + k] =
-                bp__reference_activate(activation, out.data[i * out.stride + k]);
+        for (size_t k = 0; k < out.columns; ++k) {
+            const double z = out.data[i * out.stride + k];
+            if (net.data) net.data[i * net.stride + k] = z;
+            out.data[i * out.stride + k] = bp__reference_activate(activation, z);
+        }
 }
 
 /* delta_in = (delta W) * f'(in) */

@@ -14,9 +14,10 @@ typedef struct bp__matrix_ref {
     size_t rows, columns, stride;
 } bp__matrix_ref;
 
-/* f(z) of BP_ACTIVATION_* (not softmax), and f'(z) from a = f(z). */
+/* f(z) of BP_ACTIVATION_* (not softmax), and f'(z) from x = f(z), or from x = z where families.h
+ * says that the slope is one of the net input. */
 double bp__reference_activate(int32_t activation, double z);
-double bp__reference_slope(int32_t activation, double a);
+double bp__reference_slope(int32_t activation, double x);
 
 /* out[i][:] = in[order[step * period + i]][:] */
 void bp__reference_gather(bp__matrix_ref out, bp__matrix_ref in, const int32_t *order, size_t step,
@@ -29,7 +30,7 @@ void bp__reference_gemm_tn(bp__matrix_ref c, bp__matrix_ref a, bp__matrix_ref b)
 
 /* The arguments are those of the operations in operation.h. */
 void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matrix_ref weights,
-                                 bp__matrix_ref bias, int32_t activation);
+                                 bp__matrix_ref bias, bp__matrix_ref net, int32_t activation);
 void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
                                 bp__matrix_ref weights, bp__matrix_ref in, int32_t activation);
 void bp__reference_dense_gradient(bp__matrix_ref weights_gradient, bp__matrix_ref bias_gradient,
@@ -37,12 +38,14 @@ void bp__reference_dense_gradient(bp__matrix_ref weights_gradient, bp__matrix_re
 void bp__reference_softmax(bp__matrix_ref out, bp__matrix_ref in);
 void bp__reference_loss(bp__matrix_ref delta, double *row_loss, double *row_hits,
                         bp__matrix_ref output, const int32_t *labels, bp__matrix_ref targets,
-                        int32_t loss, int32_t activation, double scale);
+                        const double *weights, const bp__loss *op);
 void bp__reference_reduce_loss(double *losses, double *hits, const double *row_loss,
                                const double *row_hits, size_t rows, int32_t *step);
+/* factor: of the gradients, as clipping by norm makes it. */
 void bp__reference_optimizer(double *parameters, const double *gradients, double *moment1,
-                             double *moment2, size_t count, const double *hyper, int32_t optimizer,
-                             double momentum, double beta1, double beta2, double epsilon);
+                             double *moment2, size_t count, const double *hyper, double factor,
+                             const bp__optimizer *op);
+double bp__reference_clip_factor(const double *gradients, size_t count, double limit);
 
 /* The engine that carries out operations with these functions. */
 bp_status bp__reference_engine_create(bp__engine **out);

@@ -1,5 +1,6 @@
 /* reference_engine.c - carries out operations with the reference functions, one after the other.
  * Numbers are doubles, integers int32; transfers convert to and from float. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,18 +218,37 @@ static void run_gather(const bp__gather *op)
 static void run_loss(const bp__loss *op)
 {
     bp__reference_loss(matrix(&op->delta), numbers(&op->row_loss), numbers(&op->row_hits),
-                       matrix(&op->output), integers(&op->labels), matrix(&op->targets), op->loss,
-                       op->activation, op->scale);
+                       matrix(&op->output), integers(&op->labels), matrix(&op->targets),
+                       numbers(&op->weights), op);
 }
 
 static void run_optimizer(const bp__optimizer *op)
 {
     const double *hyper =
         numbers(&op->hyper) + (size_t)(*integers(&op->step) - 1) * BP__HYPER_COUNT;
+    const double *factor = numbers(&op->factor);
     bp__reference_optimizer(numbers(&op->parameters), numbers(&op->gradients),
                             numbers(&op->moment1), numbers(&op->moment2), op->parameters.columns,
-                            hyper, op->optimizer, (double)op->momentum, (double)op->beta1,
-                            (double)op->beta2, (double)op->epsilon);
+                            hyper, factor ? *factor : 1, op);
+}
+
+/* The sums of squares, and from them the factor: here they are added up as they come. */
+static void run_squares(const bp__squares *op)
+{
+    const double *x = numbers(&op->in);
+    double *out = numbers(&op->out);
+    for (size_t i = 0; i < op->in.columns; ++i) {
+        if (i % op->chunk == 0) out[i / op->chunk] = 0;
+        out[i / op->chunk] += x[i] * x[i];
+    }
+}
+
+static void run_clip(const bp__clip *op)
+{
+    double sum = 0;
+    for (size_t i = 0; i < op->squares.columns; ++i) sum += numbers(&op->squares)[i];
+    const double norm = sqrt(sum);
+    *numbers(&op->factor) = bp__reference_clip_factor(&norm, 1, (double)op->limit);
 }
 
 static void run(const bp__op *op)
@@ -238,7 +258,7 @@ static void run(const bp__op *op)
     case BP__OP_DENSE_FORWARD: {
         const bp__dense_forward *f = &op->as.dense_forward;
         bp__reference_dense_forward(matrix(&f->out), matrix(&f->in), matrix(&f->weights),
-                                    matrix(&f->bias), f->activation);
+                                    matrix(&f->bias), matrix(&f->net), f->activation);
         break;
     }
     case BP__OP_SOFTMAX:
@@ -263,6 +283,8 @@ static void run(const bp__op *op)
                                      matrix(&g->delta), matrix(&g->in));
         break;
     }
+    case BP__OP_SQUARES: run_squares(&op->as.squares); break;
+    case BP__OP_CLIP: run_clip(&op->as.clip); break;
     case BP__OP_OPTIMIZER: run_optimizer(&op->as.optimizer); break;
     }
 }

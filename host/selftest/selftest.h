@@ -45,8 +45,7 @@ typedef struct bp__selftest_network {
     bool labels, bias;
 } bp__selftest_network;
 
-/* BP_ERROR_ARGUMENT where output and loss do not go together. Rows for `steps` steps, of which the
- * last one is half a batch. */
+/* Rows for `steps` steps, of which the last one is half a batch. */
 bp_status bp__selftest_make(bp_model **model, bp_data **data, const bp__selftest_network *network,
                             size_t steps, uint64_t seed);
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "train/trainer.h"
@@ -24,6 +25,17 @@ static bp_status check_options(const bp_train_options *options)
     if (!(options->momentum >= 0 && options->momentum < 1))
         return bp__fail(BP_ERROR_ARGUMENT, "momentum is %g, 0 <= momentum < 1 is needed",
                         (double)options->momentum);
+    const struct {
+        const char *name;
+        float value;
+    } not_negative[] = {{"weight_decay", options->weight_decay},
+                        {"l1", options->l1},
+                        {"clip_norm", options->clip_norm},
+                        {"clip_value", options->clip_value}};
+    for (size_t i = 0; i < sizeof not_negative / sizeof *not_negative; ++i)
+        if (!(not_negative[i].value >= 0) || !isfinite(not_negative[i].value))
+            return bp__fail(BP_ERROR_ARGUMENT, "%s is %g, a finite number >= 0 is needed",
+                            not_negative[i].name, (double)not_negative[i].value);
     if (!(options->beta1 >= 0 && options->beta1 < 1) ||
         !(options->beta2 >= 0 && options->beta2 < 1))
         return bp__fail(BP_ERROR_ARGUMENT, "beta1 and beta2 must be in [0, 1)");
@@ -41,6 +53,10 @@ static bp_status check_options(const bp_train_options *options)
         !(options->checkpoint_seconds >= 0))
         return bp__fail(BP_ERROR_ARGUMENT,
                         "checkpoint_epochs, _steps and _seconds must be 0 or more");
+    if (!(options->label_smoothing >= 0 && options->label_smoothing < 1))
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "label_smoothing is %g, 0 <= label_smoothing < 1 is needed",
+                        (double)options->label_smoothing);
     if (!(options->epsilon > 0)) return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
     if (!bp_monitor_name(options->monitor))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown monitor %d", (int)options->monitor);
@@ -60,6 +76,13 @@ bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *
 {
     *out = bp_train_options_default();
     BP_TRY(bp__read_options(out, sizeof *out, given, "bp_train_options"));
+    if (bp_optimizer_name(out->optimizer)) { /* negative: the optimizer's own */
+        const bp__optimizer_traits *own = bp__optimizer_of(out->optimizer);
+        if (out->beta1 < 0) out->beta1 = (float)own->beta1;
+        if (out->beta2 < 0) out->beta2 = (float)own->beta2;
+        if (out->epsilon < 0) out->epsilon = (float)own->epsilon;
+        if (out->weight_decay < 0) out->weight_decay = (float)own->decay;
+    }
     return check_options(out);
 }
 
@@ -104,8 +127,8 @@ bool bp__has_labels(const bp_data *data)
 static bp_status check_targets(const float *targets, size_t first, size_t rows, size_t outputs,
                                int32_t activation)
 {
-    const float low = activation == BP_ACTIVATION_TANH ? -1.0f : 0.0f;
-    const float high = activation == BP_ACTIVATION_RELU ? INFINITY : 1.0f;
+    const float low = (float)bp__activation(activation)->low;
+    const float high = (float)bp__activation(activation)->high;
     /* Scaling rounds to float: the largest target of a range may come out just above its end. */
     const float slack = 1e-5f;
     for (size_t i = 0; i < rows * outputs; ++i)
@@ -141,7 +164,9 @@ bp_status bp__check_reach(const bp_model *model, const bp_data *data)
     const bp_model_info shape = bp_model_get_info(model);
     const bp_data_info info = bp_data_get_info(data);
     const int32_t activation = bp_model_get_layer(model, shape.layers - 1).activation;
-    if (bp__has_labels(data) || activation == BP_ACTIVATION_LINEAR) return BP_OK;
+    if (bp__has_labels(data) || (isinf(bp__activation(activation)->low) &&
+                                 isinf(bp__activation(activation)->high)))
+        return BP_OK;
     if (info.streamed) return check_streamed(data, activation);
     return check_targets(bp_data_targets(data), 0, info.rows, info.outputs, activation);
 }
@@ -169,7 +194,8 @@ static bool too_large(const bp__engine *engine, const bp_data *data)
 {
     const bp_data_info info = bp_data_get_info(data);
     const double row = 4.0 * (double)info.features;
-    const double all = row + 4.0 * (double)(bp__has_labels(data) ? 1 : info.outputs) + 4.0;
+    const double all = row + 4.0 * (double)(bp__has_labels(data) ? 1 : info.outputs) + 4.0 +
+                       (bp_data_weights(data) ? 4.0 : 0);
     return row * (double)info.rows > (double)engine->buffer_limit ||
            all * (double)info.rows > 0.9 * (double)engine->memory;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/families.h"
 #include "base/memory.h"
 #include "ops/engine.h"
 #include "profile/profile.h"
@@ -97,6 +98,22 @@ typedef struct sums {
     float *outputs; /* [rows of a pass][outputs], where receive wants them */
 } sums;
 
+/* The outputs of the batch that a plan has measured. Where the loss takes net inputs these are what
+ * the last layer has left, which is what is wanted of a softmax's classes; else the rows are still
+ * there, so that the forward part can follow. */
+static bp_status read_outputs(bp__evaluator *e, bp__plan *plan, float *outputs)
+{
+    const bp__network *network = e->network;
+    const bp__view output = bp__plan_output(plan);
+    const int32_t activation = network->layers[network->layer_count - 1].activation;
+    const bool shares = e->labels && activation == BP_ACTIVATION_SOFTMAX;
+    if (bp__loss_takes_nets(network->loss, activation) && !shares) {
+        if (!plan->predict) BP_TRY(bp__plan_make_predict(plan));
+        BP_TRY(bp__sequence_run(network->engine, plan->predict, 1));
+    }
+    return bp__view_read(network->engine, &output, outputs);
+}
+
 /* The steps of a pass whose rows, `rows` of them, are in place. */
 static bp_status run_pass(bp__evaluator *e, sums *to, size_t slot, const bp__pass *pass,
                           size_t first, size_t rows)
@@ -108,8 +125,8 @@ static bp_status run_pass(bp__evaluator *e, sums *to, size_t slot, const bp__pas
         bp__plan *plan = smaller ? e->last[slot] : e->full[slot];
         BP_TRY(bp__sequence_run(engine, plan->evaluate, 1));
         if (!to->receive) continue;
-        const bp__view output = bp__plan_output(plan);
-        BP_TRY(bp__view_read(engine, &output, to->outputs + s * pass->batch * output.columns));
+        const size_t outputs = bp__plan_output(plan).columns;
+        BP_TRY(read_outputs(e, plan, to->outputs + s * pass->batch * outputs));
     }
     bp__view view = pass->views.losses;
     view.rows = 2;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "model/model.h"
 #include "train/trainer.h"
@@ -48,6 +49,12 @@ static const option_fact option_facts[] = {
     OPTION(decay_every, FACT_COUNT, NULL),
     OPTION(final_rate, FACT_DOUBLE, NULL),
     OPTION(steps_per_epoch, FACT_COUNT, NULL),
+    OPTION(label_smoothing, FACT_REAL, NULL),
+    OPTION(freeze_layers, FACT_COUNT, NULL),
+    OPTION(weight_decay, FACT_REAL, NULL),
+    OPTION(l1, FACT_REAL, NULL),
+    OPTION(clip_norm, FACT_REAL, NULL),
+    OPTION(clip_value, FACT_REAL, NULL),
 };
 
 /* And those that it does not depend on. epochs: a training may be made longer; a schedule that goes
@@ -132,6 +139,8 @@ static bp_status set_network(json_t *facts, const bp__network *network)
                             bp_activation_name(layer->activation), layer->bias ? "" : " (no bias)");
     }
     if (status == BP_OK) status = bp__append(&text, ", %s", bp_loss_name(network->loss));
+    if (status == BP_OK && bp__loss_of(network->loss)->parameter > 0)
+        status = bp__append(&text, " %.6g", (double)network->loss_parameter);
     if (status == BP_OK) status = set_fact(facts, "network", text);
     free(text);
     return status;

@@ -11,7 +11,7 @@
 /* A slot's buffers as the host sees them while they are its own. */
 typedef struct feed_slot {
     bp__pass *pass;
-    float *x, *targets, *hyper;
+    float *x, *targets, *weights, *hyper;
     int32_t *labels, *order, *counter;
     bool sent; /* the engine has them */
 } feed_slot;
@@ -22,6 +22,7 @@ struct bp__feed {
     const bp__order *order;
     size_t features, outputs, windows;
     bool labels;
+    float *weights; /* [rows], scaled; NULL: none */
     feed_slot slots[BP__FEED_SLOTS];
     double waited;
     uint32_t epoch; /* of the window that is taken next */
@@ -48,6 +49,7 @@ struct bp__feed {
 /* count rows from `first` on to row `at` of the slot: rows of data have no gaps. */
 static bp_status read_rows(bp__feed *f, const feed_slot *s, size_t at, size_t first, size_t count)
 {
+    if (f->weights) memcpy(s->weights + at, f->weights + first, count * sizeof *f->weights);
     return bp_data_read(f->data, first, count, s->x + at * f->features,
                         f->labels ? s->labels + at : NULL,
                         f->labels ? NULL : s->targets + at * f->outputs);
@@ -117,18 +119,20 @@ static void *run_thread(void *context)
 static bp_status map(bp__feed *f, feed_slot *s)
 {
     bp__pass *pass = s->pass;
-    void *host[5] = {NULL};
+    void *host[6] = {NULL};
     BP_TRY(bp__buffer_map(f->engine, pass->x, &host[0]));
     BP_TRY(bp__buffer_map(f->engine, f->labels ? pass->labels : pass->targets, &host[1]));
     BP_TRY(bp__buffer_map(f->engine, pass->order, &host[2]));
     BP_TRY(bp__buffer_map(f->engine, pass->counter, &host[3]));
     if (pass->hyper) BP_TRY(bp__buffer_map(f->engine, pass->hyper, &host[4]));
+    if (pass->weights) BP_TRY(bp__buffer_map(f->engine, pass->weights, &host[5]));
     s->x = host[0];
     s->labels = f->labels ? host[1] : NULL;
     s->targets = f->labels ? NULL : host[1];
     s->order = host[2];
     s->counter = host[3];
     s->hyper = host[4];
+    s->weights = host[5];
     s->sent = false;
     return BP_OK;
 }
@@ -141,6 +145,7 @@ static bp_status send(bp__feed *f, feed_slot *s)
     BP_TRY(bp__buffer_unmap(f->engine, f->labels ? pass->labels : pass->targets));
     BP_TRY(bp__buffer_unmap(f->engine, pass->order));
     BP_TRY(bp__buffer_unmap(f->engine, pass->counter));
+    if (pass->weights) BP_TRY(bp__buffer_unmap(f->engine, pass->weights));
     return pass->hyper ? bp__buffer_unmap(f->engine, pass->hyper) : BP_OK;
 }
 
@@ -149,7 +154,8 @@ static bp_status send(bp__feed *f, feed_slot *s)
 static bp_status create_slots(bp__feed *f, size_t batch, bool training)
 {
     const size_t rows = f->order->window < f->order->rows ? f->order->window : f->order->rows;
-    const bp__pass_shape shape = {rows, f->features, f->outputs, f->labels};
+    const bp__pass_shape shape = {rows, f->features, f->outputs, f->labels,
+                                  f->weights != NULL};
     for (size_t i = 0; i < BP__FEED_SLOTS; ++i) {
         feed_slot *s = &f->slots[i];
         BP_TRY(bp__pass_create_shape(&s->pass, f->engine, &shape, batch, training, true));
@@ -175,6 +181,7 @@ bp_status bp__feed_create(bp__feed **out, bp__engine *engine, const bp_data *dat
     f->windows = bp__order_windows(order);
     pthread_mutex_init(&f->mutex, NULL);
     pthread_cond_init(&f->changed, NULL);
+    BP_TRY_GOTO(bp__scaled_weights(&f->weights, data));
     BP_TRY_GOTO(bp__walk_create(&f->walk, order));
     BP_TRY_GOTO(create_slots(f, batch, training));
     *out = f;
@@ -209,6 +216,7 @@ void bp__feed_free(bp__feed *feed)
     bp__feed_stop(feed);
     for (size_t i = 0; i < BP__FEED_SLOTS; ++i) bp__pass_free(feed->slots[i].pass);
     bp__walk_free(&feed->walk);
+    free(feed->weights);
     pthread_mutex_destroy(&feed->mutex);
     pthread_cond_destroy(&feed->changed);
     free(feed);

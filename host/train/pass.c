@@ -35,14 +35,43 @@ static bp_status create_data(bp__pass *pass, const bp__pass_shape *shape)
     } else {
         BP_TRY(create_matrix(pass, &pass->targets, &pass->views.targets, shape->outputs));
     }
+    if (shape->weights) {
+        BP_TRY(create_buffer(pass, &pass->weights, BP__NUMBER, pass->rows));
+        pass->views.weights = view_of(pass->weights, pass->rows, 1, 1);
+    }
     BP_TRY(create_buffer(pass, &pass->order, BP__INTEGER, pass->rows));
     pass->views.order = view_of(pass->order, 1, pass->rows, pass->rows);
     return BP_OK;
 }
 
+bp_status bp__scaled_weights(float **out, const bp_data *data)
+{
+    const float *given = bp_data_weights(data);
+    const size_t rows = bp_data_get_info(data).rows;
+    double sum = 0;
+    *out = NULL;
+    if (!given) return BP_OK;
+    BP_TRY(bp__new_array(out, rows, sizeof **out));
+    for (size_t i = 0; i < rows; ++i) sum += (double)given[i];
+    for (size_t i = 0; i < rows; ++i)
+        (*out)[i] = (float)((double)given[i] * (double)rows / sum);
+    return BP_OK;
+}
+
+static bp_status upload_weights(bp__pass *pass, const bp_data *data)
+{
+    float *scaled;
+    BP_TRY(bp__scaled_weights(&scaled, data));
+    const bp_status status =
+        scaled ? bp__view_write(pass->engine, &pass->views.weights, scaled) : BP_OK;
+    free(scaled);
+    return status;
+}
+
 static bp_status upload(bp__pass *pass, const bp_data *data)
 {
     bp__engine *engine = pass->engine;
+    BP_TRY(upload_weights(pass, data));
     int32_t *order = NULL;
     BP_TRY(bp__view_write(engine, &pass->views.x, bp_data_features(data)));
     BP_TRY(bp_data_labels(data)
@@ -99,7 +128,8 @@ bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *dat
     if (data) info = bp_data_get_info(data);
     BP_TRY(bp__pass_create_shape(
         out, engine,
-        &(bp__pass_shape){info.rows, info.features, info.outputs, info.task == BP_TASK_CLASSIFY},
+        &(bp__pass_shape){info.rows, info.features, info.outputs, info.task == BP_TASK_CLASSIFY,
+                          bp_data_weights(data) != NULL},
         batch, training, false));
     bp_status status = data ? upload(*out, data) : BP_OK;
     if (status == BP_OK) return BP_OK;
@@ -112,7 +142,7 @@ void bp__pass_free(bp__pass *pass)
 {
     if (!pass) return;
     bp__buffer *const buffers[] = {pass->x,      pass->order, pass->counter, pass->losses,
-                                   pass->labels, pass->hyper, pass->targets};
+                                   pass->labels, pass->hyper, pass->targets, pass->weights};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; ++i)
         bp__buffer_free(pass->engine, buffers[i]);
     free(pass->hyper_table);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "ops/engine.h"
@@ -20,9 +21,10 @@ bp_train_options bp_train_options_default(void)
                               .gemm = BP_GEMM_AUTO,
                               .learning_rate = 0,
                               .momentum = 0.9f,
-                              .beta1 = 0.9f,
-                              .beta2 = 0.999f,
-                              .epsilon = 1e-8f,
+                              .beta1 = -1,
+                              .beta2 = -1,
+                              .epsilon = -1,
+                              .weight_decay = -1,
                               .seed = 1,
                               .checkpoint_seconds = 30,
                               .monitor = BP_MONITOR_AUTO,
@@ -32,11 +34,7 @@ bp_train_options bp_train_options_default(void)
 
 float bp_optimizer_default_learning_rate(int32_t optimizer)
 {
-    switch (optimizer) {
-    case BP_OPTIMIZER_SGD: return 0.1f;
-    case BP_OPTIMIZER_MOMENTUM: return 0.02f;
-    default: return 0.001f;
-    }
+    return bp_optimizer_name(optimizer) ? (float)bp__optimizer_of(optimizer)->rate : 0;
 }
 
 float bp__learning_rate(const bp_train_options *options)
@@ -53,6 +51,17 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     *out = NULL;
     bp_train_options read;
     BP_TRY(bp__read_train_options(&read, options));
+    const int32_t loss = bp_model_get_info(model).loss;
+    if (read.label_smoothing > 0 && loss != BP_LOSS_CROSS_ENTROPY && loss != BP_LOSS_BCE)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "label_smoothing is for the losses cross_entropy and bce, not for %s",
+                        bp_loss_name(loss));
+    const size_t layers = bp_model_get_info(model).layers;
+    if (read.freeze_layers < 0 || (size_t)read.freeze_layers >= layers)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "freeze_layers is %lld, but the model has %zu layers: one must be left to "
+                        "learn",
+                        (long long)read.freeze_layers, layers);
     bp_trainer *trainer = NULL;
     bp_status status;
     BP_TRY(bp__new_array(&trainer, 1, sizeof *trainer));
@@ -136,11 +145,19 @@ void bp_trainer_free(bp_trainer *trainer)
 bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer)
 {
     const bp_train_options *options = &trainer->options;
+    const bool decoupled = bp__optimizer_of(options->optimizer)->decoupled;
     return (bp__plan_optimizer){.optimizer = options->optimizer,
                                 .momentum = options->momentum,
                                 .beta1 = options->beta1,
                                 .beta2 = options->beta2,
                                 .epsilon = options->epsilon,
+                                .decay = decoupled ? options->weight_decay : 0,
+                                .l2 = decoupled ? 0 : options->weight_decay,
+                                .l1 = options->l1,
+                                .clip = options->clip_value,
+                                .clip_norm = options->clip_norm,
+                                .smoothing = (double)options->label_smoothing,
+                                .freeze_layers = (size_t)options->freeze_layers,
                                 .freeze_bias = options->freeze_bias == 1};
 }
 
@@ -177,7 +194,8 @@ bp_status bp_trainer_observe(bp_trainer *trainer, double value, int32_t larger_i
 void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, float *table)
 {
     const bp_train_options *options = &trainer->options;
-    const bool corrected = options->optimizer == BP_OPTIMIZER_ADAM; /* pow is not free */
+    const bool corrected = options->optimizer == BP_OPTIMIZER_ADAM ||
+                           options->optimizer == BP_OPTIMIZER_ADAMW; /* pow is not free */
     for (size_t s = 0; s < steps; ++s) {
         const double t = (double)trainer->step + (double)(first + s) + 1;
         float *row = table + s * BP__HYPER_COUNT;

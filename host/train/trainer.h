@@ -14,6 +14,7 @@ typedef struct bp__pass {
     bp__engine *engine;
     bp__buffer *x, *order, *counter, *losses, *hyper; /* losses [2][steps]: losses, hits */
     bp__buffer *labels, *targets;                     /* one of them */
+    bp__buffer *weights;                              /* of the rows, of mean 1; NULL: all alike */
     float *hyper_table; /* [steps][BP__HYPER_COUNT], what is written to hyper; training only */
     bp__epoch_views views;
     size_t rows, batch, steps; /* steps = ceil(rows / batch) */
@@ -22,7 +23,7 @@ typedef struct bp__pass {
 
 typedef struct bp__pass_shape {
     size_t rows, features, outputs; /* features 0: no data; batches are written by the caller */
-    bool labels;
+    bool labels, weights;
 } bp__pass_shape;
 
 /* Room for the rows of a pass; training adds the hyper table. */
@@ -35,6 +36,8 @@ bp_status bp__pass_create(bp__pass **out, bp__engine *engine, const bp_data *dat
 void bp__pass_free(bp__pass *pass);
 /* Sets the step counter. */
 bp_status bp__pass_seek(bp__pass *pass, int32_t step);
+/* *out = the weights of encoded data [rows], of mean 1, or NULL where it has none. */
+bp_status bp__scaled_weights(float **out, const bp_data *data);
 /* Rows of the last batch: batch, or fewer. */
 size_t bp__pass_last_rows(const bp__pass *pass);
 
@@ -196,7 +199,7 @@ typedef struct bp__evaluator bp__evaluator;
 bp_status bp__evaluator_create(bp__evaluator **out, bp__network *network, const bp_data *data);
 void bp__evaluator_free(bp__evaluator *evaluator);
 /* Receives the activations [rows][outputs] of rows first to first + rows - 1, which come in their
- * order. */
+ * order; of a softmax and labels the net inputs, which tell apart what rounds to 1. */
 typedef bp_status (*bp__outputs_fn)(size_t first, size_t rows, const float *outputs, void *user);
 /* accuracy is NAN without labels; receive may be NULL. */
 bp_status bp__evaluator_run(bp__evaluator *evaluator, double *loss, double *accuracy,

@@ -9,15 +9,18 @@
 /* The strips of a task and their vectors: strip s has vectors [cut(all, s, strips), ...). */
 #define STRIP_BEGIN(s) cut(vectors, s, op->strips)
 
-/* x = f(x + bias) in a strip of forward's result; rows beyond the last are left. */
-inline void activate_strip(uint function, matrix out, matrix bias, uint v0, uint v1, uint row0,
-                           uint row1)
+/* x = f(x + bias) in a strip of forward's result; rows beyond the last are left. net, where there is
+ * one, gets x + bias. */
+inline void activate_strip(uint function, matrix out, matrix net, matrix bias, uint v0, uint v1,
+                           uint row0, uint row1)
 {
 #define ACTIVATE_STRIP(N)                                                                          \
     case N:                                                                                        \
-        for (uint v = v0; v < v1; ++v) {                                                           \
+        if (BP_HAS_ACTIVATION(N)) for (uint v = v0; v < v1; ++v) {                                 \
             const vec b = bias.rows ? VLOAD(v, bias.at) : (vec)(0.0f);                             \
             __global float *x = out.at + v * out.step;                                             \
+            if (BP_SLOPE_OF_NET(N) && net.rows) for (uint r = row0; r < row1; ++r)                 \
+                VSTORE(VLOAD(r, x) + b, r, net.at + v * net.step);                                 \
             for (uint r = row0; r < row1; ++r)                                                     \
                 VSTORE(BP_ACTIVATE(N, v)(VLOAD(r, x) + b), r, x);                                  \
         }                                                                                          \
@@ -26,12 +29,12 @@ inline void activate_strip(uint function, matrix out, matrix bias, uint v0, uint
 #undef ACTIVATE_STRIP
 }
 
-/* x *= f'(a) in a strip of effect's result. */
+/* x *= f' in a strip of effect's result; a are activations, or net inputs where the slope is theirs. */
 inline void slope_strip(uint function, matrix out, matrix a, uint v0, uint v1, uint row0, uint row1)
 {
 #define SLOPE_STRIP(N)                                                                             \
     case N:                                                                                        \
-        for (uint v = v0; v < v1; ++v) {                                                           \
+        if (BP_HAS_ACTIVATION(N)) for (uint v = v0; v < v1; ++v) {                                 \
             __global float *x = out.at + v * out.step;                                             \
             __global const float *y = a.at + v * a.step;                                           \
             for (uint r = row0; r < row1; ++r)                                                     \
@@ -44,7 +47,7 @@ inline void slope_strip(uint function, matrix out, matrix a, uint v0, uint v1, u
 
 /* out = f(in W^T + b); weights are stored as W^T. */
 inline void dense_forward(__global const plan_op *op, matrix out, matrix in, matrix weights,
-                          matrix bias, uint row_block, uint column_block)
+                          matrix bias, matrix net, uint row_block, uint column_block)
 {
     const uint vectors = vectors_of(out.columns), tiles = (out.rows + TILE_M - 1) / TILE_M;
     const uint row0 = cut(tiles, row_block, op->split_rows) * TILE_M;
@@ -66,7 +69,7 @@ inline void dense_forward(__global const plan_op *op, matrix out, matrix in, mat
             }
         }
     }
-    activate_strip(op->function, out, bias, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
+    activate_strip(op->function, out, net, bias, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
 }
 
 /* panel j of scratch = rows [o0, o1) of W for the inputs of vector v0 + j: blocks of the stored W^T,
@@ -159,7 +162,7 @@ inline void finish_gradient(uint optimizer, const arenas *to, matrix gradient, m
         }
 #define UPDATE_GRADIENT(N)                                                                         \
     case N + 1:                                                                                    \
-        FINISH_GRADIENT(BP_UPDATE_AT(N)(GRADIENT_AT(parameters) - to->parameters, to->parameters,  \
+        if (BP_HAS_OPTIMIZER(N)) FINISH_GRADIENT(BP_UPDATE_AT(N)(GRADIENT_AT(parameters) - to->parameters, to->parameters,  \
                                         to->moment1, to->moment2, x, &to->numbers);)               \
         break;
     switch (optimizer) {
@@ -184,14 +187,14 @@ inline void row_gradient(uint optimizer, const arenas *to, matrix gradient, matr
             const vec x = in.at[(i / BP_VW) * in.step + (i & (BP_VW - 1))] * d;                    \
             ACTION                                                                                 \
         }                                                                                          \
-    }                                                                                              \
-    break;
+    }
 #define UPDATE_ROW(N)                                                                              \
     case N + 1:                                                                                    \
-        ROW_GRADIENT(BP_UPDATE_AT(N)(weights.at + v * weights.step + i * BP_VW - to->parameters,   \
-                                     to->parameters, to->moment1, to->moment2, x, &to->numbers);)
+        if (BP_HAS_OPTIMIZER(N)) ROW_GRADIENT(BP_UPDATE_AT(N)(weights.at + v * weights.step + i * BP_VW - to->parameters,   \
+                                     to->parameters, to->moment1, to->moment2, x, &to->numbers);)      \
+        break;
     switch (optimizer) {
-    case 0: ROW_GRADIENT(VSTORE(x, i, gradient.at + v * gradient.step);)
+    case 0: ROW_GRADIENT(VSTORE(x, i, gradient.at + v * gradient.step);) break;
         BP_FOR_OPTIMIZERS(UPDATE_ROW)
     }
 #undef UPDATE_ROW

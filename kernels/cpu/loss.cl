@@ -1,8 +1,8 @@
 /* loss.cl - error, last delta and hits of a block of rows; softmax; the sum over the batch. Formulas
  * in kernels/loss.cl. The lanes of a vector are rows here: blocks of BP_VW rows and columns are
  * transposed on their way in and out. */
-#include "activation.cl"
 #include "cpu/panel.cl"
+#include "error.cl"
 
 /* x[t] = column c0 + t of rows row0 and on, as far as there are columns. */
 inline void load_columns(vec *x, matrix m, uint row0, uint c0)
@@ -41,14 +41,37 @@ inline ivec labels_of(matrix labels, uint row0)
     return IVLOAD(lanes);
 }
 
+/* The weights of BP_VW rows; 1 where there are none. */
+inline vec weights_of(matrix weights, uint row0)
+{
+    float lanes[BP_VW];
+    for (uint t = 0; t < BP_VW; ++t)
+        lanes[t] = weights.rows ? weights.at[(ulong)min(row0 + t, weights.rows - 1) * weights.stride]
+                                : 1.0f;
+    return VLOAD(0, lanes);
+}
+
+/* x[t] = f(x[t]) for functions of which net inputs come here. */
+inline void activate_nets(uint function, vec *x)
+{
+#define ACTIVATE_NETS(N)                                                                           \
+    case N:                                                                                        \
+        if (BP_HAS_ACTIVATION(N) && BP_SLOPE_OF_NET(N))                                            \
+            for (uint t = 0; t < BP_VW; ++t) x[t] = BP_ACTIVATE(N, v)(x[t]);                       \
+        break;
+    switch (function) { BP_FOR_ACTIVATIONS(ACTIVATE_NETS) }
+#undef ACTIVATE_NETS
+}
+
 /* The largest of each row, and the first column where it stands. */
-inline vec largest_of(matrix z, uint row0, ivec *where)
+inline vec largest_of(matrix z, uint function, uint row0, ivec *where)
 {
     vec largest = (vec)(-INFINITY);
     *where = (ivec)(0);
     for (uint c0 = 0; c0 < z.columns; c0 += BP_VW) {
         vec x[BP_VW];
         load_columns(x, z, row0, c0);
+        activate_nets(function, x);
         for (uint t = 0; t < BP_VW && c0 + t < z.columns; ++t) {
             const ivec larger = x[t] > largest;
             *where = larger ? (ivec)((int)(c0 + t)) : *where;
@@ -71,55 +94,76 @@ inline vec exponential_sum(matrix z, uint row0, vec largest)
 }
 
 /* t[k] = column c0 + k of the targets: one-hot where they are labels. */
-inline void load_targets(vec *target, matrix targets, ivec label, uint row0, uint c0)
+inline void load_targets(__global const plan_op *op, vec *target, matrix targets, ivec label,
+                         uint row0, uint c0)
 {
+    const float on = op->target_on, off = op->target_off;
     if (targets.rows) {
         load_columns(target, targets, row0, c0);
+        for (uint t = 0; t < BP_VW; ++t) target[t] = off + (on - off) * target[t];
     } else {
-        for (uint t = 0; t < BP_VW; ++t)
-            target[t] = label == (int)(c0 + t) ? (vec)(1.0f) : (vec)(0.0f);
+        for (uint t = 0; t < BP_VW; ++t) target[t] = label == (int)(c0 + t) ? (vec)(on) : (vec)(off);
     }
 }
 
-inline vec slope_any(uint function, vec a)
+/* Adds the errors of n outputs to *error; target becomes their effects. */
+inline void take_errors(__global const plan_op *op, vec *error, const vec *a, vec *target, uint n)
 {
-#define SLOPE_ANY(N)                                                                               \
-    case N: return BP_SLOPE(N, v)(a);
-    switch (function) { BP_FOR_ACTIVATIONS(SLOPE_ANY) }
-#undef SLOPE_ANY
-    return a;
+    const float p = op->parameter;
+#define TAKE_ERRORS(N)                                                                             \
+    case N:                                                                                        \
+        if (BP_HAS_LOSS(N)) for (uint t = 0; t < n; ++t) {                                         \
+            *error += BP_ERROR(N, v)(a[t], target[t], p);                                          \
+            target[t] = BP_EFFECT(N, v)(a[t], target[t], p);                                       \
+        }                                                                                          \
+        break;
+    switch (op->loss) { BP_FOR_ERRORS(TAKE_ERRORS) }
+#undef TAKE_ERRORS
 }
 
-/* E = 1/2 sum_k (t_k - a_k)^2 */
-inline vec half_squared(__global const plan_op *op, matrix a, matrix delta, matrix targets, ivec label,
-                        ivec real, uint row0)
+/* d[t] *= f'; x are activations, or net inputs where the slope is theirs. */
+inline void multiply_slopes(uint function, vec *d, const vec *x, uint n)
+{
+#define MULTIPLY_SLOPES(N)                                                                         \
+    case N:                                                                                        \
+        if (BP_HAS_ACTIVATION(N))                                                                  \
+            for (uint t = 0; t < n; ++t) d[t] *= BP_SLOPE(N, v)(x[t]);                             \
+        break;
+    switch (function) { BP_FOR_ACTIVATIONS(MULTIPLY_SLOPES) }
+#undef MULTIPLY_SLOPES
+}
+
+/* E = share sum_k e(a_k, t_k) */
+inline vec sum_errors(__global const plan_op *op, matrix output, matrix delta, matrix targets,
+                      ivec label, ivec real, vec weight, uint row0)
 {
     vec error = (vec)(0.0f);
-    for (uint c0 = 0; c0 < a.columns; c0 += BP_VW) {
-        vec x[BP_VW], target[BP_VW], d[BP_VW];
-        load_columns(x, a, row0, c0);
-        load_targets(target, targets, label, row0, c0);
-        for (uint t = 0; t < BP_VW && c0 + t < a.columns; ++t) {
-            const vec difference = x[t] - target[t];
-            error += 0.5f * difference * difference;
-            d[t] = op->scale * difference * slope_any(op->function, x[t]);
-            d[t] = real ? d[t] : (vec)(0.0f);
-        }
-        if (delta.rows) store_columns(d, delta, row0, c0);
+    for (uint c0 = 0; c0 < output.columns; c0 += BP_VW) {
+        const uint n = min(output.columns - c0, (uint)BP_VW);
+        vec x[BP_VW], a[BP_VW], d[BP_VW];
+        load_columns(x, output, row0, c0);
+        load_targets(op, d, targets, label, row0, c0);
+        for (uint t = 0; t < n; ++t) a[t] = x[t];
+        activate_nets(op->function, a);
+        take_errors(op, &error, a, d, n);
+        if (!delta.rows) continue;
+        multiply_slopes(op->function, d, x, n);
+        for (uint t = 0; t < n; ++t) d[t] = real ? op->scale * weight * d[t] : (vec)(0.0f);
+        store_columns(d, delta, row0, c0);
     }
-    return error;
+    return error * op->share;
 }
 
 /* E = -sum_k t_k log softmax(z)_k */
 inline vec cross_entropy(__global const plan_op *op, matrix z, matrix delta, matrix targets,
-                         ivec label, ivec real, uint row0, vec largest)
+                         ivec label, ivec real, vec weight, uint row0, vec largest)
 {
     const vec sum = exponential_sum(z, row0, largest);
     vec target_sum = (vec)(0.0f), linear = (vec)(0.0f);
     for (uint c0 = 0; c0 < z.columns; c0 += BP_VW) {
         vec x[BP_VW], target[BP_VW];
         load_columns(x, z, row0, c0);
-        load_targets(target, targets, label, row0, c0);
+        load_targets(op, target, targets, label, row0, c0);
         for (uint t = 0; t < BP_VW && c0 + t < z.columns; ++t) {
             linear += target[t] != 0.0f ? target[t] * (x[t] - largest) : (vec)(0.0f);
             target_sum += target[t];
@@ -128,9 +172,9 @@ inline vec cross_entropy(__global const plan_op *op, matrix z, matrix delta, mat
     for (uint c0 = 0; delta.rows && c0 < z.columns; c0 += BP_VW) {
         vec x[BP_VW], target[BP_VW];
         load_columns(x, z, row0, c0);
-        load_targets(target, targets, label, row0, c0);
+        load_targets(op, target, targets, label, row0, c0);
         for (uint t = 0; t < BP_VW && c0 + t < z.columns; ++t) {
-            x[t] = op->scale * (exp(x[t] - largest) / sum * target_sum - target[t]);
+            x[t] = op->scale * weight * (exp(x[t] - largest) / sum * target_sum - target[t]);
             x[t] = real ? x[t] : (vec)(0.0f);
         }
         store_columns(x, delta, row0, c0);
@@ -142,7 +186,7 @@ inline vec cross_entropy(__global const plan_op *op, matrix z, matrix delta, mat
 
 /* Blocks of BP_VW rows. */
 inline void loss(__global const plan_op *op, matrix output, matrix delta, matrix labels,
-                 matrix targets, matrix row_loss, matrix row_hits, uint row_block)
+                 matrix targets, matrix weights, matrix row_loss, matrix row_hits, uint row_block)
 {
     const uint blocks = vectors_of(output.rows);
     const uint last = cut(blocks, row_block + 1, op->split_rows);
@@ -150,13 +194,15 @@ inline void loss(__global const plan_op *op, matrix output, matrix delta, matrix
         const uint row0 = block * BP_VW;
         const ivec real = lanes_below(row0, output.rows); /* -1 where the row exists */
         const ivec label = labels.rows ? labels_of(labels, row0) : (ivec)(-1);
+        const vec weight = weights_of(weights, row0);
         ivec where;
-        const vec largest = largest_of(output, row0, &where);
+        const vec largest = largest_of(output, op->function, row0, &where);
         const vec error =
-            op->loss == 0 ? half_squared(op, output, delta, targets, label, real, row0)
-                          : cross_entropy(op, output, delta, targets, label, real, row0, largest);
+            op->loss == 1
+                ? cross_entropy(op, output, delta, targets, label, real, weight, row0, largest)
+                : sum_errors(op, output, delta, targets, label, real, weight, row0);
         float errors[BP_VW], hits[BP_VW];
-        VSTORE(error, 0, errors);
+        VSTORE(weight * error, 0, errors);
         VSTORE(where == label ? (vec)(1.0f) : (vec)(0.0f), 0, hits);
         for (uint t = 0; t < BP_VW && row0 + t < output.rows; ++t) {
             row_loss.at[row0 + t] = errors[t];
@@ -172,7 +218,7 @@ inline void softmax(__global const plan_op *op, matrix out, matrix in, uint row_
     for (uint block = cut(blocks, row_block, op->split_rows); block < last; ++block) {
         const uint row0 = block * BP_VW;
         ivec where;
-        const vec largest = largest_of(in, row0, &where);
+        const vec largest = largest_of(in, 0, row0, &where);
         const vec sum = exponential_sum(in, row0, largest);
         for (uint c0 = 0; c0 < in.columns; c0 += BP_VW) {
             vec x[BP_VW];

@@ -1,14 +1,15 @@
 /* loss_lanes.cl - loss and last delta with the lanes of a vector as samples, for CPUs: the formulas
  * of loss.cl, BP_VW rows at a time.
  *
- * The host defines LOSS, HAS_LABELS, LAST_FUNCTION (the output activation's number; linear for
- * cross-entropy), LAST_OUTPUTS, HAS_GATHER and PANEL. */
+ * The host defines LOSS, HAS_LABELS, HAS_WEIGHTS, LAST_FUNCTION (the output activation's number;
+ * linear where it is part of the loss), LAST_OUTPUTS, HAS_GATHER and PANEL. */
 #ifndef BP_LOSS_LANES_CL
 #define BP_LOSS_LANES_CL
 
-#include "activation.cl"
+#include "error.cl"
 
-#if !defined(LOSS) || !defined(HAS_LABELS) || !defined(LAST_FUNCTION) ||                 \
+#if !defined(LOSS) || !defined(HAS_LABELS) || !defined(HAS_WEIGHTS) ||                     \
+    !defined(LAST_FUNCTION) ||                                                           \
     !defined(LAST_OUTPUTS) || !defined(HAS_GATHER) || !defined(PANEL)
 #error "the loss and its matrices must be defined"
 #endif
@@ -54,34 +55,48 @@ inline ivec batch_lanes(uint *rows, uint first, uint batch)
     return IVLOAD(lanes);
 }
 
-/* o[LAST_OUTPUTS] outputs (net inputs for cross-entropy); rows of targets are rows[]. delta may be o.
- * Lanes that are not real have loss, hits and delta 0. */
+/* The numbers of a loss, as in host/base/operation.h. */
+typedef struct loss_numbers {
+    float scale, share, on, off, parameter;
+} loss_numbers;
+
+#if BP_SLOPE_OF_NET(LAST_FUNCTION) && LOSS != 1
+#define LANES_VALUE(o) BP_ACTIVATE(LAST_FUNCTION, v)(o)
+#else
+#define LANES_VALUE(o) (o)
+#endif
+
+/* o[LAST_OUTPUTS] outputs, or net inputs where they are wanted; rows of targets and weights are
+ * rows[]. delta may be o. Lanes that are not real have loss, hits and delta 0. */
 inline void loss_lanes(vec *delta, vec *loss_sum, vec *hit_sum, const vec *o,
                        __global const target_type *targets, uint ldt, ulong t_step,
-                       const uint *rows, ivec real, float scale)
+                       const uint *rows, __global const float *weights, ivec real,
+                       const loss_numbers *numbers)
 {
-    vec error = (vec)(0.0f), largest = o[0];
+    vec error = (vec)(0.0f), largest = LANES_VALUE(o[0]), scale = (vec)(numbers->scale);
     ivec best = (ivec)(0);
     for (uint k = 1; k < LAST_OUTPUTS; ++k) {
-        best = o[k] > largest ? (ivec)((int)k) : best;
-        largest = o[k] > largest ? o[k] : largest;
+        const vec a = LANES_VALUE(o[k]);
+        best = a > largest ? (ivec)((int)k) : best;
+        largest = a > largest ? a : largest;
     }
+#if HAS_WEIGHTS
+    float weight_lanes[BP_VW];
+    for (uint s = 0; s < BP_VW; ++s) weight_lanes[s] = weights[rows[s]];
+    const vec weight = VLOAD(0, weight_lanes);
+    scale *= weight;
+#endif
 #if HAS_LABELS
     int label_lanes[BP_VW];
     for (uint s = 0; s < BP_VW; ++s) label_lanes[s] = targets[rows[s]];
     const ivec label = IVLOAD(label_lanes);
     *hit_sum += real && best == label ? (vec)(1.0f) : (vec)(0.0f);
-#define LANES_TARGET(k) (label == (int)(k) ? (vec)(1.0f) : (vec)(0.0f))
+#define LANES_TARGET(k) (label == (int)(k) ? (vec)(numbers->on) : (vec)(numbers->off))
 #else
-#define LANES_TARGET(k) column(targets, rows, ldt, t_step, k)
+#define LANES_TARGET(k)                                                                            \
+    (numbers->off + (numbers->on - numbers->off) * column(targets, rows, ldt, t_step, k))
 #endif
-#if LOSS == 0
-    for (uint k = 0; k < LAST_OUTPUTS; ++k) {
-        const vec a = o[k], difference = a - LANES_TARGET(k);
-        error += 0.5f * difference * difference;
-        delta[k] = scale * difference * BP_SLOPE(LAST_FUNCTION, v)(a);
-    }
-#elif LOSS == 1
+#if LOSS == 1
     vec sum = (vec)(0.0f), target_sum = (vec)(0.0f), linear = (vec)(0.0f);
     for (uint k = 0; k < LAST_OUTPUTS; ++k) {
         const vec t = LANES_TARGET(k), z = o[k] - largest;
@@ -95,7 +110,16 @@ inline void loss_lanes(vec *delta, vec *loss_sum, vec *hit_sum, const vec *o,
         delta[k] = scale * (delta[k] / sum * target_sum - LANES_TARGET(k));
     error = isfinite(sum) ? error : (vec)(NAN);
 #else
-#error "LOSS must be 0 or 1"
+    for (uint k = 0; k < LAST_OUTPUTS; ++k) {
+        const vec a = LANES_VALUE(o[k]), t = LANES_TARGET(k);
+        error += BP_ERROR(LOSS, v)(a, t, numbers->parameter);
+        delta[k] = scale * BP_EFFECT(LOSS, v)(a, t, numbers->parameter) *
+                   BP_SLOPE(LAST_FUNCTION, v)(BP_SLOPE_OF_NET(LAST_FUNCTION) ? o[k] : a);
+    }
+    error *= numbers->share;
+#endif
+#if HAS_WEIGHTS
+    error *= weight;
 #endif
     *loss_sum += real ? error : (vec)(0.0f);
     for (uint k = 0; k < LAST_OUTPUTS; ++k) delta[k] = real ? delta[k] : (vec)(0.0f);

@@ -52,10 +52,16 @@ inline void find_arenas(arenas *to, __global const plan_op *op, __global float *
                    .numbers = {.momentum = op->momentum,
                                .beta1 = op->beta1,
                                .beta2 = op->beta2,
-                               .epsilon = op->epsilon}};
+                               .epsilon = op->epsilon,
+                               .decay = op->decay,
+                               .l2 = op->l2,
+                               .l1 = op->l1,
+                               .clip = op->clip,
+                               .factor = 1.0f}};
     if (op->optimizer) {
         const int step = *(__global const int *)FIND(UPDATE_STEP).at;
         update_set_hyper(&to->numbers, FIND(UPDATE_HYPER).at + (ulong)(step - 1) * 4);
+        if (op->view[UPDATE_FACTOR].rows) to->numbers.factor = *FIND(UPDATE_FACTOR).at;
     }
 }
 
@@ -68,12 +74,36 @@ inline void optimizer(__global const plan_op *op, const arenas *to, matrix gradi
     const uint begin = cut(vectors, row_block, op->split_rows);
 #define OPTIMIZER_CASE(N)                                                                          \
     case N + 1:                                                                                    \
-        for (uint i = begin; i < end; ++i)                                                         \
+        if (BP_HAS_OPTIMIZER(N)) for (uint i = begin; i < end; ++i)                                                         \
             BP_UPDATE_AT(N)((size_t)i * BP_VW, to->parameters, to->moment1, to->moment2,           \
                             VLOAD(i, gradients.at), &to->numbers);                                 \
         break;
     switch (op->optimizer) { BP_FOR_OPTIMIZERS(OPTIMIZER_CASE) }
 #undef OPTIMIZER_CASE
+}
+
+/* The sums of the squares of chunks row0 to row1 of a row, lane by lane, then over the lanes. */
+inline void squares(__global const plan_op *op, matrix out, matrix in, uint row_block)
+{
+    const uint last = cut(out.columns, row_block + 1, op->split_rows);
+    for (uint c = cut(out.columns, row_block, op->split_rows); c < last; ++c) {
+        const uint begin = c * op->period, end = min(begin + op->period, in.columns);
+        vec sums = (vec)(0.0f);
+        uint i = begin;
+        for (; i + BP_VW <= end; i += BP_VW) sums += VLOAD(0, in.at + i) * VLOAD(0, in.at + i);
+        float lanes[BP_VW], sum = 0.0f;
+        VSTORE(sums, 0, lanes);
+        for (uint t = 0; t < BP_VW; ++t) sum += lanes[t];
+        for (; i < end; ++i) sum += in.at[i] * in.at[i];
+        out.at[c] = sum;
+    }
+}
+
+/* limit / (norm + 1e-6) where that is below 1, else 1. */
+inline void clip(__global const plan_op *op, matrix factor, matrix sums)
+{
+    const float f = op->clip / (sqrt(sum_all(sums.at, sums.columns)) + 1e-6f);
+    *factor.at = f < 1.0f ? f : 1.0f;
 }
 
 inline void run_task(__global const plan_op *op, __global float **buffers, __global float *scratch,
@@ -87,13 +117,13 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
                row_block);
         break;
     case PLAN_DENSE_FORWARD:
-        dense_forward(op, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E), row_block,
-                      column_block);
+        dense_forward(op, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E),
+                      FIND(DENSE_NET), row_block, column_block);
         break;
     case PLAN_SOFTMAX: softmax(op, FIND(SOFTMAX_OUT), FIND(SOFTMAX_IN), row_block); break;
     case PLAN_LOSS:
         loss(op, FIND(LOSS_OUTPUT), FIND(LOSS_DELTA), FIND(LOSS_LABELS), FIND(LOSS_TARGETS),
-             FIND(LOSS_ROW_LOSS), FIND(LOSS_ROW_HITS), row_block);
+             FIND(LOSS_WEIGHTS), FIND(LOSS_ROW_LOSS), FIND(LOSS_ROW_HITS), row_block);
         break;
     case PLAN_REDUCE_LOSS:
         reduce_loss(FIND(REDUCE_LOSSES), FIND(REDUCE_HITS), FIND(REDUCE_ROW_LOSS),
@@ -110,6 +140,8 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
                        FIND(DENSE_WEIGHTS), FIND(DENSE_BIAS), row_block, column_block);
         break;
     }
+    case PLAN_SQUARES: squares(op, FIND(NORM_OUT), FIND(NORM_IN), row_block); break;
+    case PLAN_CLIP: clip(op, FIND(NORM_OUT), FIND(NORM_IN)); break;
     case PLAN_OPTIMIZER: {
         arenas to;
         find_arenas(&to, op, buffers);

@@ -20,8 +20,8 @@ typedef struct plan_view {
     plan_uint buffer, rows, columns, stride;
 } plan_view;
 
-/* Depth of a block of k in a product: three vectors of it fit in the second-level cache, with much to
- * spare. A multiple of every vector width. */
+/* Depth of a block of k in a product: three vectors of it fit in the second-level cache, with much
+ * to spare. A multiple of every vector width. */
 #define PLAN_K_BLOCK 1024
 
 enum plan_kind {
@@ -32,6 +32,8 @@ enum plan_kind {
     PLAN_REDUCE_LOSS,
     PLAN_DENSE_EFFECT,
     PLAN_DENSE_GRADIENT,
+    PLAN_SQUARES,
+    PLAN_CLIP,
     PLAN_OPTIMIZER
 };
 
@@ -44,7 +46,9 @@ enum plan_dense_views {
     DENSE_E, /* bias; in; bias_gradient */
     /* dense_gradient that updates the parameters at once: */
     DENSE_WEIGHTS,
-    DENSE_BIAS
+    DENSE_BIAS,
+    /* dense_forward of a function whose slope is one of its net inputs: */
+    DENSE_NET = DENSE_WEIGHTS
 };
 enum plan_softmax_views { SOFTMAX_OUT, SOFTMAX_IN };
 enum plan_loss_views {
@@ -52,10 +56,18 @@ enum plan_loss_views {
     LOSS_DELTA,
     LOSS_LABELS,
     LOSS_TARGETS,
+    LOSS_WEIGHTS,
     LOSS_ROW_LOSS,
     LOSS_ROW_HITS
 };
-enum plan_reduce_views { REDUCE_LOSSES, REDUCE_HITS, REDUCE_ROW_LOSS, REDUCE_ROW_HITS, REDUCE_STEP };
+enum plan_reduce_views {
+    REDUCE_LOSSES,
+    REDUCE_HITS,
+    REDUCE_ROW_LOSS,
+    REDUCE_ROW_HITS,
+    REDUCE_STEP
+};
+enum plan_norm_views { NORM_OUT, NORM_IN };
 /* Where parameters are updated, by dense_gradient too. */
 enum plan_update_views {
     UPDATE_GRADIENTS = 6,
@@ -64,6 +76,7 @@ enum plan_update_views {
     UPDATE_MOMENT2,
     UPDATE_HYPER,
     UPDATE_STEP,
+    UPDATE_FACTOR,
     PLAN_VIEWS
 };
 
@@ -79,11 +92,13 @@ typedef struct plan_op {
     plan_uint claims;          /* place of the first claim word among the control words */
     plan_uint claims_step;     /* claim words of a group */
     plan_uint patience;        /* reads of the counter before a group leaves */
-    plan_uint function;        /* BP_ACTIVATION_* */
+    plan_uint function;        /* BP_ACTIVATION_*; of a loss linear where it is part of the loss */
     plan_uint loss;            /* BP_LOSS_* */
     plan_uint optimizer;       /* BP_OPTIMIZER_* + 1; 0: no update */
-    plan_uint period;
-    plan_float scale, momentum, beta1, beta2, epsilon;
+    plan_uint period;          /* of a gather; of squares the elements of a chunk */
+    plan_float scale, share, target_on, target_off, parameter; /* of the loss: bp__loss_numbers */
+    plan_float momentum, beta1, beta2, epsilon, decay, l2, l1, clip;
+    plan_uint reserved;
 } plan_op;
 
 /* Control words: what the groups of a launch share. Each on a cache line of its own. */

@@ -12,8 +12,9 @@
  *   WEIGHTS_l, STEP_l, BIASES_l (places in the arenas, the step between panels), PANEL (their width)
  *   OWN_l, ROW_l, OWN_BIASES_l (places in private memory, weights [OUTPUTS_l][ROW_l]), OWN (all)
  *   UNITS_l (place of its outputs among all units; inputs are at 0), UNITS (all), MAX_WIDTH
- *   LAST_OUTPUTS, LAST_FUNCTION
- * and ROWS (of the batch), PERIOD, LOSS, HAS_LABELS, HAS_GATHER, OPTIMIZER. */
+ *   NETS_l (place of its net inputs: UNITS_l, where nobody needs them any more, or one of their own)
+ *   LAST_OUTPUTS, LAST_UNITS, LAST_FUNCTION
+ * and ROWS (of the batch), PERIOD, LOSS, HAS_LABELS, HAS_WEIGHTS, HAS_GATHER, OPTIMIZER. */
 #include "cpu/loss_lanes.cl"
 #include "cpu/sum_lanes.cl"
 #include "update.cl"
@@ -130,10 +131,10 @@ inline void copy_all(float *own, __global float *arena, bool back)
 }
 
 #define FORWARD(l, in)                                                                             \
-    net_inputs(units + UNITS_##l, units + (in), w + OWN_##l, ROW_##l, INPUTS_##l, OUTPUTS_##l,     \
+    net_inputs(units + NETS_##l, units + (in), w + OWN_##l, ROW_##l, INPUTS_##l, OUTPUTS_##l,     \
                BIAS ? w + OWN_BIASES_##l : 0);                                                     \
     for (uint o = 0; o < OUTPUTS_##l; ++o)                                                         \
-        units[UNITS_##l + o] = BP_ACTIVATE(FUNCTION_##l, v)(units[UNITS_##l + o]);
+        units[UNITS_##l + o] = BP_ACTIVATE(FUNCTION_##l, v)(units[NETS_##l + o]);
 
 #define GRADIENT(l, in)                                                                            \
     for (uint o = 0; o < OUTPUTS_##l; ++o)                                                         \
@@ -145,18 +146,22 @@ inline void copy_all(float *own, __global float *arena, bool back)
     effects(before, delta, w + OWN_##l, ROW_##l, INPUTS_##l, OUTPUTS_##l);                         \
     GRADIENT(l, UNITS_##m)                                                                         \
     for (uint i = 0; i < INPUTS_##l; ++i)                                                          \
-        delta[i] = before[i] * BP_SLOPE(FUNCTION_##m, v)(units[UNITS_##m + i]);
+        delta[i] = before[i] * BP_SLOPE(FUNCTION_##m, v)(units[NETS_##m + i]);
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-small_steps(const uint count, const float scale, __global float *restrict parameters,
+small_steps(const uint count, const float scale, const float share, const float on,
+            const float off, const float parameter, __global float *restrict parameters,
             __global float *restrict gradients, __global float *restrict moment1,
             __global float *restrict moment2, __global const float *restrict hyper,
             __global int *restrict step, __global float *restrict losses,
             const ulong losses_offset, __global float *restrict hits, const ulong hits_offset,
             __global const float *restrict x, const ulong x_offset, const uint ldx,
             const ulong x_step, __global const target_type *restrict targets,
-            const ulong t_offset, const uint ldt, const ulong t_step, __global const int *restrict order,
-            const float momentum, const float beta1, const float beta2, const float epsilon)
+            const ulong t_offset, const uint ldt, const ulong t_step,
+            __global const float *restrict sample_weights, const ulong sample_weights_offset,
+            __global const int *restrict order,
+            const float momentum, const float beta1, const float beta2, const float epsilon,
+            const float decay, const float l2, const float l1, const float clip)
 {
     vec units[UNITS], delta[MAX_WIDTH], before[MAX_WIDTH];
     float w[OWN], g[OWN];
@@ -167,8 +172,16 @@ small_steps(const uint count, const float scale, __global float *restrict parame
     copy_all(w, parameters, false);
     if (BP_MOMENTS(OPTIMIZER) > 0) copy_all(m1, moment1, false);
     if (BP_MOMENTS(OPTIMIZER) > 1) copy_all(m2, moment2, false);
-    update_numbers u = {
-        .momentum = momentum, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon};
+    update_numbers u = {.factor = 1.0f,
+                        .momentum = momentum,
+                        .beta1 = beta1,
+                        .beta2 = beta2,
+                        .epsilon = epsilon,
+                        .decay = decay,
+                        .l2 = l2,
+                        .l1 = l1,
+                        .clip = clip};
+    const loss_numbers numbers = {scale, share, on, off, parameter};
     x += x_offset;
     targets += t_offset;
     const uint first = (uint)step[0];
@@ -192,8 +205,8 @@ small_steps(const uint count, const float scale, __global float *restrict parame
             FORWARD(3, UNITS_2)
 #endif
 
-            loss_lanes(delta, &loss_sum, &hit_sum, units + UNITS - LAST_OUTPUTS, targets, ldt, t_step,
-                       rows, real, scale);
+            loss_lanes(delta, &loss_sum, &hit_sum, units + LAST_UNITS, targets, ldt, t_step,
+                       rows, sample_weights + sample_weights_offset, real, &numbers);
 
 #if LAYERS > 3
             BACKWARD(3, 2)
@@ -214,7 +227,7 @@ small_steps(const uint count, const float scale, __global float *restrict parame
             vec value = VLOAD(0, w + i), m = value, v = value;
             if (BP_MOMENTS(OPTIMIZER) > 0) m = VLOAD(0, m1 + i);
             if (BP_MOMENTS(OPTIMIZER) > 1) v = VLOAD(0, m2 + i);
-            BP_UPDATE(OPTIMIZER)(&value, &m, &v, VLOAD(0, g + i), &u);
+            BP_UPDATE(OPTIMIZER)(&value, &m, &v, shaped(VLOAD(0, g + i), value, &u), &u);
             VSTORE(value, 0, w + i);
             if (BP_MOMENTS(OPTIMIZER) > 0) VSTORE(m, 0, m1 + i);
             if (BP_MOMENTS(OPTIMIZER) > 1) VSTORE(v, 0, m2 + i);

@@ -24,8 +24,10 @@ ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
+    "leaky_relu": functional.leaky_relu,
     "elu": functional.elu,
     "selu": functional.selu,
+    "gelu": functional.gelu,
     "silu": functional.silu,
     "softplus": functional.softplus,
     "softsign": functional.softsign,
@@ -34,6 +36,10 @@ ACTIVATIONS = {
 }
 LOSSES = {
     "half_squared": lambda a, t: 0.5 * torch.sum((t - a) ** 2),
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+    "quantile": lambda a, t: 0.5 * functional.l1_loss(a, t),
     "cross_entropy": lambda a, t: -torch.sum(t * torch.log(a)),
     "bce": lambda a, t: functional.binary_cross_entropy(a, t, reduction="sum"),
 }

@@ -1,4 +1,5 @@
 /* operations.c - each operation by itself. */
+#include "base/families.h"
 #include "kernels_small/small.h"
 #include "ops/probe.h"
 
@@ -29,6 +30,7 @@ static void check_forward(rig *r, const size_t shape[3], int32_t activation, boo
     float *b = random_floats(n, 1, 3);
     pair in = pair_of(r, BP__BATCH, B, m, x), weights = pair_of(r, BP__WEIGHTS, n, m, w);
     pair bias = pair_of(r, BP__TABLE, 1, n, b), out = pair_of(r, BP__BATCH, B, n, NULL);
+    pair net = pair_of(r, BP__BATCH, B, n, NULL);
     for (int side = 0; side < SIDES; ++side) {
         bp__op op = {.kind = BP__OP_DENSE_FORWARD,
                      .as.dense_forward = {.out = out.on[side],
@@ -36,11 +38,13 @@ static void check_forward(rig *r, const size_t shape[3], int32_t activation, boo
                                           .weights = weights.on[side],
                                           .activation = activation}};
         if (with_bias) op.as.dense_forward.bias = bias.on[side];
+        if (bp__activation(activation)->of_net) op.as.dense_forward.net = net.on[side];
         run_op(r, side, &op);
     }
     check_same(r, &out, "forward");
-    pair *const all[] = {&in, &weights, &bias, &out};
-    for (int i = 0; i < 4; ++i) pair_free(r, all[i]);
+    check_same(r, &net, "net inputs");
+    pair *const all[] = {&in, &weights, &bias, &out, &net};
+    for (int i = 0; i < 5; ++i) pair_free(r, all[i]);
     free(x);
     free(w);
     free(b);
@@ -74,6 +78,7 @@ void check_forward_and_gradient(rig *r)
         for (int bias = 0; bias < 2; ++bias) {
             for (int32_t f = BP_ACTIVATION_LINEAR; f <= BP_ACTIVATION_RELU; ++f)
                 if (s == 0 || f == BP_ACTIVATION_SIGMOID) check_forward(r, shapes[s], f, bias);
+            if (s < 3) check_forward(r, shapes[s], BP_ACTIVATION_SILU, bias);
             check_gradient(r, shapes[s], bias);
         }
     for (size_t s = 0; s < BP_COUNT(deep_shapes) && device_engine(r)->cpu_kernels; ++s) {
@@ -159,6 +164,8 @@ static void check_loss(rig *r, size_t B, size_t n, int32_t loss, int32_t activat
     pair output = pair_of(r, BP__BATCH, B, n, o), delta = pair_of(r, BP__BATCH, B, n, NULL);
     pair target = labels ? integers_of(r, B, 1, l) : pair_of(r, BP__BATCH, B, n, t);
     pair row_loss = pair_of(r, BP__TABLE, 1, B, NULL), hits = pair_of(r, BP__TABLE, 1, B, NULL);
+    float *w = random_floats(B, 1, 11);
+    pair weights = pair_of(r, BP__TABLE, 1, B, w);
     for (int side = 0; side < SIDES; ++side) {
         bp__op op = {.kind = BP__OP_LOSS,
                      .as.loss = {.row_loss = row_loss.on[side],
@@ -167,6 +174,11 @@ static void check_loss(rig *r, size_t B, size_t n, int32_t loss, int32_t activat
                                  .loss = loss,
                                  .activation = activation,
                                  .scale = 0.25f}};
+        if (labels) { /* [B][1], as a plan has them */
+            op.as.loss.weights = weights.on[side];
+            op.as.loss.weights.rows = B;
+            op.as.loss.weights.columns = op.as.loss.weights.stride = 1;
+        }
         if (with_delta) op.as.loss.delta = delta.on[side];
         *(labels ? &op.as.loss.labels : &op.as.loss.targets) = target.on[side];
         run_op(r, side, &op);
@@ -174,11 +186,12 @@ static void check_loss(rig *r, size_t B, size_t n, int32_t loss, int32_t activat
     check_same(r, &row_loss, "loss");
     check_same(r, &hits, "hits");
     if (with_delta) check_same(r, &delta, "delta");
-    pair *const all[] = {&output, &delta, &target, &row_loss, &hits};
-    for (int i = 0; i < 5; ++i) pair_free(r, all[i]);
+    pair *const all[] = {&output, &delta, &target, &row_loss, &hits, &weights};
+    for (int i = 0; i < 6; ++i) pair_free(r, all[i]);
     free(o);
     free(t);
     free(l);
+    free(w);
 }
 
 void check_losses(rig *r)
@@ -191,6 +204,10 @@ void check_losses(rig *r)
             for (int32_t f = BP_ACTIVATION_LINEAR; f <= BP_ACTIVATION_RELU; ++f)
                 check_loss(r, sizes[s][0], sizes[s][1], BP_LOSS_HALF_SQUARED, f, options & 1,
                            options & 2);
+            check_loss(r, sizes[s][0], sizes[s][1], BP_LOSS_BCE, BP_ACTIVATION_SIGMOID, options & 1,
+                       options & 2);
+            check_loss(r, sizes[s][0], sizes[s][1], BP_LOSS_HUBER, BP_ACTIVATION_GELU, options & 1,
+                       options & 2);
         }
 }
 
@@ -245,8 +262,9 @@ void check_optimizer(rig *r)
     enum { N = 64 };
     float *w = random_floats(N, 1, 14), *g = random_floats(N, 1, 15), zeros[N] = {0};
     const float hyper[2 * BP__HYPER_COUNT] = {9, 9, 9, 9, 0.5f, 10, 1000, 0};
-    for (int32_t kind = BP_OPTIMIZER_SGD; kind <= BP_OPTIMIZER_ADAM; ++kind) {
-        const int32_t now = 2;
+    for (int32_t kind = 0; bp_optimizer_name(kind); ++kind) {
+        const int32_t now = 2, moments = bp__optimizer_of(kind)->moments;
+        pair sums = pair_of(r, BP__TABLE, 1, 3, NULL), factor = pair_of(r, BP__TABLE, 1, 1, NULL);
         pair parameters = pair_of(r, BP__TABLE, 1, N, w),
              gradients = pair_of(r, BP__TABLE, 1, N, g);
         pair moment1 = pair_of(r, BP__TABLE, 1, N, zeros),
@@ -266,15 +284,29 @@ void check_optimizer(rig *r)
                                           .epsilon = 1e-8f}};
             op.as.optimizer.hyper.rows = 2;
             op.as.optimizer.hyper.columns = op.as.optimizer.hyper.stride = BP__HYPER_COUNT;
-            if (kind != BP_OPTIMIZER_SGD) op.as.optimizer.moment1 = moment1.on[side];
-            if (kind == BP_OPTIMIZER_ADAM) op.as.optimizer.moment2 = moment2.on[side];
+            if (moments > 0) op.as.optimizer.moment1 = moment1.on[side];
+            if (moments > 1) op.as.optimizer.moment2 = moment2.on[side];
+            if (kind % 2) { /* every other one with all that there is */
+                op.as.optimizer.factor = factor.on[side];
+                op.as.optimizer.l1 = op.as.optimizer.l2 = op.as.optimizer.decay = 0.1f;
+                op.as.optimizer.clip = 0.05f;
+                const bp__op squares = {.kind = BP__OP_SQUARES,
+                                        .as.squares = {sums.on[side], gradients.on[side], 25}};
+                const bp__op clip = {.kind = BP__OP_CLIP,
+                                     .as.clip = {factor.on[side], sums.on[side], 0.5f}};
+                run_op(r, side, &squares);
+                run_op(r, side, &clip);
+            }
             run_op(r, side, &op);
         }
         check_same(r, &parameters, bp_optimizer_name(kind));
         check_same(r, &moment1, bp_optimizer_name(kind));
         check_same(r, &moment2, bp_optimizer_name(kind));
-        pair *const all[] = {&parameters, &gradients, &moment1, &moment2, &table, &step};
-        for (int i = 0; i < 6; ++i) pair_free(r, all[i]);
+        check_same(r, &sums, "squares");
+        check_same(r, &factor, "factor");
+        pair *const all[] = {&parameters, &gradients, &moment1, &moment2,
+                             &table,      &step,      &sums,    &factor};
+        for (int i = 0; i < 8; ++i) pair_free(r, all[i]);
     }
     free(w);
     free(g);

@@ -1,0 +1,50 @@
+/* norm.cl - the norm of all gradients, and the factor that brings it below a limit. Formulas in
+ * host/base/operation.h. Sums have a fixed order.
+ *
+ * One work-group of LOCAL work-items for each chunk of gradients, and one for all sums. */
+#pragma OPENCL FP_CONTRACT OFF
+
+#ifndef LOCAL
+#error "LOCAL, the size of the work-group, must be defined"
+#endif
+
+/* The sum of what all work-items have; the same in all of them. */
+inline float sum_group(float mine, __local float *sums, uint item)
+{
+    sums[item] = mine;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint half_size = LOCAL / 2; half_size > 0; half_size /= 2) {
+        if (item < half_size) sums[item] += sums[item + half_size];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    return sums[0];
+}
+
+/* sums[c] = sum of the squares of chunk c of x[count]. */
+__kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1))) void
+squares(__global float *out, const ulong out_offset, __global const float *x, const ulong x_offset,
+        const ulong count, const uint chunk)
+{
+    const uint item = get_local_id(0), group = get_group_id(0);
+    const ulong first = (ulong)group * chunk;
+    __local float sums[LOCAL];
+    float sum = 0.0f;
+    for (ulong i = first + item; i < first + chunk && i < count; i += LOCAL)
+        sum += x[x_offset + i] * x[x_offset + i];
+    sum = sum_group(sum, sums, item);
+    if (item == 0) out[out_offset + group] = sum;
+}
+
+/* *factor = limit / (norm + 1e-6) where that is below 1, else 1; norm^2 = sum of squares[count]. */
+__kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1))) void
+clip(__global float *factor, const ulong f_offset, __global const float *squares,
+     const ulong s_offset, const uint count, const float limit)
+{
+    const uint item = get_local_id(0);
+    __local float sums[LOCAL];
+    float sum = 0.0f;
+    for (uint i = item; i < count; i += LOCAL) sum += squares[s_offset + i];
+    sum = sum_group(sum, sums, item);
+    const float f = limit / (sqrt(sum) + 1e-6f);
+    if (item == 0) factor[f_offset] = f < 1.0f ? f : 1.0f;
+}
