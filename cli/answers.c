@@ -40,7 +40,9 @@ double cli_answer_value(const cli_answers *a, const float *y, size_t k)
     double offset = 0, scale = 1;
     const bp_schema *schema = bp_model_get_schema(a->model);
     if (schema) bp_schema_target_scale(schema, k, &offset, &scale);
-    return (double)y[k] * scale + offset;
+    double value = (double)y[k];
+    if (!isnan(a->threshold) && !isnan(value)) value = value >= a->threshold;
+    return value * scale + offset;
 }
 
 /* The `top` likeliest classes, the likeliest first: of equal ones the first. */

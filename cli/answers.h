@@ -48,7 +48,7 @@ const char *cli_class_name(const cli_answers *a, size_t k, char number[32]);
  */
 size_t cli_answer(const cli_answers *a, const float *y);
 
-/* Output k in the target's own units. */
+/* Output k in the target's own units; with a threshold the target's upper or lower end. */
 double cli_answer_value(const cli_answers *a, const float *y, size_t k);
 
 /* What stands before the first row, the rows, a row without an answer and why, and what stands

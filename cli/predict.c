@@ -141,14 +141,21 @@ static int split_names(job *j, const char *text)
     return -1;
 }
 
-/* What goes with classes alone, and what the classes must be enough for. */
+static int32_t output_activation(const bp_model *model)
+{
+    return bp_model_get_layer(model, bp_model_get_info(model).layers - 1).activation;
+}
+
+/* What goes with classes alone, and what the classes must be enough for. A threshold also goes with
+ * targets that are yes or no. */
 static int check_classes(const job *j)
 {
     const settings *s = j->s;
-    const char *option = s->proba               ? "proba"
-                         : s->top               ? "top-k"
-                         : !isnan(s->threshold) ? "threshold"
-                                                : NULL;
+    const bool yes_or_no = output_activation(j->model) == BP_ACTIVATION_SIGMOID;
+    const char *option = s->proba                             ? "proba"
+                         : s->top                             ? "top-k"
+                         : !isnan(s->threshold) && !yes_or_no ? "threshold"
+                                                              : NULL;
     if (option && !j->answers.classes)
         return cli_usage(j->command, "--%s is for classes, this model has none", option);
     if ((uint64_t)s->top > j->answers.outputs)
@@ -426,7 +433,7 @@ int cli_predict(int argc, char **argv)
          .max = 1,
          .fallback = "the likeliest class, whatever its probability",
          .help = "of two classes say the second where its probability is at least F; of more, none "
-                 "where the likeliest's is below F"},
+                 "where the likeliest's is below F; of targets from a sigmoid, 1 or 0 for each"},
         {.name = "keep",
          .kind = CLI_TEXT,
          .to.text = &s.keep,

@@ -291,7 +291,9 @@ BP_API bp_stream_info bp_data_get_stream(const bp_data *data);
  * multiplied by weights[rows] (copied), finite and not negative, after they have been scaled to the
  * mean 1 over the data set, so that the loss is the weighted mean. NULL: all alike, as from the start.
  * Splits and encoding keep them. Accuracies and the metrics of regression do not know of them.
- * bp_data_weights: as they were set, or NULL. Errors: BP_ERROR_ARGUMENT, BP_ERROR_DATA, BP_ERROR_MEMORY. */
+ * bp_data_weights: as they were set, or NULL; of streamed data once it is encoded. Errors:
+ * BP_ERROR_ARGUMENT, BP_ERROR_DATA (also: all are 0), BP_ERROR_MEMORY, BP_ERROR_UNSUPPORTED (streamed
+ * and not encoded). */
 BP_API bp_status bp_data_set_weights(bp_data *data, const float *weights);
 BP_API const float *bp_data_weights(const bp_data *data);
 

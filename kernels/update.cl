@@ -134,7 +134,8 @@ inline void update_8(vec *w, vec *m, vec *v, vec g, const update_numbers *u)
     const vec same = g * *m, before = *v > 0.0f ? *v : (vec)(u->rate);
     *v = same > 0.0f   ? min(before * 1.2f, (vec)(50.0f))
          : same < 0.0f ? max(before * 0.5f, (vec)(1e-6f))
-                       : before;
+         : g != 0.0f   ? before
+                       : *v; /* where there never was a gradient there is no step: padding stays 0 */
     *m = same < 0.0f ? (vec)(0.0f) : g;
     *w -= sign_of(*m) * *v;
 }

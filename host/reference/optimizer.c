@@ -39,7 +39,10 @@ static void adam(double *w, double *m, double *v, double g, const double *hyper,
 static void rprop(double *w, double *m, double *v, double g, double rate)
 {
     const double same = g * *m, before = *v > 0 ? *v : rate;
-    *v = same > 0 ? fmin(before * 1.2, 50) : same < 0 ? fmax(before * 0.5, 1e-6) : before;
+    *v = same > 0   ? fmin(before * 1.2, 50)
+         : same < 0 ? fmax(before * 0.5, 1e-6)
+         : g != 0   ? before
+                    : *v;
     *m = same < 0 ? 0 : g;
     *w -= sign(*m) * *v;
 }

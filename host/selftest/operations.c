@@ -18,29 +18,6 @@
 
 enum { DEVICE, REFERENCE, SIDES };
 
-/* Ragged and fitting, below and above vectors and tiles; a batch of one; deep sums. The hidden
- * function of each is another. */
-static const bp__selftest_network networks[] = {
-    {{3, 5, 2}, 7, 0, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, true, true},
-    {{1, 1}, 1, 0, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, false, true},
-    {{17, 33, 9}, 31, 0, BP_ACTIVATION_TANH, BP_LOSS_HALF_SQUARED, false, true},
-    {{65, 63, 129, 15}, 64, 0, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, false, true},
-    {{300, 128, 10}, 128, 0, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, true, true},
-    {{131, 257, 1}, 33, 0, BP_ACTIVATION_LINEAR, BP_LOSS_HALF_SQUARED, false, false},
-    {{1030, 10}, 1, 0, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, true, true},
-    {{6, 64, 64, 4}, 257, 0, BP_ACTIVATION_RELU, BP_LOSS_HALF_SQUARED, true, true},
-    {{16, 16, 16}, 16, 0, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, false, false},
-};
-
-/* A network for each function, loss and optimizer. */
-static const bp__selftest_network smallest = {{3, 6, 4}, 5, 0, 0, 0, true, true};
-
-/* How it learns. */
-typedef struct recipe {
-    bp_train_options options;
-    bool weighted; /* samples count for more and less */
-} recipe;
-
 /* Two whole batches, of which the second finds what the first left, and one that is smaller. */
 enum { STEPS = 3 };
 
@@ -211,9 +188,8 @@ static void excuse(float *before, const float *after, const bp__view *view)
         }
 }
 
-/* Words that changed and are no part of a result. The padding of moments is an update's own: rprop
- * keeps step sizes there, too. */
-static double strays(const pair *p, const bp__op *op, const results *r)
+/* Words that changed and are no part of a result. */
+static double strays(const pair *p, const results *r)
 {
     region regions[REGIONS];
     const size_t count = list_regions(p, regions);
@@ -223,10 +199,7 @@ static double strays(const pair *p, const bp__op *op, const results *r)
     for (size_t i = 0; i < count; ++i) {
         for (size_t k = 0; k < r->count; ++k)
             if (r->views[k].buffer == regions[i].buffer) excuse(before, after, &r->views[k]);
-        const bp__network *network = p->trainer[DEVICE]->network;
-        const bool own = op->kind == BP__OP_OPTIMIZER && (regions[i].buffer == network->moment1 ||
-                                                          regions[i].buffer == network->moment2);
-        for (size_t w = 0; w < regions[i].count && !own; ++w) /* -0 and 0 are the same */
+        for (size_t w = 0; w < regions[i].count; ++w) /* -0 and 0 are the same */
             changed += !(before[w] == after[w]) && memcmp(&before[w], &after[w], sizeof *after);
         before += regions[i].count;
         after += regions[i].count;
@@ -309,7 +282,7 @@ static bp_status check_op(bp__selftest *test, const bp__way *way, const pair *p,
         BP_TRY_GOTO(compare(p, check, ours, &got.views[i]));
         BP_TRY_GOTO(level(p, &got.views[i], &want.views[i]));
     }
-    const double changed = strays(p, ours, &got);
+    const double changed = strays(p, &got);
     if (changed > 0)
         status = bp__selftest_problem(check,
                                       "%s, step %zu, layer %zu: writes %.0f words beside "
@@ -345,7 +318,7 @@ static bp_status check_variants(bp__selftest *test, const bp__way *way, const pa
 
 static bp_status open_side(bp_trainer **out, const bp_model *model, const bp_data *data,
                            bp_device *device, const bp__selftest_network *network,
-                           const bp__way *way, const recipe *how)
+                           const bp__way *way, const bp__selftest_recipe *how)
 {
     bp_train_options options = how->options;
     options.batch = (int64_t)network->batch;
@@ -424,8 +397,9 @@ static bp_status weigh(bp_data *data)
     return status;
 }
 
-static bp_status check_network(bp__selftest *test, const bp__way *way,
-                               const bp__selftest_network *network, const recipe *how)
+bp_status bp__selftest_check_network(bp__selftest *test, const bp__way *way,
+                                     const bp__selftest_network *network,
+                                     const bp__selftest_recipe *how)
 {
     char text[BP__SELFTEST_TEXT];
     bp_model *model = NULL;
@@ -450,83 +424,4 @@ static bp_status check_network(bp__selftest *test, const bp__way *way,
     bp_data_free(data);
     bp_model_free(model);
     return status;
-}
-
-static recipe recipe_of(int32_t optimizer)
-{
-    recipe r = {.options = bp_train_options_default()};
-    r.options.optimizer = optimizer;
-    return r;
-}
-
-/* Every function, in a hidden layer and as output. */
-static bp_status check_activations(bp__selftest *test, const bp__way *way)
-{
-    const recipe how = recipe_of(BP_OPTIMIZER_SGD);
-    for (int32_t f = 0; bp_activation_name(f); ++f) {
-        const bool softmax = f == BP_ACTIVATION_SOFTMAX;
-        bp__selftest_network network = smallest;
-        network.activation = softmax ? BP_ACTIVATION_RELU : f;
-        network.output = f;
-        network.loss = softmax ? BP_LOSS_CROSS_ENTROPY : BP_LOSS_HALF_SQUARED;
-        network.labels = f % 2;
-        BP_TRY(check_network(test, way, &network, &how));
-    }
-    return BP_OK;
-}
-
-/* Every loss, of labels and of targets, these with weights; smoothed where it can be. */
-static bp_status check_losses(bp__selftest *test, const bp__way *way)
-{
-    for (int32_t loss = 0; bp_loss_name(loss); ++loss)
-        for (int labels = 0; labels < 2; ++labels) {
-            const bool own = bp_loss_output_activation(loss) != BP_ACTIVATION_AUTO;
-            bp__selftest_network network = smallest;
-            recipe how = recipe_of(BP_OPTIMIZER_SGD);
-            network.activation = BP_ACTIVATION_TANH;
-            network.output = own ? bp_loss_output_activation(loss) : BP_ACTIVATION_SIGMOID;
-            network.loss = loss;
-            network.labels = labels;
-            how.weighted = !labels;
-            how.options.label_smoothing = own && labels ? 0.1f : 0;
-            BP_TRY(check_network(test, way, &network, &how));
-        }
-    return BP_OK;
-}
-
-/* Every optimizer, with everything that shapes a gradient before; limits that are exceeded. */
-static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
-{
-    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer) {
-        bp__selftest_network network = optimizer ? smallest : networks[3];
-        recipe how = recipe_of(optimizer);
-        network.activation = BP_ACTIVATION_TANH;
-        network.output = BP_ACTIVATION_SOFTMAX;
-        network.loss = BP_LOSS_CROSS_ENTROPY;
-        how.options.weight_decay = 0.01f;
-        how.options.l1 = 0.001f;
-        how.options.clip_norm = 0.1f;
-        how.options.clip_value = 0.02f;
-        BP_TRY(check_network(test, way, &network, &how));
-    }
-    return BP_OK;
-}
-
-bp_status bp__selftest_operations(bp__selftest *test, const bp__way *way)
-{
-    static const int32_t hidden[] = {BP_ACTIVATION_TANH, BP_ACTIVATION_RELU, BP_ACTIVATION_SIGMOID};
-    if (!way->tile) { /* Tiles differ in their products alone. */
-        BP_TRY(check_activations(test, way));
-        BP_TRY(check_losses(test, way));
-        BP_TRY(check_optimizers(test, way));
-    }
-    int32_t optimizers = 0;
-    while (bp_optimizer_name(optimizers)) ++optimizers;
-    for (size_t i = 0; i < BP_COUNT(networks); ++i) {
-        bp__selftest_network network = networks[i];
-        const recipe how = recipe_of((int32_t)i % optimizers);
-        network.activation = hidden[way->tile ? 0 : i % BP_COUNT(hidden)];
-        BP_TRY(check_network(test, way, &network, &how));
-    }
-    return BP_OK;
 }

@@ -45,6 +45,12 @@ typedef struct bp__selftest_network {
     bool labels, bias;
 } bp__selftest_network;
 
+/* How it learns. */
+typedef struct bp__selftest_recipe {
+    bp_train_options options;
+    bool weighted; /* samples count for more and less */
+} bp__selftest_recipe;
+
 /* Rows for `steps` steps, of which the last one is half a batch. */
 bp_status bp__selftest_make(bp_model **model, bp_data **data, const bp__selftest_network *network,
                             size_t steps, uint64_t seed);
@@ -58,6 +64,10 @@ const char *bp__selftest_describe(char text[BP__SELFTEST_TEXT],
  * BP_OK is that of the test itself: no memory, cancelled. */
 bp_status bp__selftest_transfers(bp__selftest *test);
 bp_status bp__selftest_operations(bp__selftest *test, const bp__way *way);
+/* Of them: each operation of a few steps of one network. */
+bp_status bp__selftest_check_network(bp__selftest *test, const bp__way *way,
+                                     const bp__selftest_network *network,
+                                     const bp__selftest_recipe *how);
 bp_status bp__selftest_gradients(bp__selftest *test, const bp__way *way);
 bp_status bp__selftest_training(bp__selftest *test, const bp__way *way);
 bp_status bp__selftest_repetition(bp__selftest *test, const bp__way *way);
