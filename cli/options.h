@@ -56,7 +56,7 @@ typedef struct cli_group {
     size_t count;
 } cli_group;
 
-enum { CLI_GROUPS = 8, CLI_ARGUMENTS = 2 };
+enum { CLI_GROUPS = 10, CLI_ARGUMENTS = 2 };
 
 typedef struct cli_command {
     const char *name;

@@ -18,9 +18,9 @@
 /* Every path that is read, and the output that must not be one of them. */
 static bool is_input(const train_settings *s, const char *path)
 {
-    return cli_reads(&s->data, path) || cli_same_file(path, s->init_from) || cli_is_read_by(path, s->validation) ||
-           cli_is_read_by(path, s->validation_labels) || cli_is_read_by(path, s->test) ||
-           cli_is_read_by(path, s->test_labels);
+    return cli_reads(&s->data, path) || cli_same_file(path, s->init_from) ||
+           cli_is_read_by(path, s->validation) || cli_is_read_by(path, s->validation_labels) ||
+           cli_is_read_by(path, s->test) || cli_is_read_by(path, s->test_labels);
 }
 
 static int check_checkpoint(const cli_command *command, train_settings *s)
@@ -66,32 +66,6 @@ static int check_outputs(const cli_command *command, train_settings *s)
     return cli_check_output(s->output);
 }
 
-static void warn_without_effect(const cli_command *command, const train_settings *s)
-{
-    const int32_t o = s->how.optimizer;
-    const bool adam = o == BP_OPTIMIZER_ADAM || o == BP_OPTIMIZER_ADAMW, lion = o == BP_OPTIMIZER_LION;
-    const bool rmsprop = o == BP_OPTIMIZER_RMSPROP, adagrad = o == BP_OPTIMIZER_ADAGRAD;
-    const struct {
-        const char *option;
-        bool has_effect;
-        const char *needs;
-    } table[] = {
-        {"momentum", o == BP_OPTIMIZER_MOMENTUM || o == BP_OPTIMIZER_NESTEROV,
-         "--optimizer momentum or nesterov"},
-        {"beta1", adam || lion, "--optimizer adam, adamw or lion"},
-        {"beta2", adam || lion || rmsprop, "--optimizer adam, adamw, lion or rmsprop"},
-        {"epsilon", adam || rmsprop || adagrad, "--optimizer adam, adamw, rmsprop or adagrad"},
-        {"init-range", s->model.init == BP_INIT_UNIFORM, "--init uniform"},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
-        if (table[i].has_effect || !cli_given(command, table[i].option)) continue;
-        char text[128];
-        snprintf(text, sizeof text, "--%s has no effect without %s", table[i].option,
-                 table[i].needs);
-        cli_warn(text);
-    }
-}
-
 static int check(const cli_command *command, train_settings *s)
 {
     int code = cli_input_check(command, &s->input, &s->data);
@@ -116,7 +90,7 @@ static int check(const cli_command *command, train_settings *s)
         return cli_usage(command, "--shuffle and --no-shuffle exclude each other");
     code = cli_course_check(command, s);
     if (code >= 0) return code;
-    if (!command->quiet) warn_without_effect(command, s);
+    if (!command->quiet) cli_recipe_warn(command, s);
     return check_outputs(command, s);
 }
 
@@ -368,20 +342,8 @@ static int run(const cli_command *command, train_settings *s)
     return code;
 }
 
-/* "sgd 0.1, adam 0.001": every optimizer has a learning rate of its own. */
-static void list_rates(char *text, size_t size)
-{
-    const char *name;
-    size_t used = 0;
-    for (int32_t code = 0; (name = bp_optimizer_name(code)) != NULL && used < size; ++code)
-        used += (size_t)snprintf(text + used, size - used, "%s%s %g", code ? ", " : "", name,
-                                 (double)bp_optimizer_default_learning_rate(code));
-}
-
 int cli_train(int argc, char **argv)
 {
-    char rates[256] = "";
-    list_rates(rates, sizeof rates);
     cli_origin origin = {.command = NULL};
     cli_checkpoint checkpoint = {.path = NULL};
     train_settings s = {.input = cli_input_default(), .model = bp_model_options_default(),
@@ -424,66 +386,10 @@ int cli_train(int argc, char **argv)
     };
     cli_option course[CLI_COURSE_OPTIONS];
     const size_t course_count = cli_course_options(&s, course);
-    cli_option network[] = {
-        {.name = "hidden", .kind = CLI_TEXT, .to.text = &s.model.hidden, .value = "LIST",
-         .may_be_empty = true,
-         .help = "widths of hidden layers, each with an activation or not: \"128,64\", "
-                 "\"128:relu,64:tanh\"; \"none\" for a single layer"},
-        {.name = "activation", .kind = CLI_CHOICE, .to.code = &s.model.activation, .value = "NAME",
-         .choice = cli_hidden_activation_name, .help = "of hidden layers"},
-        {.name = "output-activation", .kind = CLI_CHOICE, .to.code = &s.model.output_activation,
-         .value = "NAME", .choice = bp_activation_name, .first = BP_ACTIVATION_AUTO,
-         .help = "auto: by task and loss"},
-        {.name = "loss", .kind = CLI_CHOICE, .to.code = &s.model.loss, .value = "NAME",
-         .choice = bp_loss_name, .first = BP_LOSS_AUTO,
-         .help = "auto: cross_entropy for classes, else half_squared"},
-        {.name = "loss-parameter", .kind = CLI_REAL, .to.real = &s.model.loss_parameter,
-         .value = "F", .min = 0, .max = HUGE_VAL, .above = true,
-         .help = "of huber, where its square becomes a line; of quantile, the share of targets below",
-         .fallback = "1, 0.5"},
-        {.name = "no-bias", .kind = CLI_FLAG, .to.code = &s.model.bias, .set = 0,
-         .help = "layers without biases"},
-        {.name = "init", .kind = CLI_CHOICE, .to.code = &s.model.init, .value = "NAME",
-         .choice = bp_init_name, .first = BP_INIT_AUTO,
-         .help = "how weights are drawn; auto: lecun_normal for selu, else glorot_uniform"},
-        {.name = "init-range", .kind = CLI_REAL, .to.real = &s.model.init_range, .value = "F",
-         .min = 0, .max = HUGE_VAL, .above = true, .help = "of uniform: -F to F"},
-        {.name = "init-from", .kind = CLI_TEXT, .to.text = &s.init_from, .value = "MODEL",
-         .help = "start from this model's layers; the output layer is new where the targets are "
-                 "others"},
-        {.name = "freeze", .kind = CLI_COUNT, .to.count = &s.how.freeze_layers, .value = "N",
-         .min = 0, .max = 1000, .help = "the first N layers keep what they have"},
-    };
-    cli_option training[] = {
-        {.name = "optimizer", .kind = CLI_CHOICE, .to.code = &s.how.optimizer, .value = "NAME",
-         .choice = bp_optimizer_name, .help = "how weights move"},
-        {.name = "lr", .kind = CLI_REAL, .to.real = &s.how.learning_rate, .value = "F", .min = 0,
-         .max = HUGE_VAL, .above = true, .help = "learning rate",
-         .fallback = rates},
-        {.name = "momentum", .kind = CLI_REAL, .to.real = &s.how.momentum, .value = "F", .min = 0,
-         .max = 1, .below = true, .help = "of --optimizer momentum"},
-        {.name = "beta1", .kind = CLI_REAL, .to.real = &s.how.beta1, .value = "F", .min = 0,
-         .max = 1, .below = true, .help = "of adam, adamw and lion", .fallback = "0.9"},
-        {.name = "beta2", .kind = CLI_REAL, .to.real = &s.how.beta2, .value = "F", .min = 0,
-         .max = 1, .below = true, .help = "of adam, adamw, lion and rmsprop",
-         .fallback = "0.999, lion and rmsprop 0.99"},
-        {.name = "epsilon", .kind = CLI_REAL, .to.real = &s.how.epsilon, .value = "F", .min = 0,
-         .max = HUGE_VAL, .above = true, .help = "of adam, adamw, rmsprop and adagrad",
-         .fallback = "1e-8, adagrad 1e-10"},
-        {.name = "weight-decay", .kind = CLI_REAL, .to.real = &s.how.weight_decay, .value = "F",
-         .min = 0, .max = HUGE_VAL,
-         .help = "share of a parameter that is added to its gradient, or, of adamw and lion, taken "
-                 "from it in each step, times the learning rate",
-         .fallback = "0, adamw 0.01"},
-        {.name = "l1", .kind = CLI_REAL, .to.real = &s.how.l1, .value = "F", .min = 0,
-         .max = HUGE_VAL, .help = "added to a gradient, with the sign of the parameter"},
-        {.name = "clip-norm", .kind = CLI_REAL, .to.real = &s.how.clip_norm, .value = "F", .min = 0,
-         .max = HUGE_VAL, .help = "largest length of all gradients together", .fallback = "0, any"},
-        {.name = "clip-value", .kind = CLI_REAL, .to.real = &s.how.clip_value, .value = "F",
-         .min = 0, .max = HUGE_VAL, .help = "largest size of each gradient", .fallback = "0, any"},
-        {.name = "label-smoothing", .kind = CLI_REAL, .to.real = &s.how.label_smoothing,
-         .value = "F", .min = 0, .max = 1, .below = true,
-         .help = "of cross_entropy and bce: share of each target that goes to all answers"},
+    cli_option network[CLI_NETWORK_OPTIONS], updates[CLI_UPDATE_OPTIONS];
+    const size_t network_count = cli_recipe_network(&s, network);
+    const size_t update_count = cli_recipe_updates(&s, updates);
+    cli_option passes[] = {
         {.name = "batch", .kind = CLI_COUNT, .to.count = &s.how.batch, .value = "N", .min = 1,
          .max = 2147483647, .help = "samples a step"},
         {.name = "epochs", .kind = CLI_COUNT, .to.count = &s.how.epochs, .value = "N", .min = 1,
@@ -530,8 +436,9 @@ int cli_train(int argc, char **argv)
         .several = true,
         .groups = {{"Data", data, data_rows},
                    {"Measuring", measuring, sizeof measuring / sizeof *measuring},
-                   {"Network", network, sizeof network / sizeof *network},
-                   {"Training", training, sizeof training / sizeof *training},
+                   {"Network", network, network_count},
+                   {"Updates", updates, update_count},
+                   {"Passes over the data", passes, sizeof passes / sizeof *passes},
                    {"Stopping and learning rate", course, course_count},
                    {"Checkpoints", checkpoints, CLI_CHECKPOINT_OPTIONS},
                    {"Computing and results", machine, sizeof machine / sizeof *machine},

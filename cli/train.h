@@ -1,4 +1,4 @@
-/* train.h - what the three files of `backprop train` share: train.c has the options and the order
+/* train.h - what the files of `backprop train` share: train.c has the options and the order
  * of things, train_data.c the data sets, train_run.c the training itself. */
 #ifndef CLI_TRAIN_H
 #define CLI_TRAIN_H
@@ -74,6 +74,14 @@ int cli_train_folds(const cli_command *command, const train_settings *s, bp_devi
 /* --find-lr: the range test in place of a training. Reports; returns the exit code. */
 int cli_train_find(const cli_command *command, const train_settings *s, const bp_model *model,
                    bp_device *device, const bp_data *data);
+
+/* The options of the network, and of how it learns from gradients; how many. */
+enum { CLI_NETWORK_OPTIONS = 10, CLI_UPDATE_OPTIONS = 11 };
+size_t cli_recipe_network(train_settings *s, cli_option rows[CLI_NETWORK_OPTIONS]);
+size_t cli_recipe_updates(train_settings *s, cli_option rows[CLI_UPDATE_OPTIONS]);
+
+/* Warns of options among them that have no effect. */
+void cli_recipe_warn(const cli_command *command, const train_settings *s);
 
 /* The options of stopping and of the learning rate's schedule; how many. */
 enum { CLI_COURSE_OPTIONS = 12 };
