@@ -307,17 +307,7 @@ static int run(const cli_command *command, train_settings *s)
     if (code < 0) code = cli_train_choose_stream(command, s);
     if (code < 0 && s->folds) code = cli_train_folds(command, s, device);
     if (code < 0) code = cli_train_load(&sets, command, s);
-    if (code < 0) {
-        bp_model_options options = s->model;
-        options.seed = s->seed;
-        bp_model *source = NULL;
-        bp_status status = s->init_from ? bp_model_load(&source, s->init_from, options.activation)
-                                        : BP_OK;
-        options.init_from = source;
-        if (status == BP_OK) status = bp_model_create(&model, sets.train, &options);
-        if (status != BP_OK) code = cli_fail(status, NULL);
-        bp_model_free(source);
-    }
+    if (code < 0) code = cli_recipe_model(&model, s, sets.train);
     if (code < 0) code = cli_checkpoint_tell(command, s->checkpoint, device, s->origin);
     if (code < 0) {
         const bp_status status =

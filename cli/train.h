@@ -80,6 +80,9 @@ enum { CLI_NETWORK_OPTIONS = 10, CLI_UPDATE_OPTIONS = 11 };
 size_t cli_recipe_network(train_settings *s, cli_option rows[CLI_NETWORK_OPTIONS]);
 size_t cli_recipe_updates(train_settings *s, cli_option rows[CLI_UPDATE_OPTIONS]);
 
+/* The model that a training begins with. Reports; an exit code or -1. */
+int cli_recipe_model(bp_model **out, const train_settings *s, const bp_data *train);
+
 /* Warns of options among them that have no effect. */
 void cli_recipe_warn(const cli_command *command, const train_settings *s);
 

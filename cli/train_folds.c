@@ -99,11 +99,8 @@ static int train_fold(double values[METRICS], train_outcome *outcome, const cli_
     cli_command silent = *command;
     bp_model *model = NULL;
     bp_report *report = NULL;
-    bp_model_options options = s->model;
-    options.seed = s->seed;
     silent.quiet = 1; /* a line for each fold is enough */
-    bp_status status = bp_model_create(&model, sets->train, &options);
-    int code = status == BP_OK ? -1 : cli_fail(status, NULL);
+    int code = cli_recipe_model(&model, s, sets->train);
     bp_data *held = sets->test;
     sets->test = NULL;
     if (code < 0) code = cli_train_run(outcome, &silent, s, model, device, sets);
@@ -112,7 +109,7 @@ static int train_fold(double values[METRICS], train_outcome *outcome, const cli_
     if (code < 0 && outcome->status != BP_OK)
         code = cli_fail(outcome->status, "of one of the folds");
     if (code < 0) {
-        status = bp_report_evaluate(&report, model, device, held, 0);
+        const bp_status status = bp_report_evaluate(&report, model, device, held, 0);
         code = status == BP_OK ? -1 : cli_fail(status, NULL);
     }
     if (code < 0) read_metrics(values, report);

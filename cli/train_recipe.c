@@ -117,3 +117,17 @@ void cli_recipe_warn(const cli_command *command, const train_settings *s)
         cli_warn(text);
     }
 }
+
+int cli_recipe_model(bp_model **out, const train_settings *s, const bp_data *train)
+{
+    bp_model_options options = s->model;
+    bp_model *source = NULL;
+    bp_status status = BP_OK;
+    options.seed = s->seed;
+    *out = NULL;
+    if (s->init_from) status = bp_model_load(&source, s->init_from, options.activation);
+    options.init_from = source;
+    if (status == BP_OK) status = bp_model_create(out, train, &options);
+    bp_model_free(source);
+    return status == BP_OK ? -1 : cli_fail(status, NULL);
+}

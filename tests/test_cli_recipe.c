@@ -250,6 +250,27 @@ Test(cli_recipe, every_member_by_its_name)
     cr_assert_geq(try_members("loss", "", false), 7);
 }
 
+/* A start from another model is nearer than one from nothing, also that of every fold. */
+Test(cli_recipe, a_start_from_another_model)
+{
+    write_prices("d.csv", 200, 1);
+    json_decref(json_from("train d.csv --hidden 16:tanh --epochs 200 --lr 0.01 -o first"));
+    const char how[] = "train d.csv --epochs 1 --lr 1e-6";
+    const double from =
+        number_from("train_loss", "train d.csv --epochs 1 --lr 1e-6 --init-from first");
+    json_t *nothing = json_from("%s --hidden 16:tanh", how);
+    cr_assert_lt(from, want_number(nothing, "train_loss") / 10);
+    json_decref(nothing);
+    json_t *folds = json_from("%s --init-from first --folds 4", how);
+    cr_assert_lt(want_number(json_object_get(json_object_get(folds, "metrics"), "loss"), "mean"),
+                 5 * from + 0.01);
+    json_decref(folds);
+    result r = shell("cd '%s' && " CLI " train d.csv --init-from first --hidden 3", folder);
+    assert_code(r, 2);
+    assert_has(r.err, "--init-from brings its hidden layers");
+    free_result(&r);
+}
+
 /* ---- errors -----------------------------------------------------------------------------------
  */
 
