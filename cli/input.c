@@ -50,6 +50,12 @@ size_t cli_input_options(cli_input *input, cli_option rows[CLI_INPUT_OPTIONS], c
          .help = "column of a table to be predicted, by name or number (-1: the last); several "
                  "joined by commas for regression",
          .fallback = purpose == CLI_TO_USE ? "as in training" : "the last"},
+        {.name = "ignore",
+         .kind = CLI_TEXT,
+         .to.text = &input->ignore,
+         .value = "COLS",
+         .help = "columns of a table that are left out, by name or number, joined by commas",
+         .fallback = purpose == CLI_TO_USE ? "as in training" : "none"},
         {.name = "task",
          .kind = CLI_CHOICE,
          .to.code = &input->task,
@@ -170,6 +176,7 @@ bp_load_options cli_input_load_options(const cli_input *input)
 {
     bp_load_options options = bp_load_options_default();
     options.target = input->target;
+    options.ignore = input->ignore;
     options.task = input->task;
     options.format = input->format;
     options.header = input->header;

@@ -9,14 +9,14 @@
 
 typedef struct cli_input {
     cli_list labels; /* none, or one for each DATA */
-    const char *target, *delimiter;
+    const char *target, *ignore, *delimiter;
     int32_t task, format, header;
     int32_t part;       /* of a folder: 0 training, 1 test */
     int32_t activation; /* of a model file that names none */
     const cli_stream *stream; /* what was chosen, or NULL: in memory */
 } cli_input;
 
-enum { CLI_INPUT_OPTIONS = 8 };
+enum { CLI_INPUT_OPTIONS = 9 };
 
 /* What a command does with the data: learns from it, measures a model on it, looks at it. */
 typedef enum cli_purpose { CLI_TO_TRAIN, CLI_TO_USE, CLI_TO_SHOW } cli_purpose;

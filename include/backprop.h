@@ -209,6 +209,9 @@ typedef struct bp_load_options {
                             however the process ends. NULL: $TMPDIR, or /var/tmp */
     const char *weights; /* of tables: a column of weights of the samples, by name or number: it is
                             no feature; NULL: none */
+    const char *ignore;  /* of tables: columns that are no features, such as the rows' names, as target
+                            names them; joined by commas. With schema needed only where there is no
+                            header and the columns are not those of the file that was learned from */
 } bp_load_options;
 
 BP_API bp_load_options bp_load_options_default(void);

@@ -282,7 +282,7 @@ Test(targets, errors)
         {"1,-3", "\"length\" is named twice"},
         {"length,", "no column \"\""},
         {"1,2,3", "all columns are targets"},
-        {"1,2,3,1,2,3", "6 target columns"},
+        {"1,2,3,1,2,3", "6 columns are named"},
         {"1,3", "\"species\"|holds texts|several targets"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {

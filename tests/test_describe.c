@@ -93,8 +93,8 @@ Test(describe, columns_that_tell_rows_apart)
     static const int32_t kinds[] = {BP_COLUMN_ID, BP_COLUMN_ID,     BP_COLUMN_NUMBER,
                                     BP_COLUMN_ID, BP_COLUMN_NUMBER, BP_COLUMN_CATEGORY};
     for (size_t k = 0; k < 6; ++k) cr_assert_eq(v.columns[k].kind, kinds[k], "column %zu", k);
-    expect_contains(v.review, "3 columns tell rows apart and say nothing of them; leave them out: "
-                              "count, customer_ID, name\n");
+    expect_contains(v.review, "3 columns tell rows apart and say nothing of them; the option "
+                              "ignore leaves them out: count, customer_ID, name\n");
     view_free(&v);
     v = many_rows("count,monkey,n,name,ID,t");
     cr_assert_eq(v.columns[1].kind, BP_COLUMN_NUMBER, "monkey is no key");

@@ -302,7 +302,7 @@ Test(learn, columns_that_name_the_rows)
     bp_data *raw = load_ids(10001, 10001);
     bp_schema *schema;
     expect_error(bp_schema_learn(&schema, raw), BP_ERROR_DATA,
-                 "\"id\"|10001 different texts|remove");
+                 "\"id\"|10001 different texts|the option ignore");
     bp_data_free(raw);
 }
 

@@ -212,6 +212,10 @@ bp_status bp__arrays_pictures(bp_data *data, bp__arrays *parts, size_t count,
                         "%s: holds pictures, which have no columns; a target (%s) cannot be "
                         "chosen, labels are a file",
                         parts->x.source, options->target);
+    if (options->ignore)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "%s: holds pictures, which have no columns; none (%s) can be left out",
+                        parts->x.source, options->ignore);
     if (parts->x.dimensions < 2)
         return bp__fail(BP_ERROR_DATA,
                         "%s: has one dimension, as files of labels have; pictures were "

@@ -198,6 +198,59 @@ bp_status bp__report_constant(bp_data *data)
     return status != BP_OK ? status : first != BP_OK ? first : second;
 }
 
+enum { ROWS_THAT_TELL = 20 }; /* fewer may be numbers one after the other by chance */
+
+/* Whole numbers from low on, each at most once; seen[rows] is zeroed. */
+static bool are_all_different(char *seen, const double *number, size_t rows, double low)
+{
+    for (size_t r = 0; r < rows; ++r)
+        if (seen[(size_t)(number[r] - low)]++) return false;
+    return true;
+}
+
+/* Whether the cells are so many whole numbers one after the other, in any order. Streamed columns
+ * have no cells any more: what they add up to tells. */
+static bp_status numbers_rows(bool *out, const bp__column *column, size_t rows)
+{
+    bp__notes all = {.whole = true};
+    const bp__notes *n = column->notes;
+    *out = false;
+    if (column->kind != BP__COLUMN_NUMBER || rows < ROWS_THAT_TELL) return BP_OK;
+    if (!n) {
+        bp__moments_begin(&all.sums);
+        bp__moments_first(&all.sums, column->number, rows);
+        all.missing = rows - all.sums.used;
+        for (size_t r = 0; r < rows && all.whole && all.missing == 0; ++r)
+            all.whole = column->number[r] == floor(column->number[r]);
+        n = &all;
+    }
+    const bp__moment_sums *sums = &n->sums;
+    *out = n->whole && n->missing == 0 && sums->high - sums->low == (double)(rows - 1) &&
+           sums->sum == (double)rows * (sums->low + sums->high) / 2;
+    if (!*out || !column->number) return BP_OK;
+    char *seen;
+    BP_TRY(bp__new_array(&seen, rows, 1));
+    *out = are_all_different(seen, column->number, rows, sums->low);
+    free(seen);
+    return BP_OK;
+}
+
+bp_status bp__report_row_numbers(bp_data *data)
+{
+    bp__name_list list = {0};
+    bp_status status = BP_OK;
+    for (size_t k = 0; k < data->column_count && status == BP_OK; ++k) {
+        bool found;
+        status = numbers_rows(&found, &data->columns[k], data->rows);
+        if (status == BP_OK && found) status = bp__name_list_add(&list, data->columns[k].name);
+    }
+    bp_status warned = bp__name_list_warn(
+        &list, &data->warnings, bp__data_source(data),
+        "numbers the rows, from which nothing can be learned; the option ignore leaves it out",
+        "number the rows, from which nothing can be learned; the option ignore leaves them out");
+    return status != BP_OK ? status : warned;
+}
+
 bp_status bp__report_missing(bp_data *data)
 {
     bp__name_list list = {0};

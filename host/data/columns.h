@@ -37,6 +37,8 @@ bp_status bp__name_list_warn(bp__name_list *list, char **warnings, const char *s
 
 /* Warns of constant and of empty feature columns that have not been reported, and marks them. */
 bp_status bp__report_constant(bp_data *data);
+/* Warns of feature columns that number the rows. */
+bp_status bp__report_row_numbers(bp_data *data);
 /* Warns of missing cells. */
 bp_status bp__report_missing(bp_data *data);
 

@@ -72,9 +72,10 @@ static bp_status review_classes(char **out, const bp_data *data, size_t target)
 
 static bp_status review(char **out, const bp_data *data, const bp_column_info *infos, size_t count)
 {
-    BP_TRY(list_columns(out, data, infos, count, is_id,
-                        "tells rows apart and says nothing of them; leave it out",
-                        "tell rows apart and say nothing of them; leave them out"));
+    BP_TRY(
+        list_columns(out, data, infos, count, is_id,
+                     "tells rows apart and says nothing of them; the option ignore leaves it out",
+                     "tell rows apart and say nothing of them; the option ignore leaves them out"));
     BP_TRY(list_columns(out, data, infos, count, is_skewed,
                         "is extremely skewed, a few values lie far from all others; is that meant, "
                         "or would its logarithm say the same?",

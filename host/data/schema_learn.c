@@ -43,13 +43,14 @@ static bp_status check_categories(bp_schema *schema, const bp_data *data,
     if (count > BP__CATEGORIES_LIMIT)
         return bp__fail(BP_ERROR_DATA,
                         "%s: column \"%s\" has %zu different texts, at most %zu can be "
-                        "categories; remove the column if it names the rows",
+                        "categories; if it names the rows, the option ignore leaves it out",
                         bp__data_source(data), shown, count, BP__CATEGORIES_LIMIT);
     if (count > BP__CATEGORIES_MANY || (count == data->rows && count >= ROWS_THAT_TELL))
-        return bp__append(&schema->warnings,
-                          "%s: column %s has %zu different texts in %zu rows, a "
-                          "feature for each; if it names the rows, remove it\n",
-                          bp__data_source(data), shown, count, data->rows);
+        return bp__append(
+            &schema->warnings,
+            "%s: column %s has %zu different texts in %zu rows, a "
+            "feature for each; if it names the rows, the option ignore leaves it out\n",
+            bp__data_source(data), shown, count, data->rows);
     return BP_OK;
 }
 

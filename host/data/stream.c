@@ -74,6 +74,7 @@ static bp_status finish_table(bp_data *data, const bp_load_options *o)
     } else {
         if (data->target_count > 0) BP_TRY(bp__table_task(data, o->task));
         BP_TRY(bp__report_constant(data));
+        BP_TRY(bp__report_row_numbers(data));
     }
     return bp__report_missing(data);
 }

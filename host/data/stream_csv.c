@@ -320,8 +320,7 @@ static bp_status choose_columns(reader *in)
     if (in->options->schema)
         return bp__table_match(&in->picks, &in->pick_count, &in->target_count, &in->data->warnings,
                                sheet, in->options);
-    in->pick_count = sheet->columns;
-    return bp__table_pick(&in->picks, &in->target_count, sheet, in->options);
+    return bp__table_pick(&in->picks, &in->pick_count, &in->target_count, sheet, in->options);
 }
 
 static bp_status new_columns(reader *in)

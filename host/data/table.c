@@ -110,6 +110,10 @@ bp_status bp__table_load(bp_data *data, const bp__sheet *sheet, const bp_load_op
                         "%s: the file itself says which its targets are; a target (%s) cannot be "
                         "chosen",
                         sheet->source, options->target);
+    if (sheet->own_targets && options->ignore)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "%s: the features have no names to choose by; none (%s) can be left out",
+                        sheet->source, options->ignore);
     BP_TRY(options->schema ? bp__table_known(data, sheet, options)
                            : bp__table_free(data, sheet, options));
     BP_TRY(bp__report_missing(data));

@@ -62,6 +62,9 @@ bp_status bp__sheet_list_names(char **out, const bp__sheet *sheet);
 bp_status bp__sheet_resolve(size_t **columns, size_t *count, const bp__sheet *sheet,
                             const char *text);
 
+/* The same without those that are not there. */
+bp_status bp__sheet_find(size_t **columns, size_t *count, const bp__sheet *sheet, const char *text);
+
 /* The column of weights that the options name, or BP__NO_COLUMN. */
 bp_status bp__sheet_weights(size_t *column, const bp__sheet *sheet, const bp_load_options *options);
 
@@ -69,11 +72,11 @@ bp_status bp__sheet_weights(size_t *column, const bp__sheet *sheet, const bp_loa
  * targets, types every column, decides the task. Warnings included. */
 bp_status bp__table_load(bp_data *data, const bp__sheet *sheet, const bp_load_options *options);
 
-/* The columns that a table has in a data set, all of them, the targets last, before them the
- * weights; as the options name both. *picks is the caller's. */
-bp_status bp__table_pick(bp__pick **picks, size_t *target_count, const bp__sheet *sheet,
-                         const bp_load_options *options);
-/* The same as options->schema knows them: *count of them, with what it has to say about columns
+/* The columns that a table has in a data set, *count of them: all but those that options->ignore
+ * names, the targets last, before them the weights; as the options name both. *picks is the caller's. */
+bp_status bp__table_pick(bp__pick **picks, size_t *count, size_t *target_count,
+                         const bp__sheet *sheet, const bp_load_options *options);
+/* The same as options->schema knows them, with what it has to say about columns
  * that it does not know appended to *warnings. */
 bp_status bp__table_match(bp__pick **picks, size_t *count, size_t *target_count, char **warnings,
                           const bp__sheet *sheet, const bp_load_options *options);

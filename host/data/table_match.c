@@ -16,6 +16,7 @@ typedef struct match {
     size_t features, targets;
     size_t weights; /* the column of weights, or BP__NO_COLUMN */
     bool *taken;    /* [columns of the file] */
+    size_t ignored;
     char *warnings;
 } match;
 
@@ -126,9 +127,37 @@ static bp_status match_by_position(match *m, size_t count)
     return BP_OK;
 }
 
+/* Where the schema's columns were not all of their file's, what is before and between them is told
+ * by nothing but the place: the file has to be laid out as that one was. */
+static bool has_gaps(const match *m)
+{
+    const size_t all = m->features + m->targets;
+    for (size_t k = 0; k < all; ++k)
+        if (known_position(m, k) >= all) return true;
+    return false;
+}
+
+static bp_status match_by_place(match *m, const bp_load_options *options)
+{
+    for (size_t k = 0; k < m->features + (options->target ? 0 : m->targets); ++k) {
+        const size_t at = known_position(m, k);
+        if (at >= m->sheet->columns && k >= m->features) continue;
+        if (at >= m->sheet->columns)
+            return bp__fail(BP_ERROR_DATA,
+                            "%s: %zu columns found; the model was made from a file where column "
+                            "%zu, too, is a feature (without a header columns are matched by "
+                            "position)",
+                            m->sheet->source, m->sheet->columns, at + 1);
+        m->column[k] = at;
+        m->taken[at] = true;
+    }
+    return BP_OK;
+}
+
 static bp_status match_without_names(match *m, const bp_load_options *options)
 {
-    size_t columns = m->sheet->columns, all = m->features + m->targets;
+    size_t columns = m->sheet->columns - m->ignored, all = m->features + m->targets;
+    if (m->ignored == 0 && has_gaps(m)) return match_by_place(m, options);
     if (options->target) {
         if (columns == all) return match_by_position(m, m->features);
     } else if (columns == all || columns == m->features) {
@@ -138,6 +167,20 @@ static bp_status match_without_names(match *m, const bp_load_options *options)
                     "%s: %zu columns found; the model has %zu features and %zu "
                     "target%s (without a header columns are matched by position)",
                     m->sheet->source, columns, m->features, m->targets, m->targets == 1 ? "" : "s");
+}
+
+/* Columns that are left out; need_all: they must be there. */
+static bp_status take_ignored(match *m, const char *ignore, bool need_all)
+{
+    size_t *columns, count;
+    BP_TRY(need_all ? bp__sheet_resolve(&columns, &count, m->sheet, ignore)
+                    : bp__sheet_find(&columns, &count, m->sheet, ignore));
+    for (size_t i = 0; i < count; ++i) {
+        m->ignored += !m->taken[columns[i]];
+        m->taken[columns[i]] = true;
+    }
+    free(columns);
+    return BP_OK;
 }
 
 /* Files that tell features from targets themselves: features in their order, targets likewise. A
@@ -189,7 +232,10 @@ static bp_status match_columns(match *m, const bp_load_options *options)
     if (by_name && has_automatic_names(m) &&
         bp__words_find(&m->sheet->names, known_name(m, 0)) == BP__NO_WORD)
         by_name = false;
+    if (options->ignore && !by_name) BP_TRY(take_ignored(m, options->ignore, true));
     BP_TRY(by_name ? match_by_name(m, options) : match_without_names(m, options));
+    /* What the model does not know is left out anyway; it is only no surprise any more. */
+    if (options->ignore && by_name) BP_TRY(take_ignored(m, options->ignore, false));
     if (options->need_target)
         for (size_t k = m->features; k < m->features + m->targets; ++k)
             if (m->column[k] == BP__NO_COLUMN)

@@ -50,34 +50,40 @@ static bp_status resolve_one(size_t *column, const bp__sheet *sheet, const char 
     return BP_OK;
 }
 
-/* Resolves the comma-joined parts of list, which is cut up. */
-static bp_status resolve_list(size_t *columns, size_t *count, const bp__sheet *sheet, char *list)
+/* Resolves the comma-joined parts of list, which is cut up; need_all: they must all be there. */
+static bp_status resolve_list(size_t *columns, size_t *count, const bp__sheet *sheet, char *list,
+                              bool need_all)
 {
-    for (char *next = list; next; ++*count) {
+    for (char *next = list; next;) {
         char *part = next, *comma = strchr(next, ',');
         if (comma) *comma = '\0';
         next = comma ? comma + 1 : NULL;
         while (*part == ' ') ++part;
         for (size_t n = strlen(part); n > 0 && part[n - 1] == ' '; --n) part[n - 1] = '\0';
-        BP_TRY(resolve_one(&columns[*count], sheet, part));
+        if (!need_all) bp__hold_error(true);
+        const bp_status status = resolve_one(&columns[*count], sheet, part);
+        if (!need_all) bp__hold_error(false);
+        if (status == BP_ERROR_DATA && !need_all) continue;
+        BP_TRY(status);
         for (size_t i = 0; i < *count; ++i)
             if (columns[i] == columns[*count])
-                return bp__fail(BP_ERROR_DATA, "%s: the target column \"%s\" is named twice",
-                                sheet->source, bp__words_get(&sheet->names, columns[i]));
+                return bp__fail(BP_ERROR_DATA, "%s: column \"%s\" is named twice", sheet->source,
+                                bp__words_get(&sheet->names, columns[i]));
+        ++*count;
     }
     return BP_OK;
 }
 
-bp_status bp__sheet_resolve(size_t **columns, size_t *count, const bp__sheet *sheet,
-                            const char *text)
+static bp_status resolve(size_t **columns, size_t *count, const bp__sheet *sheet, const char *text,
+                         bool need_all)
 {
     *columns = NULL;
     *count = 0;
     size_t most = 1;
     for (const char *c = text; *c; ++c) most += *c == ',';
-    /* More targets than columns are too many or named twice: do not even try. */
-    if (most > sheet->columns + 1)
-        return bp__fail(BP_ERROR_DATA, "%s: %zu target columns, but the file has %zu columns",
+    /* More than there are, or named twice: do not even try. */
+    if (need_all && most > sheet->columns + 1)
+        return bp__fail(BP_ERROR_DATA, "%s: %zu columns are named, but the file has %zu columns",
                         sheet->source, most, sheet->columns);
     BP_TRY(bp__new_array(columns, most, sizeof **columns));
     uint32_t whole = bp__words_find(&sheet->names, text);
@@ -87,7 +93,7 @@ bp_status bp__sheet_resolve(size_t **columns, size_t *count, const bp__sheet *sh
     }
     char *list;
     bp_status status = bp__copy_text(&list, text);
-    if (status == BP_OK) status = resolve_list(*columns, count, sheet, list);
+    if (status == BP_OK) status = resolve_list(*columns, count, sheet, list, need_all);
     free(list);
     if (status != BP_OK) {
         free(*columns);
@@ -103,34 +109,68 @@ bp_status bp__sheet_weights(size_t *column, const bp__sheet *sheet, const bp_loa
     return options->weights ? resolve_one(column, sheet, options->weights) : BP_OK;
 }
 
-/* All columns in the order of the file, that of the weights, if there is one, and the targets moved
- * to the end. */
-static bp_status pick_all(bp__pick **out, const bp__sheet *sheet, size_t weights,
-                          const size_t *targets, size_t count)
+bp_status bp__sheet_resolve(size_t **columns, size_t *count, const bp__sheet *sheet,
+                            const char *text)
 {
-    bp__pick *picks;
-    char *is_target;
-    *out = NULL;
-    BP_TRY(bp__new_array(&is_target, sheet->columns, 1));
-    bp_status status = bp__new_array(&picks, sheet->columns, sizeof *picks);
+    return resolve(columns, count, sheet, text, true);
+}
+
+bp_status bp__sheet_find(size_t **columns, size_t *count, const bp__sheet *sheet, const char *text)
+{
+    return resolve(columns, count, sheet, text, false);
+}
+
+/* Columns that are no features: targets, and those that are left out. */
+static bp_status mark(char *taken, const bp__sheet *sheet, const size_t *targets, size_t count,
+                      const char *ignore)
+{
+    size_t *ignored, ignored_count;
+    char shown[64];
+    for (size_t i = 0; i < count; ++i) taken[targets[i]] = 1;
+    if (!ignore) return BP_OK;
+    BP_TRY(bp__sheet_resolve(&ignored, &ignored_count, sheet, ignore));
+    bp_status status = BP_OK;
+    for (size_t i = 0; i < ignored_count && status == BP_OK; ++i) {
+        if (taken[ignored[i]])
+            status =
+                bp__fail(BP_ERROR_DATA,
+                         "%s: column \"%s\" is the target, which cannot be left out; name "
+                         "another target",
+                         sheet->source, bp__shown(shown, bp__words_get(&sheet->names, ignored[i])));
+        taken[ignored[i]] = 1;
+    }
+    free(ignored);
+    return status;
+}
+
+/* The features in the order of the file, the weights, if there are any, then the targets; *picked of
+ * them. */
+static bp_status pick(bp__pick **out, size_t *picked, const bp__sheet *sheet, size_t weights,
+                      const size_t *targets, size_t count, const char *ignore)
+{
+    bp__pick *picks = NULL;
+    char *taken;
+    size_t used = 0;
+    BP_TRY(bp__new_array(&taken, sheet->columns, 1));
+    bp_status status = mark(taken, sheet, targets, count, ignore);
+    if (status == BP_OK) status = bp__new_array(&picks, sheet->columns, sizeof *picks);
     if (status == BP_OK) {
-        size_t used = 0;
-        for (size_t i = 0; i < count; ++i) is_target[targets[i]] = 1;
         for (size_t k = 0; k < sheet->columns; ++k)
-            if (!is_target[k] && k != weights) picks[used++].column = k;
+            if (!taken[k] && k != weights) picks[used++].column = k;
         if (weights != BP__NO_COLUMN) {
             picks[used].want = BP__WANT_NUMBER;
             picks[used].weights = true;
             picks[used++].column = weights;
         }
+        *picked = used + count;
         for (size_t i = 0; i < count; ++i) picks[used++].column = targets[i];
-        for (size_t k = 0; k < sheet->columns; ++k) {
+        for (size_t k = 0; k < used; ++k) {
             picks[k].position = picks[k].column;
             picks[k].name = bp__words_get(&sheet->names, picks[k].column);
         }
-        *out = picks;
     }
-    free(is_target);
+    *out = picks;
+    free(taken);
     return status;
 }
 
@@ -225,37 +265,43 @@ static bp_status check_weights(const bp__sheet *sheet, size_t weights, const siz
     return BP_OK;
 }
 
-bp_status bp__table_pick(bp__pick **picks, size_t *target_count, const bp__sheet *sheet,
-                         const bp_load_options *options)
+bp_status bp__table_pick(bp__pick **picks, size_t *count, size_t *target_count,
+                         const bp__sheet *sheet, const bp_load_options *options)
 {
     size_t *targets, weights;
     *picks = NULL;
     BP_TRY(bp__sheet_weights(&weights, sheet, options));
     BP_TRY(find_targets(&targets, target_count, sheet, options->target));
-    const size_t kept = *target_count + (weights != BP__NO_COLUMN);
     bp_status status = check_weights(sheet, weights, targets, *target_count);
-    if (status == BP_OK && kept >= sheet->columns)
+    if (status == BP_OK)
+        status = pick(picks, count, sheet, weights, targets, *target_count, options->ignore);
+    if (status == BP_OK && *target_count + (weights != BP__NO_COLUMN) >= *count)
         status = bp__fail(
             BP_ERROR_DATA, "%s: %s; a feature column and a target are needed at least%s",
             sheet->source,
-            sheet->columns == 1 ? "there is only one column" : "all columns are targets",
+            sheet->columns == 1 ? "there is only one column"
+            : options->ignore   ? "all columns are targets or left out"
+                                : "all columns are targets",
             sheet->delimited ? " (is the delimiter one of comma, semicolon and tab?)" : "");
-    if (status == BP_OK) status = pick_all(picks, sheet, weights, targets, *target_count);
     free(targets);
+    if (status == BP_OK) return BP_OK;
+    free(*picks);
+    *picks = NULL;
     return status;
 }
 
 bp_status bp__table_free(bp_data *data, const bp__sheet *sheet, const bp_load_options *options)
 {
-    size_t count;
+    size_t columns = 0, count = 0;
     bp__pick *picks;
-    bp_status status = bp__table_pick(&picks, &count, sheet, options);
-    if (status == BP_OK) status = bp__table_read(data, sheet, picks, sheet->columns, count);
+    bp_status status = bp__table_pick(&picks, &columns, &count, sheet, options);
+    if (status == BP_OK) status = bp__table_read(data, sheet, picks, columns, count);
     if (status == BP_OK && !options->allow_missing_target) status = bp__check_targets(data);
     bool classes = sheet->classes && options->task == BP_TASK_AUTO;
     if (status == BP_OK && count > 0)
         status = bp__table_task(data, classes ? BP_TASK_CLASSIFY : options->task);
     if (status == BP_OK) status = bp__report_constant(data);
+    if (status == BP_OK) status = bp__report_row_numbers(data);
     free(picks);
     return status;
 }
