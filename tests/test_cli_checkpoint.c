@@ -63,6 +63,40 @@ Test(cli_checkpoint, resumed_models_are_the_same_files)
     }
 }
 
+#define SHORT "train d.csv --hidden 8 -q --device reference"
+
+/* A schedule that nobody has asked for: that it differs is said with why, and what to do. */
+Test(cli_checkpoint, a_schedule_by_default_is_explained)
+{
+    const struct {
+        const char *first, *then;
+        const char *says; /* NULL: the training goes on */
+    } cases[] = {
+        {"", "--epochs 200",
+         "in the checkpoint cosine over 120 epochs (the checkpoint's schedule is the default where "
+         "neither epochs, patience nor a schedule is given, and ends after 120 epochs"},
+        {"", "--patience 9", "leave them away again"},
+        {"--epochs 3", "", "(cosine is the default where neither"},
+        {"--epochs 3", "--patience 9 --epochs 4", "patience is 9, in the checkpoint 0\n"},
+        {"--epochs 3", "--epochs 4", NULL},
+        {"", "", NULL},
+        {"", "--epochs 120 --schedule cosine", NULL}, /* the same, in so many words */
+        {"--epochs 3 --schedule cosine", "--epochs 4 --schedule cosine",
+         "in the checkpoint cosine over 3 epochs\n"},
+    };
+    write_flowers("d.csv", 90, 1, true);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        result r = shell("cd %s; exec " CLI " " SHORT " --checkpoint c %s", folder, cases[i].first);
+        assert_code(r, 0);
+        free_result(&r);
+        r = shell("cd %s; exec " CLI " " SHORT " --resume c %s", folder, cases[i].then);
+        assert_code(r, cases[i].says ? 3 : 0);
+        if (cases[i].says) assert_has(r.err, cases[i].says);
+        free_result(&r);
+        remove(path_of("c"));
+    }
+}
+
 Test(cli_checkpoint, what_is_refused_and_why)
 {
     write_flowers("d.csv", 90, 1, true);

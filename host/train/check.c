@@ -89,17 +89,19 @@ bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *
 /* How long a training is that nobody has set a length for; docs/decisions/defaults.md. */
 enum { AUTO_SAMPLES = 240000, AUTO_LEAST = 15, AUTO_MOST = 120, AUTO_PATIENT = 10 };
 
-void bp__fill_in_epochs(bp_train_options *options, size_t rows)
+bool bp__fill_in_epochs(bp_train_options *options, size_t rows)
 {
     const bool patient = options->patience > 0, by_rows = options->epochs == 0;
+    const bool automatic = options->schedule == BP_SCHEDULE_AUTO;
     if (by_rows) {
         int64_t epochs = rows > 0 ? (int64_t)(AUTO_SAMPLES / rows) : AUTO_MOST;
         if (epochs < AUTO_LEAST) epochs = AUTO_LEAST;
         if (epochs > AUTO_MOST) epochs = AUTO_MOST;
         options->epochs = patient ? AUTO_PATIENT * epochs : epochs;
     }
-    if (options->schedule == BP_SCHEDULE_AUTO)
+    if (automatic)
         options->schedule = by_rows && !patient ? BP_SCHEDULE_COSINE : BP_SCHEDULE_CONSTANT;
+    return automatic && by_rows && !patient;
 }
 
 bp_status bp__check_fit(size_t inputs, size_t outputs, const bp_data *data)

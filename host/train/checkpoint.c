@@ -59,13 +59,14 @@ static bp_status about_text(char **out, const bp_trainer *trainer, json_t *train
     json_t *facts;
     BP_TRY(bp__trainer_facts(&facts, trainer));
     const bp_device_info *device = trainer->device;
-    json_t *about = json_pack(
-        "{s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:o, s:O?}", "format", FORMAT, "ended",
-        has_ended(trainer), "version", bp_version(), "epoch", (json_int_t)trainer->epoch, "epochs",
-        (json_int_t)trainer->options.epochs, "step", (json_int_t)trainer->place, "steps",
-        (json_int_t)(trainer->pass ? trainer->pass->steps : 0), "total_steps",
-        (json_int_t)(trainer->step + trainer->place), "fingerprint", trainer->data_hash, "trainer",
-        facts, "training", training);
+    json_t *about =
+        json_pack("{s:i, s:b, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:o, s:O?}", "format", FORMAT,
+                  "ended", has_ended(trainer), BP__SCHEDULE_BY_ITSELF, trainer->schedule_by_itself,
+                  "version", bp_version(), "epoch", (json_int_t)trainer->epoch, "epochs",
+                  (json_int_t)trainer->options.epochs, "step", (json_int_t)trainer->place, "steps",
+                  (json_int_t)(trainer->pass ? trainer->pass->steps : 0), "total_steps",
+                  (json_int_t)(trainer->step + trainer->place), "fingerprint", trainer->data_hash,
+                  "trainer", facts, "training", training);
     /* A driver says what it likes: bytes that are not UTF-8 are no reason to save nothing. */
     if (about)
         (void)(json_object_set_new(about, "device", json_string(device->name)) ||
@@ -152,7 +153,7 @@ bp_status bp__checkpoint_restore(bp_trainer *trainer, const bp__checkpoint *from
     BP_TRY(check_format(from));
     BP_TRY(bp__trainer_facts(&facts, trainer));
     bp_status status =
-        bp__compare_facts(facts, json_object_get(from->about, "trainer"), from->path);
+        bp__compare_facts(trainer, facts, json_object_get(from->about, "trainer"), from);
     json_decref(facts);
     BP_TRY(status);
     BP_TRY(check_place(from, trainer));

@@ -10,6 +10,8 @@
 #include "model/model.h"
 #include "train/trainer.h"
 
+#define SCHEDULE "schedule"
+
 typedef enum fact_kind { FACT_COUNT, FACT_CODE, FACT_REAL, FACT_DOUBLE, FACT_SEED } fact_kind;
 
 typedef struct option_fact {
@@ -153,7 +155,7 @@ static bp_status set_schedule(json_t *facts, const bp_train_options *options)
     if (!bp__schedule_goes_by_epochs(options)) return BP_OK;
     snprintf(text, sizeof text, "%s over %" PRId64 " epochs", bp_schedule_name(options->schedule),
              options->epochs);
-    return set_fact(facts, "schedule", text);
+    return set_fact(facts, SCHEDULE, text);
 }
 
 static void data_text(char text[BP__DATA_FACT], size_t rows, const char *hash)
@@ -255,7 +257,28 @@ static bp_status note_difference(char **text, const char *name, const json_t *he
                       theirs ? theirs : "unknown");
 }
 
-bp_status bp__compare_facts(const json_t *here, const json_t *there, const char *path)
+/* Where a schedule that nobody has asked for is what differs, only the defaults explain it. */
+static bp_status explain_schedule(char **text, const bp_trainer *trainer, const json_t *about)
+{
+    const bool ours = trainer->schedule_by_itself,
+               theirs = json_is_true(json_object_get(about, BP__SCHEDULE_BY_ITSELF));
+    const long long epochs = (long long)json_integer_value(json_object_get(about, "epochs"));
+    if (ours == theirs) return BP_OK;
+    if (ours)
+        return bp__append(text,
+                          " (%s is the default where neither epochs, patience nor a schedule is "
+                          "given: to go on, give them as then, epochs %lld or more)",
+                          bp_schedule_name(trainer->options.schedule), epochs);
+    return bp__append(
+        text,
+        " (the checkpoint's schedule is the default where neither epochs, patience nor a "
+        "schedule is given, and ends after %lld epochs: to go on, leave them away "
+        "again; a training of another length has to begin anew)",
+        epochs);
+}
+
+bp_status bp__compare_facts(const bp_trainer *trainer, const json_t *here, const json_t *there,
+                            const bp__checkpoint *from)
 {
     char *text = NULL;
     const char *name;
@@ -271,8 +294,11 @@ bp_status bp__compare_facts(const json_t *here, const json_t *there, const char 
         if (status == BP_OK && !json_object_get(here, name))
             status = note_difference(&text, name, NULL, fact);
     }
+    if (status == BP_OK &&
+        !json_equal(json_object_get(here, SCHEDULE), json_object_get(there, SCHEDULE)))
+        status = explain_schedule(&text, trainer, from->about);
     if (status == BP_OK && text)
-        status = bp__fail(BP_ERROR_MODEL, "%s: another training: %s", path, text);
+        status = bp__fail(BP_ERROR_MODEL, "%s: another training: %s", from->path, text);
     free(text);
     return status;
 }

@@ -128,7 +128,7 @@ static bp_status check_facts(const bp__saver *saver, const bp__checkpoint *from)
         (json_object_update(here, saver->facts) != 0 || !there ||
          json_object_update(there, json_object_get(from->about, "training")) != 0))
         status = bp__fail_memory(sizeof *here);
-    if (status == BP_OK) status = bp__compare_facts(here, there, from->path);
+    if (status == BP_OK) status = bp__compare_facts(saver->trainer, here, there, from);
     json_decref(here);
     json_decref(there);
     return status;

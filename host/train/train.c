@@ -341,8 +341,9 @@ static bp_status prepare(run *r, bp_model *model, bp_device *device, const bp_da
     BP_TRY(bp__snapshot_create(&r->kept, model));
     bp_train_options filled_in;
     BP_TRY(bp__read_train_options(&filled_in, options));
-    bp__fill_in_epochs(&filled_in, bp_data_get_info(data).rows);
+    const bool by_itself = bp__fill_in_epochs(&filled_in, bp_data_get_info(data).rows);
     BP_TRY(bp_trainer_create(&r->trainer, model, device, &filled_in));
+    r->trainer->schedule_by_itself = by_itself;
     const bp_train_options *read = &r->trainer->options;
     r->result->planned_epochs = read->epochs;
     if (bp__keeps_best(read)) BP_TRY(bp__snapshot_create(&r->best_kept, model));

@@ -78,6 +78,7 @@ struct bp_trainer {
     bool sound;
     bool gradients_kept; /* those of the last step are on the device: bp_trainer_step did it */
     bp__schedule schedule;
+    bool schedule_by_itself; /* nobody has asked for it (bp__fill_in_epochs) */
     bp__course course;
 };
 
@@ -112,7 +113,10 @@ bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer);
 bp_status bp__trainer_facts(json_t **out, const bp_trainer *trainer);
 bp_status bp__training_facts(json_t **out, const bp_model *start, const bp_data *validation);
 /* BP_ERROR_MODEL names every fact that differs. */
-bp_status bp__compare_facts(const json_t *here, const json_t *there, const char *path);
+bp_status bp__compare_facts(const bp_trainer *trainer, const json_t *here, const json_t *there,
+                            const bp__checkpoint *from);
+/* What a checkpoint says of the trainer's schedule_by_itself. */
+#define BP__SCHEDULE_BY_ITSELF "schedule_by_itself"
 int bp__option_is_fact(size_t byte);
 
 /* What the names of bp_train's own rows begin with. */
@@ -185,8 +189,9 @@ float bp__learning_rate(const bp_train_options *options);
 /* The options given, or the defaults where given is NULL; refused where they make no sense. */
 bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *given);
 
-/* Replaces epochs 0, and with it the schedule auto, by what suits so many rows. */
-void bp__fill_in_epochs(bp_train_options *options, size_t rows);
+/* Replaces epochs 0, and with it the schedule auto, by what suits so many rows. true where that is a
+ * schedule that nobody has asked for. */
+bool bp__fill_in_epochs(bp_train_options *options, size_t rows);
 
 /* Whether encoded data with targets fits a network; the text says what differs. */
 bp_status bp__check_fit(size_t inputs, size_t outputs, const bp_data *data);

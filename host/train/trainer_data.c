@@ -92,7 +92,7 @@ bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool ha
     bool stream = false;
     BP_TRY_GOTO(bp__choose_stream(&stream, trainer, data));
     BP_TRY_GOTO(stream ? stream_data(trainer, data) : upload_data(trainer, data));
-    bp__fill_in_epochs(&trainer->options, trainer->pass->rows);
+    (void)bp__fill_in_epochs(&trainer->options, trainer->pass->rows);
     if (trainer->options.steps_per_epoch == 0)
         trainer->schedule = bp__schedule_of(&trainer->options, (int64_t)trainer->pass->steps);
     if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
