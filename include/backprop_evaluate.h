@@ -63,8 +63,10 @@ typedef struct bp_report {
     const bp_target_report *by_target; /* [targets] */
 } bp_report;
 
-/* Measures a model on encoded data. top_k 0: 5, or 2 where there are fewer than ten classes. Errors
- * as bp_evaluate; BP_ERROR_ARGUMENT where top_k is more than the classes. */
+/* Measures a model on encoded data, streamed or not, with the same numbers. top_k 0: 5, or 2 where
+ * there are fewer than ten classes. The areas under ROC curves take 8 bytes of memory for each row and
+ * class, whatever else is streamed. Errors as bp_evaluate; BP_ERROR_ARGUMENT where top_k is more than
+ * the classes, BP_ERROR_MEMORY. */
 BP_API bp_status bp_report_evaluate(bp_report **out, const bp_model *model, bp_device *device,
                                     const bp_data *data, size_t top_k);
 
