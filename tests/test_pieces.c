@@ -238,6 +238,31 @@ Test(pieces, every_truncation_and_bit_flip_is_the_same)
     cr_assert_gt(counts[BP_ERROR_DATA], 100);
 }
 
+Test(pieces, sparse_rows_are_the_same_however_they_are_cut)
+{
+    static const char *const others[] = {"# a comment", "", "1 3:x", "? 1:2", "1 3:1 2:1", "1,2"};
+    size_t counts[16], good = 0, bad = 0;
+    for (uint32_t seed = 0; seed < 200; ++seed) {
+        draws d = {.seed = seed};
+        char *text = NULL;
+        put(&text, seed % 2 ? "\xEF\xBB\xBF" : "");
+        for (size_t r = 0; r < seed % 50 + 1; ++r) {
+            if (r > 2 && below(&d, 20) == 0) put(&text, others[below(&d, seed % 3 ? 2 : 6)]);
+            const char *end = seed % 3 ? "\n" : "\r\n";
+            bp__append(&text, "%d 1:%g %zu:-2.5e-3%s", r % 3 == 1, (double)r / 7, 2 + below(&d, 9),
+                       below(&d, 9) ? end : " # more\n");
+        }
+        ++*(check_pieces(text, strlen(text)) == BP_OK ? &good : &bad);
+        free(text);
+    }
+    cr_assert_gt(good, 100);
+    cr_assert_gt(bad, 10);
+    const char rows[] = "1 1:0.5 3:2 # first\n\n0 qid:3 2:1e3\r\n1 3:-7\n";
+    mutate(check_pieces, rows, sizeof rows - 1, counts);
+    cr_assert_gt(counts[BP_OK], 30);
+    cr_assert_gt(counts[BP_ERROR_DATA], 30);
+}
+
 /* Where a record that is not complete begins, no piece ends behind it. */
 Test(pieces, whole_records)
 {

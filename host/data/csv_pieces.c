@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/csv.h"
+#include "data/scan.h"
 
 size_t bp__csv_mark(const bp__csv_place *place, const char *bytes, size_t size)
 {
@@ -63,27 +64,16 @@ size_t bp__csv_whole_records(const bp__csv_place *place, const char *bytes, size
     return found ? (size_t)(found - bytes) : 0;
 }
 
-static uint32_t count_lines(const char *s, const char *end)
-{
-    uint32_t lines = 0;
-    if (!memchr(s, '\r', (size_t)(end - s))) {
-        for (; (s = memchr(s, '\n', (size_t)(end - s))) != NULL; ++s) ++lines;
-        return lines;
-    }
-    for (; s < end; ++s) lines += *s == '\n' || (*s == '\r' && (s + 1 == end || s[1] != '\n'));
-    return lines;
-}
-
 void bp__csv_place_past(bp__csv_place *place, const char *bytes, size_t size, char delimiter)
 {
     const char *begin = bytes + bp__csv_mark(place, bytes, size), *end = bytes + size, *s = end;
-    const uint32_t line = place->line + count_lines(bytes, end);
+    const uint32_t line = place->line + bp__count_lines(bytes, end);
     while (s > begin && (s[-1] == '\n' || s[-1] == '\r' || bp__csv_is_space(s[-1], delimiter))) --s;
     if (s == begin) { /* nothing but blank lines */
         if (place->blank_line == 0 && size > 0) place->blank_line = place->line;
     } else {
         /* The first line end is the last record's. */
-        const uint32_t ends = count_lines(s, end);
+        const uint32_t ends = bp__count_lines(s, end);
         place->blank_line = ends > 1 ? line - (ends - 1) : 0;
     }
     place->line = line;

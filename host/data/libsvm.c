@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/threads.h"
 #include "data/gunzip.h"
 #include "data/number.h"
 #include "data/scan.h"
@@ -18,12 +19,13 @@ typedef struct entry {
 } entry;
 
 struct bp__libsvm_part {
-    char *source;
-    entry *entries; /* row by row */
+    const char *source; /* borrowed */
+    entry *entries;     /* row by row */
     size_t entry_count, entry_capacity;
     double *labels; /* [rows] */
     uint32_t *line; /* [rows] */
     size_t rows, label_capacity, line_capacity;
+    size_t features; /* the largest index */
 };
 
 /* ---- is it? ---- */
@@ -97,7 +99,7 @@ static bp_status read_index(bp__scan *scan, uint32_t *index, uint32_t least)
     return BP_OK;
 }
 
-static bp_status read_pair(bp__scan *scan, bp__libsvm *out, bp__libsvm_part *part, uint32_t *last)
+static bp_status read_pair(bp__scan *scan, bp__libsvm_part *part, uint32_t *last)
 {
     double value;
     BP_TRY(read_index(scan, last, *last));
@@ -107,7 +109,7 @@ static bp_status read_pair(bp__scan *scan, bp__libsvm *out, bp__libsvm_part *par
                         sizeof *part->entries));
     part->entries[part->entry_count++] =
         (entry){.row = (uint32_t)part->rows, .index = *last - 1, .value = value};
-    if (*last > out->features) out->features = *last;
+    if (*last > part->features) part->features = *last;
     return BP_OK;
 }
 
@@ -129,7 +131,7 @@ static bp_status read_label(bp__scan *scan, bp__libsvm_part *part)
     return BP_OK;
 }
 
-static bp_status read_row(bp__scan *scan, bp__libsvm *out, bp__libsvm_part *part)
+static bp_status read_row(bp__scan *scan, bp__libsvm_part *part)
 {
     uint32_t last = 0;
     BP_TRY(read_label(scan, part));
@@ -142,7 +144,7 @@ static bp_status read_row(bp__scan *scan, bp__libsvm *out, bp__libsvm_part *part
             BP_TRY(bp__scan_number(scan, &query, '#', "a number after qid:"));
             continue;
         }
-        BP_TRY(read_pair(scan, out, part, &last));
+        BP_TRY(read_pair(scan, part, &last));
     }
     ++part->rows;
     return BP_OK;
@@ -154,45 +156,96 @@ static void skip_comment(bp__scan *scan)
     while (!bp__scan_at_line_end(scan)) ++scan->next;
 }
 
-static bp_status read_rows(bp__scan *scan, bp__libsvm *out, bp__libsvm_part *part)
+static bp_status read_rows(bp__scan *scan, bp__libsvm_part *part)
 {
     for (;;) {
         bp__scan_space(scan, true);
+        if (scan->next >= scan->end) return BP_OK; /* blank lines may go on in the next piece */
         skip_comment(scan);
-        if (scan->next == scan->end) break;
-        if (bp__scan_at_line_end(scan)) continue;
-        BP_TRY(read_row(scan, out, part));
+        if (bp__scan_at_line_end(scan)) {
+            if (scan->next == scan->end) return BP_OK;
+            continue;
+        }
+        BP_TRY(read_row(scan, part));
         skip_comment(scan);
     }
-    if (part->rows > 0) return BP_OK;
-    return bp__fail(BP_ERROR_DATA, "%s: there are no rows", scan->source);
+}
+
+/* ---- a file in pieces ------------------------------------------------------------------------ */
+
+/* Lines that are being read. */
+typedef struct piece {
+    bp__scan scan;
+    bp__libsvm_part part;
+} piece;
+
+typedef struct reading {
+    bp__libsvm *out;
+    bp__scan scan; /* of what has not been taken */
+    size_t rows;   /* of the file */
+    piece *pieces; /* [count] */
+    size_t count;
+} reading;
+
+static void clear_part(bp__libsvm_part *part)
+{
+    free(part->entries);
+    free(part->labels);
+    free(part->line);
+    *part = (bp__libsvm_part){.source = NULL};
+}
+
+static bp_status take_lines(void *context, size_t slot, bool *there)
+{
+    reading *r = context;
+    piece *p = &r->pieces[slot];
+    p->part.source = r->scan.source;
+    *there = bp__scan_lines(&p->scan, &r->scan, bp__piece_size);
+    return BP_OK;
+}
+
+static bp_status read_lines(void *context, size_t slot)
+{
+    const reading *r = context;
+    bp__point point;
+    BP_TRY(bp__point_begin(&point));
+    const bp_status status = read_rows(&r->pieces[slot].scan, &r->pieces[slot].part);
+    bp__point_end(&point);
+    return status;
+}
+
+static bp_status keep_lines(void *context, size_t slot)
+{
+    reading *r = context;
+    bp__libsvm *out = r->out;
+    bp__libsvm_part *part = &r->pieces[slot].part;
+    BP_TRY(bp__grow(&out->parts, &out->part_capacity, out->part_count + 1, sizeof *out->parts));
+    if (part->features > out->features) out->features = part->features;
+    out->sheet.rows += part->rows;
+    r->rows += part->rows;
+    out->parts[out->part_count++] = *part;
+    *part = (bp__libsvm_part){.source = NULL};
+    return BP_OK;
 }
 
 bp_status bp__libsvm_add(bp__libsvm *out, const char *bytes, size_t size, const char *source)
 {
-    bp__scan scan;
-    bp__point point;
-    BP_TRY(bp__grow(&out->parts, &out->part_capacity, out->part_count + 1, sizeof *out->parts));
-    bp__libsvm_part *part = &out->parts[out->part_count++];
-    memset(part, 0, sizeof *part);
+    reading r = {.out = out, .count = bp__pipeline_slots()};
+    const bp__pipeline pipeline = {r.count, take_lines, read_lines, keep_lines};
     out->bytes += size;
-    BP_TRY(bp__copy_text(&part->source, source));
-    BP_TRY(bp__scan_begin(&scan, bytes, size, source));
-    BP_TRY(bp__point_begin(&point));
-    bp_status status = read_rows(&scan, out, part);
-    bp__point_end(&point);
-    out->sheet.rows += part->rows;
+    BP_TRY(bp__scan_begin(&r.scan, bytes, size, source));
+    BP_TRY(bp__new_array(&r.pieces, r.count, sizeof *r.pieces));
+    bp_status status = bp__pipeline_run(&pipeline, &r);
+    if (status == BP_OK && r.rows == 0)
+        status = bp__fail(BP_ERROR_DATA, "%s: there are no rows", source);
+    for (size_t i = 0; i < r.count; ++i) clear_part(&r.pieces[i].part);
+    free(r.pieces);
     return status;
 }
 
 void bp__libsvm_free(bp__libsvm *libsvm)
 {
-    for (size_t i = 0; i < libsvm->part_count; ++i) {
-        free(libsvm->parts[i].source);
-        free(libsvm->parts[i].entries);
-        free(libsvm->parts[i].labels);
-        free(libsvm->parts[i].line);
-    }
+    for (size_t i = 0; i < libsvm->part_count; ++i) clear_part(&libsvm->parts[i]);
     free(libsvm->parts);
     bp__sheet_clear(&libsvm->sheet);
     memset(libsvm, 0, sizeof *libsvm);

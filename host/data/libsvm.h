@@ -22,7 +22,8 @@ typedef struct bp__libsvm {
 /* Whether the first line that is more than a number goes on with an index and a colon. */
 bool bp__is_libsvm(const char *bytes, size_t size);
 
-/* Adds a whole file, bytes[size] and a '\0'. bp__libsvm_free also on failure. */
+/* Adds a whole file, bytes[size] and a '\0', whose name must outlive out. bp__libsvm_free also on
+ * failure. */
 bp_status bp__libsvm_add(bp__libsvm *out, const char *bytes, size_t size, const char *source);
 /* After the last file: completes the sheet, whose last column is the label. least: so many features
  * are needed, what is missing of them is 0. */

@@ -12,6 +12,7 @@
 #include "data/load.h"
 #include "data/mnist.h"
 #include "data/number.h"
+#include "data/scan.h"
 #include "data/schema.h"
 
 /* What a block's features take at most. */
@@ -405,7 +406,7 @@ static bp_status find_bad(bp_rows *r, size_t limit, size_t *size, size_t *bad)
             *bad = blank ? blank : length;
             return hold(r, status);
         }
-        line += bp__row_lines(bytes, length);
+        line += bp__count_lines(bytes, bytes + length);
         *size = end;
     }
     return BP_OK;

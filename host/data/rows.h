@@ -30,9 +30,6 @@ size_t bp__row_end(const bp__row_buffer *buffer, size_t at, char delimiter);
 /* How many bytes of blank lines stand there. */
 size_t bp__row_blank(const bp__row_buffer *buffer, size_t at, char delimiter);
 
-/* How many lines end in bytes[size], which something follows. */
-uint32_t bp__row_lines(const char *bytes, size_t size);
-
 /* Drops size bytes from begin on, and counts their lines. */
 void bp__row_buffer_drop(bp__row_buffer *buffer, size_t size);
 

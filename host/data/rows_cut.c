@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "data/rows.h"
+#include "data/scan.h"
 
 enum { BLOCK = 1 << 20 }; /* bytes, as many as reading pays for */
 
@@ -156,20 +157,8 @@ size_t bp__row_end(const bp__row_buffer *b, size_t at, char delimiter)
     return stop ? (size_t)(stop - start) : 0;
 }
 
-uint32_t bp__row_lines(const char *bytes, size_t size)
-{
-    const char *s = bytes, *end = bytes + size;
-    uint32_t lines = 0;
-    if (!memchr(s, '\r', size)) {
-        for (; (s = memchr(s, '\n', (size_t)(end - s))) != NULL; ++s) ++lines;
-        return lines;
-    }
-    for (; s < end; ++s) lines += *s == '\n' || (*s == '\r' && s[1] != '\n');
-    return lines;
-}
-
 void bp__row_buffer_drop(bp__row_buffer *b, size_t size)
 {
-    b->line += bp__row_lines(b->bytes + b->begin, size);
+    b->line += bp__count_lines(b->bytes + b->begin, b->bytes + b->begin + size);
     b->begin += size;
 }

@@ -30,6 +30,30 @@ bp_status bp__scan_begin(bp__scan *scan, const char *bytes, size_t size, const c
                     source, (size_t)(nul - bytes));
 }
 
+uint32_t bp__count_lines(const char *s, const char *end)
+{
+    uint32_t lines = 0;
+    if (!memchr(s, '\r', (size_t)(end - s))) {
+        for (; (s = memchr(s, '\n', (size_t)(end - s))) != NULL; ++s) ++lines;
+        return lines;
+    }
+    for (; s < end; ++s) lines += *s == '\n' || (*s == '\r' && (s + 1 == end || s[1] != '\n'));
+    return lines;
+}
+
+bool bp__scan_lines(bp__scan *lines, bp__scan *scan, size_t step)
+{
+    const size_t left = (size_t)(scan->end - scan->next);
+    if (left == 0) return false;
+    const char *from = scan->next + step - 1;
+    const char *newline = step < left ? memchr(from, '\n', left - step + 1) : NULL;
+    *lines = *scan;
+    if (newline) lines->end = newline + 1;
+    if (lines->end < scan->end) scan->line += bp__count_lines(scan->next, lines->end);
+    scan->next = scan->line_start = lines->end;
+    return true;
+}
+
 void bp__scan_space(bp__scan *scan, bool newlines)
 {
     for (;; ++scan->next) {

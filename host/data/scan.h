@@ -11,7 +11,7 @@
 
 typedef struct bp__scan {
     const char *source;     /* borrowed */
-    const char *next, *end; /* *end is '\0' */
+    const char *next, *end; /* *end is '\0', or end[-1] a line end */
     const char *line_start;
     uint32_t line; /* of next, from 1 */
 } bp__scan;
@@ -19,6 +19,13 @@ typedef struct bp__scan {
 /* bytes[size], followed by a '\0', must outlive the scan. A byte order mark is skipped;
  * BP_ERROR_DATA where there are NUL bytes. */
 bp_status bp__scan_begin(bp__scan *scan, const char *bytes, size_t size, const char *source);
+
+/* *lines = the next lines of scan, step bytes of them or up to a line more, as a scan of their own;
+ * scan moves behind them. false at the end. */
+bool bp__scan_lines(bp__scan *lines, bp__scan *scan, size_t step);
+
+/* How many lines end in [s, end): with LF, CR or CRLF. */
+uint32_t bp__count_lines(const char *s, const char *end);
 
 /* Past blanks; newlines: past line ends as well. */
 void bp__scan_space(bp__scan *scan, bool newlines);
