@@ -867,7 +867,8 @@ BP_API bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_d
 BP_API void bp_trainer_free(bp_trainer *trainer);
 
 /* Makes data (encoded) the set that bp_trainer_epoch draws its batches from: copied to the device, or,
- * where it is streamed (bp_train_options.stream), read while it trains and to outlive that. */
+ * where it is streamed (bp_train_options.stream), read while it trains and to outlive that. The
+ * first checkpoint that is saved or loaded reads streamed data through once, for its fingerprint. */
 BP_API bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data);
 
 /* Runs one epoch; *loss (may be NULL) is the mean over its samples. BP_ERROR_DIVERGED where it is

@@ -95,6 +95,7 @@ bp_status bp__checkpoint_save(bp_trainer *trainer, bp_model *model, const char *
 {
     char *about = NULL;
     bp_status status;
+    BP_TRY(bp__trainer_hash_data(trainer));
     BP_TRY(bp_trainer_get_model(trainer, model));
     BP_TRY_GOTO(bp__trainer_state(state, trainer));
     BP_TRY_GOTO(about_text(&about, trainer, training));
@@ -151,6 +152,7 @@ bp_status bp__checkpoint_restore(bp_trainer *trainer, const bp__checkpoint *from
 {
     json_t *facts;
     BP_TRY(check_format(from));
+    BP_TRY(bp__trainer_hash_data(trainer));
     BP_TRY(bp__trainer_facts(&facts, trainer));
     bp_status status =
         bp__compare_facts(trainer, facts, json_object_get(from->about, "trainer"), from);

@@ -113,6 +113,7 @@ void bp__trainer_forget_data(bp_trainer *trainer)
 {
     leave_epoch(trainer);
     trainer->data_hash[0] = '\0';
+    trainer->unhashed = NULL;
     if (trainer->pass) wait_for_device(trainer);
     bp__plan_free(trainer->full);
     bp__plan_free(trainer->last);

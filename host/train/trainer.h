@@ -63,6 +63,7 @@ struct bp_trainer {
     size_t enqueued; /* steps of this epoch that the device has been given */
     size_t pause_at; /* a step of this epoch after which a chunk ends; 0: none */
     char data_hash[BP__FINGERPRINT_TEXT]; /* of the pass's data; empty where nobody asked for it */
+    const bp_data *unhashed;              /* whose fingerprint will be taken when it is asked for */
     bp__pass *pass;                       /* of set_data, or NULL; of a stream its sizes alone */
     bp__stream *stream;                   /* of set_data, where the data is streamed */
     bp__order shuffle;                    /* how an epoch takes the rows */
@@ -100,6 +101,8 @@ void bp__trainer_forget_data(bp_trainer *trainer);
 
 /* bp_trainer_set_data; hash: the data's fingerprint is taken, for checkpoints. */
 bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool hash);
+/* data_hash is there after this, where somebody asked for it. */
+bp_status bp__trainer_hash_data(bp_trainer *trainer);
 
 /* ---- Checkpoints ---- */
 

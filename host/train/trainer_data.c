@@ -73,9 +73,23 @@ static bp_status stream_data(bp_trainer *trainer, const bp_data *data)
     return bp__stream_create(&trainer->stream, trainer, data);
 }
 
+/* Resident data may be released after this call; streamed data stays, and is read through for its
+ * fingerprint when a checkpoint asks for one. */
 bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
 {
-    return bp__trainer_set_data(trainer, data, true);
+    BP_TRY(bp__trainer_set_data(trainer, data, false));
+    trainer->unhashed = data;
+    if (trainer->stream) return BP_OK;
+    const bp_status status = bp__trainer_hash_data(trainer);
+    if (status != BP_OK) bp__trainer_forget_data(trainer);
+    return status;
+}
+
+bp_status bp__trainer_hash_data(bp_trainer *trainer)
+{
+    if (trainer->unhashed) BP_TRY(bp_data_fingerprint(trainer->unhashed, trainer->data_hash));
+    trainer->unhashed = NULL;
+    return BP_OK;
 }
 
 bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool hash)
