@@ -13,8 +13,8 @@
 /* A transposed or damaged file, not a table: each column costs memory beyond its cells. */
 #define BP__COLUMNS_LIMIT ((size_t)1 << 18)
 
-/* Texts are cut into pieces of about so many bytes, which threads share: 1 MiB. What is read does not
- * depend on it. Tests have smaller ones. */
+/* Texts are cut into pieces of about so many bytes, which threads share: 1 MiB. What is read does
+ * not depend on it. Tests have smaller ones. */
 extern size_t bp__piece_size;
 
 typedef enum bp__want { BP__WANT_ANY, BP__WANT_NUMBER, BP__WANT_TEXT } bp__want;
