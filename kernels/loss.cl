@@ -13,10 +13,14 @@
 #define BP_VW 1
 #include "error.cl"
 
+#define OUTPUT(k) o[k]
+#define DELTA(k) d[k]
 #if BP_SLOPE_OF_NET(BP_ACTIVATION) && LOSS != 1
-#define VALUE(o) activate(o)
+#define VALUE(k) activate(o[k])
+#define SLOPE(k, a) slope(o[k])
 #else
-#define VALUE(o) (o)
+#define VALUE(k) o[k]
+#define SLOPE(k, a) slope(a)
 #endif
 
 /* delta[i][k] = scale * dE_i/dz_k where HAS_DELTA; row_loss[i] = E_i; row_hits[i] = 0 or 1.
@@ -49,47 +53,9 @@ __kernel void loss(const uint N, const float scale, const float share, const flo
 #else
     const float weight = 1.0f;
 #endif
-    float largest = VALUE(o[0]);
-    uint first_largest = 0;
-    for (uint k = 1; k < N; ++k) {
-        const float a = VALUE(o[k]);
-        first_largest = a > largest ? k : first_largest;
-        largest = a > largest ? a : largest;
-    }
-    float error = 0.0f;
-#if LOSS == 1
-    float sum = 0.0f;
-    for (uint k = 0; k < N; ++k) sum += exp(o[k] - largest);
-    const float log_sum = log(sum);
-    float target_sum = 0.0f;
-    for (uint k = 0; k < N; ++k) target_sum += TARGET(k);
-    for (uint k = 0; k < N; ++k) {
-        const float t = TARGET(k);
-        const float z = o[k] - largest;
-        if (t != 0.0f) error += t * (log_sum - z);
-#if HAS_DELTA
-        d[k] = scale * weight * (exp(z) / sum * target_sum - t);
-#endif
-    }
-    /* A net input that is NaN or infinite leaves no error above, if it is not the target's. */
-    if (!isfinite(sum)) error = NAN;
-#else
-    for (uint k = 0; k < N; ++k) {
-        const float a = VALUE(o[k]), t = TARGET(k);
-        error += BP_ERROR(LOSS, s)(a, t, parameter);
-#if HAS_DELTA
-        d[k] = scale * weight * BP_EFFECT(LOSS, s)(a, t, parameter) *
-               slope(BP_SLOPE_OF_NET(BP_ACTIVATION) ? o[k] : a);
-#endif
-    }
-    error *= share;
-#endif
-    row_loss[row_loss_offset + i] = weight * error;
-#if HAS_LABELS
-    row_hits[row_hits_offset + i] = first_largest == label ? 1.0f : 0.0f;
-#else
-    row_hits[row_hits_offset + i] = 0.0f;
-#endif
+#include "loss_row.cl"
+    row_loss[row_loss_offset + i] = error;
+    row_hits[row_hits_offset + i] = hit;
 }
 
 /* out[i][:] = softmax(in[i][:]); one work-item a row; out may be in. */

@@ -54,6 +54,7 @@ static void each_width(void (*check)(rig *), unsigned from, unsigned to, unsigne
     X(shuffled_training, each_width(check_training, 8, 16, 1))                                     \
     X(groups_training, each_width(check_training, 4, 4, 3))                                        \
     X(small_steps, each_width(check_small_steps, 4, 4, 1))                                         \
+    X(shuffled_gpu_steps, each_device(gpu, check_gpu_steps, NULL))                                 \
     X(shuffled_small_steps, each_width(check_small_steps, 8, 16, 1))
 
 TestSuite(kernels_small, .timeout = 900);

@@ -91,7 +91,12 @@ static const planted bugs[] = {
      "s/v + 4 <= vectors; v += 4/v + 4 <= 0; v += 4/;s/for (; v < vectors; ++v)/for (; v < 0; "
      "++v)/",
      BP_GEMM_CPU, "dense_forward", "cpu"},
-    {"what does not build", "loss.cl", "s/const float log_sum/float log sum/", BP_GEMM_NAIVE,
+    {"gradients of the first samples alone", "gpu/step.cl", "s/s < LANES; ++s/s < 1; ++s/",
+     BP_GEMM_GPU, "whole steps", "gpu, one group of 64, 16 samples"},
+    {"a group's part is left out", "gpu/sliced_step.cl",
+     "s/group < GROUPS; ++group) g/group < GROUPS - 1; ++group) g/", BP_GEMM_GPU, "whole steps",
+     "gpu, 3 groups of 64, 4 samples"},
+    {"what does not build", "loss_row.cl", "s/const float log_sum/float log sum/", BP_GEMM_NAIVE,
      "preparation", "naive"},
 };
 
@@ -138,7 +143,7 @@ static const struct {
 Test(selftest, planted_bugs_of_tiles)
 {
     static const bp__gpu_tile tile = {16, 16, 16, 2, 2, 2};
-    const bp__way way = {"tile", BP_GEMM_GPU, &tile, false};
+    const bp__way way = {.name = "tile", .gemm = BP_GEMM_GPU, .tile = &tile};
     for (size_t i = 0; i < BP_COUNT(tile_bugs); ++i) {
         bp_selftest_result r = {0};
         bp__selftest test = {.options = bp_selftest_options_default(), .result = &r};

@@ -29,6 +29,8 @@ struct bp_device {
     struct bp__program *programs; /* list, newest first */
     struct bp__tuning *tuning; /* what was measured for the device; NULL: nothing, or not looked */
     bool tuning_known;         /* looked for */
+    /* How engines do whole training steps on a GPU; NULL: as pays. The self-test has them all. */
+    const struct bp__gpu_steps *gpu_steps;
     void (*before_release)(void); /* of a library that keeps the context alive, or NULL */
 };
 

@@ -277,7 +277,8 @@ static bp_status device_read_behind(bp__engine *base, const bp__view *view, void
     return BP_OK;
 }
 
-static const bp__fusion fusions[] = {bp__fuse_small_steps, bp__fuse_cpu_plan, bp__fuse_gathers};
+static const bp__fusion fusions[] = {bp__fuse_small_steps, bp__fuse_cpu_plan, bp__fuse_gpu_steps,
+                                     bp__fuse_gathers};
 
 static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, const bp__op *op)
 {
@@ -427,6 +428,7 @@ bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t 
     engine->base.api = &device_api;
     engine->device = device;
     engine->gemm = gemm;
+    engine->gpu_steps = device->gpu_steps;
     engine->cpu_kernels = gemm == BP_GEMM_CPU || (device->info.kind == BP_KIND_CPU &&
                                                   (gemm == BP_GEMM_AUTO || gemm == BP_GEMM_NATIVE));
     engine->vector_width = engine->cpu_kernels ? cpu_vector_width(device) : 1;

@@ -11,9 +11,13 @@
 typedef bp_status (*bp__fusion)(bp__device_engine *engine, bp__recorder *recorder,
                                 const bp__op *ops, size_t count, size_t *consumed);
 
-/* A whole training step of a small network: many steps a launch (host/ops/small_steps.c). */
+/* On a CPU, a whole training step of a small network: many steps a launch (host/ops/small_steps.c). */
 bp_status bp__fuse_small_steps(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
                                size_t count, size_t *consumed);
+
+/* The same on a GPU, or one step in two launches (host/ops/gpu_steps.c). */
+bp_status bp__fuse_gpu_steps(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
+                             size_t count, size_t *consumed);
 
 /* The gathers of features and targets (host/ops/gather.c). */
 bp_status bp__fuse_gathers(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,

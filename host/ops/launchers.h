@@ -40,6 +40,8 @@ typedef struct bp__device_engine {
     size_t outgrown_count, outgrown_capacity;
     /* Of products on GPUs; NULL: by their shape. */
     const struct bp__gpu_tile *gpu_tile;
+    /* Of whole training steps on GPUs; NULL: what pays. */
+    const struct bp__gpu_steps *gpu_steps;
 } bp__device_engine;
 
 /* Scratch memory of at least `count` floats. The in-order queue lets all launches share it: it is

@@ -9,77 +9,12 @@
 #include "base/memory.h"
 #include "ops/cpu_split.h"
 #include "ops/fusions.h"
-#include "ops/launchers.h"
+#include "ops/training_step.h"
 
-enum { MAX_LAYERS = 4, MAX_UNITS = 1024, MAX_ROWS = 256, MAX_PARAMETERS = 16384 };
-
-/* A training step, taken apart. */
-typedef struct training_step {
-    const bp__gather *gather; /* of the features; NULL: the batch is written by the caller */
-    const bp__gather *gather_targets, *gather_weights;
-    const bp__dense_forward *forward[MAX_LAYERS];
-    const bp__loss *loss;
-    const bp__reduce_loss *reduce;
-    const bp__optimizer *optimizer;
-    size_t layers;
-} training_step;
-
-static bool same(const bp__view *a, const bp__view *b)
-{
-    return a->buffer == b->buffer && a->offset == b->offset && a->rows == b->rows &&
-           a->columns == b->columns && a->stride == b->stride && a->panel_step == b->panel_step;
-}
-
-/* Whether ops[count] are a step as the plan writes it down, in its order: only then may it be done
- * another way. */
-static bool take_apart(training_step *step, const bp__op *ops, size_t count)
-{
-    memset(step, 0, sizeof *step);
-    size_t i = 0;
-    if (count >= 2 && ops[0].kind == BP__OP_GATHER && ops[1].kind == BP__OP_GATHER) {
-        step->gather = &ops[0].as.gather;
-        step->gather_targets = &ops[1].as.gather;
-        i = 2;
-        if (count >= 3 && ops[2].kind == BP__OP_GATHER) step->gather_weights = &ops[i++].as.gather;
-    }
-    for (; i < count && ops[i].kind == BP__OP_DENSE_FORWARD; ++i) {
-        if (step->layers == MAX_LAYERS) return false;
-        step->forward[step->layers++] = &ops[i].as.dense_forward;
-    }
-    const size_t layers = step->layers;
-    /* Loss and its sum, a gradient for each layer, an effect for each but the first, the update. */
-    if (layers == 0 || count != i + 2 + 2 * layers || ops[i].kind != BP__OP_LOSS ||
-        ops[i + 1].kind != BP__OP_REDUCE_LOSS || ops[count - 1].kind != BP__OP_OPTIMIZER)
-        return false;
-    step->loss = &ops[i].as.loss;
-    step->reduce = &ops[i + 1].as.reduce_loss;
-    step->optimizer = &ops[count - 1].as.optimizer;
-    i += 2;
-    for (size_t l = layers; l-- > 0; ++i) {
-        const bp__dense_forward *forward = step->forward[l];
-        if (l + 1 < layers && !same(&step->forward[l + 1]->in, &forward->out)) return false;
-        if (!forward->bias.buffer != !step->forward[0]->bias.buffer) return false;
-        if (l > 0) {
-            if (ops[i].kind != BP__OP_DENSE_EFFECT ||
-                !same(&ops[i].as.dense_effect.weights, &forward->weights) ||
-                !same(&ops[i].as.dense_effect.in, step->forward[l - 1]->net.buffer
-                                                      ? &step->forward[l - 1]->net
-                                                      : &step->forward[l - 1]->out) ||
-                ops[i].as.dense_effect.activation != step->forward[l - 1]->activation)
-                return false;
-            ++i;
-        }
-        if (ops[i].kind != BP__OP_DENSE_GRADIENT ||
-            !same(&ops[i].as.dense_gradient.in, &forward->in) ||
-            ops[i].as.dense_gradient.weights_gradient.offset != forward->weights.offset)
-            return false;
-    }
-    if (step->gather && !step->gather_weights != !step->loss->weights.buffer) return false;
-    return step->loss->delta.buffer && same(&step->loss->output, &step->forward[layers - 1]->out);
-}
+enum { MAX_UNITS = 1024, MAX_ROWS = 256, MAX_PARAMETERS = 16384 };
 
 /* Floats of the private copy of the parameters, rows padded to `width`. */
-static size_t own_floats(const training_step *step, size_t width)
+static size_t own_floats(const bp__training_step *step, size_t width)
 {
     size_t floats = 0;
     for (size_t l = 0; l < step->layers; ++l) {
@@ -90,16 +25,8 @@ static size_t own_floats(const training_step *step, size_t width)
     return bp__round_up(floats, width);
 }
 
-/* Where the parameters end in their arena. */
-static size_t arena_end(const training_step *step)
-{
-    const bp__dense_forward *last = step->forward[step->layers - 1];
-    const bp__view *view = last->bias.buffer ? &last->bias : &last->weights;
-    return view->offset + bp__view_extent(view);
-}
-
 /* Samples at a time: a vector no wider than the batch. */
-static size_t lanes_of(const bp__device_engine *engine, const training_step *step)
+static size_t lanes_of(const bp__device_engine *engine, const bp__training_step *step)
 {
     const size_t rows = step->loss->output.rows;
     if (rows == 1) return 1;
@@ -108,23 +35,21 @@ static size_t lanes_of(const bp__device_engine *engine, const training_step *ste
     return width;
 }
 
-static bool possible(const bp__device_engine *engine, const training_step *step)
+static bool possible(const bp__device_engine *engine, const bp__training_step *step)
 {
     size_t units = step->forward[0]->in.columns;
     for (size_t l = 0; l < step->layers; ++l)
         units += step->forward[l]->out.columns * (step->forward[l]->net.buffer ? 2 : 1);
     return engine->cpu_kernels && units <= MAX_UNITS && step->loss->output.rows >= 1 &&
            step->loss->output.rows <= MAX_ROWS && own_floats(step, 1) <= MAX_PARAMETERS &&
-           step->optimizer->parameters.offset == 0 &&
-           step->optimizer->parameters.columns >= arena_end(step) && /* not with frozen biases */
-           step->optimizer->step.offset == 0 && step->optimizer->hyper.offset == 0;
+           bp__training_step_is_plain(step);
 }
 
 /* Nanoseconds of a step in this way: for each vector of samples every weight is used three times
  * (forward, effect, gradient), and every unit has its function; each parameter is updated once.
  * Plain floats are cheaper than vectors that must be summed over their lanes. */
 static double nanoseconds_of(const bp__device_engine *engine, const double *cost,
-                             const training_step *step)
+                             const bp__training_step *step)
 {
     const size_t lanes = lanes_of(engine, step);
     const double chunks = (double)((step->loss->output.rows + lanes - 1) / lanes);
@@ -143,8 +68,9 @@ static double nanoseconds_of(const bp__device_engine *engine, const double *cost
 double bp__small_steps_nanoseconds(const bp__device_engine *engine, const double *costs,
                                    const bp__op *ops, size_t count)
 {
-    training_step step;
-    if (!take_apart(&step, ops, count) || !possible(engine, &step)) return (double)INFINITY;
+    bp__training_step step;
+    if (!bp__training_step_of(&step, ops, count) || !possible(engine, &step))
+        return (double)INFINITY;
     return nanoseconds_of(engine, costs, &step);
 }
 
@@ -165,7 +91,7 @@ bool bp__small_steps_pay(const bp__device_engine *engine, const bp__op *ops, siz
 
 /* The network as compiler options. */
 static bp_status describe(char **options, const bp__device_engine *engine,
-                          const training_step *step)
+                          const bp__training_step *step)
 {
     const size_t width = lanes_of(engine, step);
     size_t units = step->forward[0]->in.columns, widest = 1, own = 0, last_units = 0;
@@ -202,9 +128,9 @@ static bp_status describe(char **options, const bp__device_engine *engine,
         engine->vector_width, width);
 }
 
-static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, training_step step)
+static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, bp__training_step step)
 {
-    const bool gathers = step.gather != NULL, labels = step.loss->labels.buffer != NULL;
+    const bool gathers = step.gather != NULL;
     const bp__optimizer *o = step.optimizer;
     BP_TRY(bp__buffer_need(engine, o->gradients.buffer));
     bp__matrix_args w = bp__matrix(&o->parameters), g = bp__matrix(&o->gradients);
@@ -213,19 +139,15 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
     bp__matrix_args hyper = bp__matrix(&o->hyper), counter = bp__matrix(&o->step);
     bp__matrix_args losses = bp__matrix(&step.reduce->losses),
                     hits = bp__matrix(&step.reduce->hits);
-    const bp__view *features = gathers ? &step.gather->in : &step.forward[0]->in;
-    const bp__view *targets = gathers  ? &step.gather_targets->in
-                              : labels ? &step.loss->labels
-                                       : &step.loss->targets;
+    const bp__view *features = bp__training_step_features(&step);
+    const bp__view *targets = bp__training_step_targets(&step);
     bp__matrix_args x = bp__matrix(features), t = bp__matrix(targets);
     const cl_ulong x_step = features->panel_step, t_step = targets->panel_step;
     /* Without a gather there is no order: any buffer will do. */
     bp__matrix_args order = gathers ? bp__matrix(&step.gather->order) : counter;
     const cl_uint once = 1;
-    const bp__view *sample_weights = step.gather_weights         ? &step.gather_weights->in
-                                     : step.loss->weights.buffer ? &step.loss->weights
-                                                                 : &o->gradients; /* not read */
-    bp__matrix_args weights = bp__matrix(sample_weights);
+    const bp__view *sample_weights = bp__training_step_weights(&step);
+    bp__matrix_args weights = sample_weights ? bp__matrix(sample_weights) : g; /* not read */
     const bp__loss_numbers numbers = bp__loss_numbers_of(step.loss);
     const cl_float scale = (cl_float)numbers.scale, share = (cl_float)numbers.share;
     const cl_float on = (cl_float)numbers.on, off = (cl_float)numbers.off;
@@ -256,9 +178,9 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, train
 bp_status bp__fuse_small_steps(bp__device_engine *engine, bp__recorder *recorder, const bp__op *ops,
                                size_t count, size_t *consumed)
 {
-    training_step step;
+    bp__training_step step;
     if (recorder->count > 0 || !bp__small_steps_pay(engine, ops, count) ||
-        !take_apart(&step, ops, count))
+        !bp__training_step_of(&step, ops, count))
         return BP_OK;
     *consumed = count;
     return launch(engine, recorder, step);

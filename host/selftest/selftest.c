@@ -172,11 +172,23 @@ static void add_way(way_list *list, const char *kernels, int32_t gemm, const bp_
     char *name = list->names[list->count];
     snprintf(name, WAY_TEXT, "%s%s%s", kernels, tile ? " " : "",
              tile ? bp__gpu_tile_describe(text, tile) : "");
-    list->ways[list->count++] = (bp__way){name, gemm, tile, whole};
+    list->ways[list->count++] = (bp__way){.name = name, .gemm = gemm, .tile = tile, .whole = whole};
+}
+
+static void add_steps(way_list *list, const bp_device *device, const bp__gpu_steps *steps)
+{
+    char text[BP__GPU_STEPS_TEXT];
+    if (list->count == MOST_WAYS || steps->items > device->max_work_group) return;
+    char *name = list->names[list->count];
+    snprintf(name, WAY_TEXT, "gpu, %s", bp__gpu_steps_describe(text, steps));
+    list->ways[list->count++] = (bp__way){.name = name, .gemm = BP_GEMM_GPU, .steps = steps};
 }
 
 /* Sums in pieces, also where they are too short for it. */
 static const bp__gpu_tile in_pieces[] = {{64, 64, 16, 4, 4, 4}, {16, 16, 16, 2, 2, 3}};
+
+/* Whole steps by one group and by several. */
+static const bp__gpu_steps whole_steps[] = {{64, 16, 0, true}, {64, 4, 3, false}};
 
 /* each_tile: a CPU, which would take none of them, is spared those that nobody asks for. */
 static void add_gpu_ways(way_list *list, const bp_device *device, bool each_tile)
@@ -185,6 +197,7 @@ static void add_gpu_ways(way_list *list, const bp_device *device, bool each_tile
     const bp__gpu_tile *tiles = bp__gpu_tiles(&count);
     if (!bp__gemm_gpu_fits(device)) return;
     add_way(list, "gpu", BP_GEMM_GPU, NULL, true);
+    for (size_t i = 0; i < BP_COUNT(whole_steps); ++i) add_steps(list, device, &whole_steps[i]);
     for (size_t i = 0; i < count && each_tile; ++i)
         if (bp__gpu_tile_fits(&tiles[i], device))
             add_way(list, "gpu", BP_GEMM_GPU, &tiles[i], false);
@@ -199,7 +212,8 @@ static void list_ways(way_list *list, const bp_device *device, int32_t gemm)
     const bool all = gemm == BP_GEMM_AUTO || gemm == BP_GEMM_NATIVE;
     *list = (way_list){.count = 0};
     if (device->is_reference) {
-        list->ways[list->count++] = (bp__way){"plain C", BP_GEMM_AUTO, NULL, true};
+        list->ways[list->count++] =
+            (bp__way){.name = "plain C", .gemm = BP_GEMM_AUTO, .whole = true};
         return;
     }
     if (gemm == BP_GEMM_CLBLAST) add_way(list, "clblast", gemm, NULL, true);
@@ -222,8 +236,9 @@ bp_selftest_options bp_selftest_options_default(void)
 static bp_status test_way(bp__selftest *test, const bp__way *way)
 {
     char what[WAY_TEXT + 32];
-    snprintf(what, sizeof what, "operations, %s", way->name);
+    snprintf(what, sizeof what, "%s, %s", way->steps ? "whole steps" : "operations", way->name);
     BP_TRY(bp__selftest_begin(test, what));
+    if (way->steps) return bp__selftest_steps(test, way);
     if (!test->device->is_reference) BP_TRY(bp__selftest_operations(test, way));
     if (!way->whole) return BP_OK;
     snprintf(what, sizeof what, "training, %s", way->name);

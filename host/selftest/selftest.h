@@ -2,6 +2,8 @@
 #ifndef BP_SELFTEST_SELFTEST_H
 #define BP_SELFTEST_SELFTEST_H
 
+#include "backprop.h"
+#include "ops/gpu_steps.h"
 #include "ops/gpu_tile.h"
 
 /* A way in which a device can compute: its kernels. */
@@ -9,6 +11,7 @@ typedef struct bp__way {
     const char *name; /* belongs to the report */
     int32_t gemm;     /* BP_GEMM_* */
     const bp__gpu_tile *tile;
+    const bp__gpu_steps *steps; /* whole steps, in trainings; NULL: operation by operation */
     bool whole; /* also checked in whole trainings, not only operation by operation */
 } bp__way;
 
@@ -70,6 +73,7 @@ bp_status bp__selftest_check_network(bp__selftest *test, const bp__way *way,
                                      const bp__selftest_recipe *how);
 bp_status bp__selftest_gradients(bp__selftest *test, const bp__way *way);
 bp_status bp__selftest_training(bp__selftest *test, const bp__way *way);
+bp_status bp__selftest_steps(bp__selftest *test, const bp__way *way);
 bp_status bp__selftest_repetition(bp__selftest *test, const bp__way *way);
 
 #endif

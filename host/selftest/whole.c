@@ -228,6 +228,20 @@ bp_status bp__selftest_training(bp__selftest *test, const bp__way *way)
     return BP_OK;
 }
 
+/* With one optimizer for each network: programs are made for both together. */
+bp_status bp__selftest_steps(bp__selftest *test, const bp__way *way)
+{
+    static const int32_t optimizers[BP_COUNT(trained)] = {BP_OPTIMIZER_ADAM, BP_OPTIMIZER_MOMENTUM};
+    bp_selftest_check *check;
+    BP_TRY(bp__selftest_check(test, &check, "whole steps", way->name));
+    test->device->gpu_steps = way->steps;
+    for (size_t i = 0; i < BP_COUNT(trained); ++i)
+        if (check_training(test, check, way, optimizers[i], &trained[i]) != BP_OK)
+            BP_TRY(bp__selftest_problem(check, "%s", bp_last_error()));
+    test->device->gpu_steps = NULL;
+    return BP_OK;
+}
+
 /* ---- The same again -------------------------------------------------------------------------- */
 
 /* Wide enough that a device has many groups under way, whose order is any. */

@@ -13,9 +13,11 @@
 
 #include "ops/dense_epilogue.h"
 #include "ops/engine.h"
+#include "ops/gpu_steps.h"
 #include "ops/gpu_tile.h"
 #include "ops/peak.h"
 #include "ops/probe.h"
+#include "train/trainer.h"
 
 enum { MOST = 4096 };
 
@@ -162,6 +164,66 @@ static bp_status make_probes(bp_device *device)
     return BP_OK;
 }
 
+static const struct {
+    bp_layer layers[3];
+    size_t count;
+    int32_t optimizer, loss;
+    bp__gpu_steps steps;
+} whole_steps[] = {
+    {{{2, 2, BP_ACTIVATION_SIGMOID, 1}, {2, 1, BP_ACTIVATION_SIGMOID, 1}},
+     2,
+     BP_OPTIMIZER_SGD,
+     BP_LOSS_HALF_SQUARED,
+     {32, 4, 0, true}},
+    {{{16, 32, BP_ACTIVATION_TANH, 1}, {32, 4, BP_ACTIVATION_SOFTMAX, 1}},
+     2,
+     BP_OPTIMIZER_ADAM,
+     BP_LOSS_CROSS_ENTROPY,
+     {128, 16, 0, true}},
+    {{{32, 64, BP_ACTIVATION_RELU, 1},
+      {64, 64, BP_ACTIVATION_RELU, 1},
+      {64, 10, BP_ACTIVATION_SOFTMAX, 1}},
+     3,
+     BP_OPTIMIZER_MOMENTUM,
+     BP_LOSS_CROSS_ENTROPY,
+     {256, 16, 4, false}},
+    {{{24, 32, BP_ACTIVATION_GELU, 1}, {32, 3, BP_ACTIVATION_LINEAR, 1}},
+     2,
+     BP_OPTIMIZER_ADAMW,
+     BP_LOSS_HUBER,
+     {128, 32, 2, true}},
+};
+
+/* Whole steps of small networks are programs of their own for each network: one for each way. */
+static bp_status make_steps(bp_device *device)
+{
+    enum { ROWS = 128 };
+    static float x[ROWS * 32], targets[ROWS * 16];
+    for (size_t i = 0; i < BP_COUNT(whole_steps); ++i) {
+        const bp_layer *layers = whole_steps[i].layers;
+        const size_t count = whole_steps[i].count;
+        bp_model_options shape = bp_model_options_default();
+        bp_train_options options = bp_train_options_default();
+        bp_model *model;
+        bp_data *data;
+        bp_trainer *trainer;
+        shape.loss = whole_steps[i].loss;
+        options.optimizer = whole_steps[i].optimizer;
+        options.batch = ROWS;
+        options.gemm = BP_GEMM_GPU;
+        BP_TRY(bp_model_create_layers(&model, layers, count, &shape));
+        BP_TRY(bp_data_from_arrays(&data, x, ROWS, layers[0].inputs, targets,
+                                   layers[count - 1].outputs));
+        BP_TRY(bp_trainer_create(&trainer, model, device, &options));
+        ((bp__device_engine *)trainer->engine)->gpu_steps = &whole_steps[i].steps;
+        BP_TRY(bp_trainer_set_data(trainer, data));
+        bp_trainer_free(trainer);
+        bp_data_free(data);
+        bp_model_free(model);
+    }
+    return BP_OK;
+}
+
 int main(int argc, char **argv)
 {
     bp_device *device;
@@ -196,6 +258,7 @@ int main(int argc, char **argv)
     wanted(make_epilogues(device), "epilogues");
     wanted(make_products(device), "products");
     wanted(make_probes(device), "probes");
+    wanted(make_steps(device), "whole steps");
     printf("%zu programs\n", written_count);
     bp_device_free(device);
     for (size_t i = 0; i < made_count; ++i) free(made[i].source);

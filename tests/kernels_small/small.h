@@ -47,4 +47,7 @@ void check_probes(rig *r);
 void check_training(rig *r);
 void check_small_steps(rig *r);
 
+/* The same by the kernels for GPUs that take whole steps. */
+void check_gpu_steps(rig *r, void *context);
+
 #endif

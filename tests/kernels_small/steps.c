@@ -1,5 +1,6 @@
 /* steps.c - whole training steps, as the plan writes them down. */
 #include "kernels_small/small.h"
+#include "ops/gpu_steps.h"
 
 static void check_steps(rig *r, size_t batch, int32_t optimizer, bool labels)
 {
@@ -44,4 +45,16 @@ void check_small_steps(rig *r)
     device_engine(r)->gemm = BP_GEMM_AUTO;
     device_engine(r)->small_steps = BP__ALWAYS;
     check_training(r);
+}
+
+void check_gpu_steps(rig *r, void *context)
+{
+    (void)context;
+    static const bp__gpu_steps ways[] = {
+        {8, 4, 0, true}, {4, 8, 0, true}, {8, 4, 1, true}, {4, 4, 2, false}};
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; ++w) {
+        device_engine(r)->gpu_steps = &ways[w];
+        check_steps(r, 6, BP_OPTIMIZER_SGD, true);
+        check_steps(r, 5, BP_OPTIMIZER_ADAM, false);
+    }
 }
