@@ -2,7 +2,7 @@
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
-#include "backprop.h"
+#include "backprop_measure.h"
 #include "numbers.h"
 
 typedef struct bench_network {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backprop_measure.h"
 #include "files.h"
 #include "output.h"
 

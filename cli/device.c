@@ -1,9 +1,11 @@
 /* device.c - opens the device that --device names. */
 #include "device.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +45,86 @@ int cli_open_device(bp_device **out, const char *spec)
     prepare_pocl_cache();
     bp_status status = bp_device_open(out, spec);
     return status == BP_OK ? -1 : cli_fail(status, NULL);
+}
+
+static bool is_auto(const char *spec)
+{
+    if (!spec) spec = getenv("BACKPROP_DEVICE");
+    return !spec || !*spec || strcmp(spec, "auto") == 0;
+}
+
+int cli_open_device_again(bp_device **out, const char *spec, const char *name)
+{
+    prepare_pocl_cache();
+    if (is_auto(spec) && name && *name && bp_device_open(out, name) == BP_OK) return -1;
+    return cli_open_device(out, spec);
+}
+
+static bool are_several(void)
+{
+    bp_device_info *list = NULL;
+    size_t count = 0, opencl = 0;
+    if (bp_device_list(&list, &count, NULL) != BP_OK) return false;
+    for (size_t i = 0; i < count; ++i) opencl += list[i].kind != BP_KIND_REFERENCE;
+    bp_device_list_free(list);
+    return opencl > 1;
+}
+
+static const char *microseconds(char text[64], double seconds)
+{
+    snprintf(text, 64, "%.3g us", 1e6 * seconds);
+    return text;
+}
+
+/* "of 2 devices 0:1 (name) is taken: 12 us a step; 0:0 (name) 31 us" */
+static void tell_choice(const bp_device_choice *choice)
+{
+    const bp_device_time *best = &choice->times[choice->chosen];
+    char text[1024], time[64];
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < choice->count && used < sizeof text; ++i) {
+        const bp_device_time *t = &choice->times[i];
+        if (i == choice->chosen) continue;
+        used += (size_t)snprintf(
+            text + used, sizeof text - used, "; %s (%s) %s", t->device.spec, t->device.name,
+            isfinite(t->step_seconds) ? microseconds(time, t->step_seconds)
+            : t->problem[0]           ? t->problem
+                                      : "not measured: the training is too short to matter");
+    }
+    cli_note("of %zu devices %s (%s) is taken: %s a step%s", choice->count, best->device.spec,
+             best->device.name, microseconds(time, best->step_seconds), text);
+}
+
+int cli_choose_device(bp_device **device, bp_device_choice *why, const char *spec,
+                      const bp_model *model, size_t rows, const bp_train_options *how, bool quiet)
+{
+    *why = (bp_device_choice){0};
+    if (!is_auto(spec) || !are_several()) return -1;
+    bp_device *chosen;
+    const bp_status status = bp_device_choose(&chosen, why, model, rows, how);
+    if (status != BP_OK) return cli_fail(status, NULL);
+    bp_device_free(*device);
+    *device = chosen;
+    if (!quiet) tell_choice(why);
+    return -1;
+}
+
+json_t *cli_choice_json(const bp_device_choice *choice)
+{
+    json_t *json = json_array();
+    for (size_t i = 0; i < choice->count; ++i) {
+        const bp_device_time *t = &choice->times[i];
+        json_t *row = json_object();
+        json_object_set_new(row, "spec", cli_json_text(t->device.spec));
+        json_object_set_new(row, "name", cli_json_text(t->device.name));
+        json_object_set_new(row, "step_seconds", cli_json_number(t->step_seconds));
+        json_object_set_new(row, "measure_seconds", cli_json_number(t->measure_seconds));
+        json_object_set_new(row, "problem", cli_json_text(*t->problem ? t->problem : NULL));
+        json_object_set_new(row, "chosen", json_boolean(i == choice->chosen));
+        json_array_append_new(json, row);
+    }
+    return json;
 }
 
 void cli_note_tuning(const bp_device *device)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backprop_measure.h"
+
 /* ---- texts that grow --------------------------------------------------------------------------
  */
 

@@ -2,6 +2,7 @@
 #ifndef CLI_PROFILE_H
 #define CLI_PROFILE_H
 
+#include "backprop_measure.h"
 #include "options.h"
 #include "output.h"
 

@@ -152,6 +152,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_t *json = json_object();
     json_object_set_new(json, "device", cli_json_text(info->name));
     json_object_set_new(json, "device_spec", cli_json_text(info->spec));
+    json_object_set_new(json, "devices_measured", cli_choice_json(&s->choice));
     json_object_set_new(json, "samples", cli_json_count(bp_data_get_info(sets->train).rows));
     json_object_set_new(json, "parameters", cli_json_count(bp_model_get_info(model).parameters));
     json_object_set_new(json, "epochs", json_integer(o->result.epochs));
@@ -303,11 +304,17 @@ static int run(const cli_command *command, train_settings *s)
     train_sets sets = {NULL, NULL, NULL};
     int code = check(command, s);
     /* The device first: its name is mistyped as easily as a file's, and files may take minutes. */
-    if (code < 0) code = cli_open_device(&device, s->device);
+    if (code < 0)
+        code = cli_open_device_again(&device, s->device,
+                                     s->checkpoint->resume ? s->checkpoint->from.device : NULL);
     if (code < 0) code = cli_train_choose_stream(command, s);
     if (code < 0 && s->folds) code = cli_train_folds(command, s, device);
     if (code < 0) code = cli_train_load(&sets, command, s);
     if (code < 0) code = cli_recipe_model(&model, s, sets.train);
+    /* A training that is gone on with stays where it was. */
+    if (code < 0 && !s->checkpoint->resume)
+        code = cli_choose_device(&device, &s->choice, s->device, model,
+                                 bp_data_get_info(sets.train).rows, &s->how, command->quiet);
     if (code < 0) code = cli_checkpoint_tell(command, s->checkpoint, device, s->origin);
     if (code < 0) {
         const bp_status status =
@@ -327,6 +334,7 @@ static int run(const cli_command *command, train_settings *s)
     if (code < 0) code = train_and_keep(command, s, model, device, &sets);
     cli_profile_end(&s->profile);
     cli_train_free(&sets);
+    bp_device_choice_free(&s->choice);
     bp_model_free(model);
     bp_device_free(device);
     return code;

@@ -3,6 +3,7 @@
 #ifndef CLI_TRAIN_H
 #define CLI_TRAIN_H
 
+#include "backprop_measure.h"
 #include "checkpoint.h"
 #include "input.h"
 #include "origin.h"
@@ -16,6 +17,7 @@ typedef struct train_settings {
     cli_stream stream;
     const char *validation, *validation_labels, *test, *test_labels;
     const char *device, *output;
+    bp_device_choice choice; /* of the device, where it was left to us */
     cli_record_options record;
     cli_profile profile;
     double split;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backprop.h"
+#include "backprop_measure.h"
 
 enum { FAULT_ROWS = 11, FAULT_INPUTS = 3, FAULT_HIDDEN = 5, FAULT_CLASSES = 2 };
 enum { FAULT_PARAMETERS = 3 * 5 + 5 + 5 * 2 + 2 };

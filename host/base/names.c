@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backprop_measure.h"
 #include "base/families.h"
 
 const char *bp__name_of(const bp__name *table, int32_t code)

@@ -3,6 +3,7 @@
 #ifndef BP_BENCH_TUNE_H
 #define BP_BENCH_TUNE_H
 
+#include "backprop_measure.h"
 #include "bench/bench.h"
 #include "ops/launchers.h"
 

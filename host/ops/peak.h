@@ -2,6 +2,7 @@
 #ifndef BP_OPS_PEAK_H
 #define BP_OPS_PEAK_H
 
+#include "backprop_measure.h"
 #include "base/operation.h"
 
 /* engine is a device engine, not the reference's; the kernels are those that suit it, for CPUs or

@@ -7,6 +7,7 @@
 #ifndef BP_PROFILE_PROFILE_H
 #define BP_PROFILE_PROFILE_H
 
+#include "backprop_measure.h"
 #include "base/work.h"
 
 /* Items that every profile has. */

@@ -2,7 +2,7 @@
 #ifndef BP_SELFTEST_SELFTEST_H
 #define BP_SELFTEST_SELFTEST_H
 
-#include "backprop.h"
+#include "backprop_measure.h"
 #include "ops/gpu_steps.h"
 #include "ops/gpu_tile.h"
 

@@ -3,6 +3,7 @@
 #ifndef BP_TUNING_STORE_H
 #define BP_TUNING_STORE_H
 
+#include "backprop_measure.h"
 #include "opencl/device.h"
 #include "tuning/tuning.h"
 
