@@ -7,7 +7,7 @@ TestSuite(cli, .init = make_folder, .fini = remove_folder, .timeout = 300);
 
 static const char *const command_names[] = {"train", "eval",    "predict",   "info", "devices",
                                             "bench", "explain", "gradcheck", "tune", "plot"};
-enum { COMMANDS = sizeof command_names / sizeof *command_names };
+enum { COMMANDS = sizeof command_names / sizeof *command_names, OPTIONS = 200 };
 
 /* ---- help, version, usage ---------------------------------------------------------------------
  */
@@ -38,7 +38,7 @@ Test(cli, help_and_version_are_quick_and_open_no_opencl)
 }
 
 /* Copies the options ("--name") in text, each once, into set; returns how many. */
-static size_t options_in(char set[100][40], const char *text, size_t length)
+static size_t options_in(char set[OPTIONS][40], const char *text, size_t length)
 {
     size_t count = 0;
     const char *end = text + length;
@@ -47,7 +47,7 @@ static size_t options_in(char set[100][40], const char *text, size_t length)
         bool word = size > 3 && size < 40 && text[2] != '-', known = false;
         for (size_t i = 0; word && i < count; ++i)
             known = known || (strlen(set[i]) == size && strncmp(set[i], text, size) == 0);
-        if (word && !known && count < 100) {
+        if (word && !known && count < OPTIONS) {
             memcpy(set[count], text, size);
             set[count++][size] = '\0';
         }
@@ -56,7 +56,7 @@ static size_t options_in(char set[100][40], const char *text, size_t length)
     return count;
 }
 
-static void want_subset(char a[100][40], size_t a_count, char b[100][40], size_t b_count,
+static void want_subset(char a[OPTIONS][40], size_t a_count, char b[OPTIONS][40], size_t b_count,
                         const char *what)
 {
     for (size_t i = 0; i < a_count; ++i) {
@@ -72,7 +72,7 @@ Test(cli, help_and_reference_page_agree)
     assert_code(page, 0);
     for (size_t c = 0; c < COMMANDS; ++c) {
         result help = shell(CLI " %s --help", command_names[c]);
-        char title[64], in_help[100][40], in_page[100][40];
+        char title[64], in_help[OPTIONS][40], in_page[OPTIONS][40];
         snprintf(title, sizeof title, "\n## backprop %s\n", command_names[c]);
         const char *from = strstr(page.out, title);
         cr_assert_not_null(from, "no section on %s", command_names[c]);
@@ -84,11 +84,11 @@ Test(cli, help_and_reference_page_agree)
         /* The common options have a section of their own. */
         const char *common = strstr(page.out, "\n## Common options\n");
         cr_assert_not_null(common);
-        char in_common[100][40];
+        char in_common[OPTIONS][40];
         size_t common_count =
             options_in(in_common, common, (size_t)(strstr(common + 4, "\n## ") - common));
         want_subset(in_page, page_count, in_help, help_count, "in docs/cli.md but not in --help");
-        for (size_t i = 0; i < common_count && page_count < 100; ++i)
+        for (size_t i = 0; i < common_count && page_count < OPTIONS; ++i)
             strcpy(in_page[page_count++], in_common[i]);
         want_subset(in_help, help_count, in_page, page_count, "in --help but not in docs/cli.md");
         free_result(&help);
