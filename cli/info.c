@@ -19,6 +19,7 @@ static json_t *layers_json(const bp_model *model)
         const char *activation = bp_activation_name(layer.activation);
         json_object_set_new(json, "activation", cli_json_text(activation));
         json_object_set_new(json, "bias", json_boolean(layer.bias));
+        json_object_set_new(json, "dropout", cli_json_number((double)layer.dropout));
         json_array_append_new(layers, json);
     }
     return layers;
@@ -162,8 +163,8 @@ static void print_network(const bp_model *model)
     printf("network     %zu", info.inputs);
     for (size_t l = 0; l < info.layers; ++l) {
         const bp_layer layer = bp_model_get_layer(model, l);
-        printf(" -> %zu %s%s", layer.outputs, bp_activation_name(layer.activation),
-               layer.bias ? "" : " (no bias)");
+        fputs(" -> ", stdout);
+        cli_print_layer(stdout, &layer);
     }
     printf("\nparameters  %zu\nloss        %s\n", info.parameters, bp_loss_name(info.loss));
 }

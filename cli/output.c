@@ -241,3 +241,10 @@ const char *cli_duration(char text[CLI_NUMBER], double seconds)
         snprintf(text, CLI_NUMBER, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
     return text;
 }
+
+void cli_print_layer(FILE *out, const bp_layer *layer)
+{
+    fprintf(out, "%zu %s", layer->outputs, bp_activation_name(layer->activation));
+    if (layer->dropout > 0) fprintf(out, " dropout %.6g", (double)layer->dropout);
+    if (!layer->bias) fputs(" (no bias)", out);
+}

@@ -71,4 +71,7 @@ enum { CLI_NUMBER = 32 };
 const char *cli_human(char text[CLI_NUMBER], double value);
 const char *cli_duration(char text[CLI_NUMBER], double seconds);
 
+/* "128 relu dropout 0.2 (no bias)" */
+void cli_print_layer(FILE *out, const bp_layer *layer);
+
 #endif

@@ -274,7 +274,8 @@ static void announce(const bp_model *model, const bp_device *device, const train
     fprintf(stderr, "%zu", info.inputs);
     for (size_t l = 0; l < info.layers; ++l) {
         const bp_layer layer = bp_model_get_layer(model, l);
-        fprintf(stderr, " -> %zu %s", layer.outputs, bp_activation_name(layer.activation));
+        fputs(" -> ", stderr);
+        cli_print_layer(stderr, &layer);
     }
     const size_t rows = bp_data_get_info(sets->train).rows;
     fprintf(stderr, ": %zu parameter%s, %zu sample%s, on %s\n", info.parameters,

@@ -19,6 +19,7 @@ target_compile_definitions(backprop_options INTERFACE
     CL_USE_DEPRECATED_OPENCL_1_2_APIS)
 target_compile_options(backprop_options INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wno-missing-field-initializers # members that are not named are zero
     -Wvla -Wundef -fvisibility=hidden)
 if(BACKPROP_WERROR)
     target_compile_options(backprop_options INTERFACE -Werror)

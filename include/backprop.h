@@ -535,16 +535,22 @@ BP_API int32_t bp_optimizer_from_name(const char *name);
 BP_API const char *bp_init_name(int32_t init);
 BP_API int32_t bp_init_from_name(const char *name);
 
-/* One dense layer: A_out = f(A_in W^T + b), W [outputs][inputs], b [outputs] where bias is 1. */
+/* One dense layer: A_out = f(A_in W^T + b), W [outputs][inputs], b [outputs] where bias is 1. Members
+ * from dropout on are for hidden layers; an initializer that does not name them leaves them out. */
 typedef struct bp_layer {
     size_t inputs, outputs;
     int32_t activation; /* BP_ACTIVATION_* */
     int32_t bias;       /* 1 or 0 */
+    float dropout;      /* p: in each step of a training each output is 0 with probability p, and
+                           divided by 1 - p else; 0 <= p < 1, rounded to 1/65536. Never in evaluation and
+                           prediction. The same units on every device: drawn by the training's seed,
+                           the layer, the step, the row's place in the batch and the unit */
 } bp_layer;
 
 typedef struct bp_model_options {
     size_t size;
-    const char *hidden;         /* "128,64" or "128:relu,64:tanh"; "" or NULL: a single layer */
+    const char *hidden;         /* "128,64" or "128:relu,64:tanh:dropout=0.2"; "" or NULL: a single
+                                   layer */
     int32_t activation;         /* of hidden layers that name none */
     int32_t output_activation;  /* BP_ACTIVATION_AUTO: softmax, sigmoid or linear by task and loss */
     int32_t loss;               /* BP_LOSS_AUTO: what goes with the output activation if that is
@@ -558,6 +564,7 @@ typedef struct bp_model_options {
                                    where it has as many outputs and nothing else is asked for, else
                                    that one is new. The data must have its inputs. NULL: none */
     float loss_parameter;       /* p of huber, above 0, and of quantile, in (0, 1); 0: 1 and 0.5 */
+    float dropout;              /* of hidden layers that say nothing of it */
 } bp_model_options;
 
 BP_API bp_model_options bp_model_options_default(void);

@@ -1,37 +1,47 @@
 /* dense.cl - what a dense layer needs beside its matrix products: the epilogues as kernels of their
  * own, for GEMM backends that cannot fuse them, and the bias gradient. */
 #include "activation.cl"
+#include "dropout.cl"
 
-/* C[m][n] = f(C[m][n] + bias[n]); HAS_BIAS 0 leaves the bias out. In place, [rows][columns]. */
+/* C[m][n] = f(C[m][n] + bias[n]), times m with dropout; HAS_BIAS 0 leaves the bias out. In place,
+ * [rows][columns]. */
 __kernel void dense_activate(__global float *C, const ulong c_offset, const uint ldc,
-                             __global const float *bias, const ulong bias_offset)
+                             __global const float *bias, const ulong bias_offset DROPOUT_ARGUMENTS)
 {
     const uint n = get_global_id(0);
     const uint m = get_global_id(1);
     __global float *c = C + c_offset + (ulong)m * ldc + n;
 #if HAS_BIAS
-    *c = activate(*c + bias[bias_offset + n]);
+    *c = DROP(activate(*c + bias[bias_offset + n]), m, n);
 #else
-    *c = activate(*c);
+    *c = DROP(activate(*c), m, n);
 #endif
 }
 
-/* C[m][n] = f(A[m][n]), [rows][columns]. */
+/* C[m][n] = f(A[m][n]), [rows][columns]. With dropout A is marked, too: its slopes are functions of A.
+ */
 __kernel void dense_apply(__global float *C, const ulong c_offset, const uint ldc,
-                          __global const float *A, const ulong a_offset, const uint lda)
+                          __global float *A, const ulong a_offset, const uint lda DROPOUT_ARGUMENTS)
 {
     const uint n = get_global_id(0);
     const uint m = get_global_id(1);
-    C[c_offset + (ulong)m * ldc + n] = activate(A[a_offset + (ulong)m * lda + n]);
+    __global float *a = A + a_offset + (ulong)m * lda + n;
+    const float z = *a, c = DROP(activate(z), m, n);
+    C[c_offset + (ulong)m * ldc + n] = c;
+#if BP_DROPOUT == 1
+    *a = as_uint(c) == 0x80000000u ? -0.0f : z + 0.0f;
+#endif
 }
 
-/* C[m][n] *= f'(A[m][n]), A being activations, or net inputs where the slope is theirs. In place, [rows][columns]. */
+/* C[m][n] *= f'(A[m][n]), times m with dropout, A being activations, or net inputs where the slope is
+ * theirs. In place, [rows][columns]. */
 __kernel void dense_slope(__global float *C, const ulong c_offset, const uint ldc,
-                          __global const float *A, const ulong a_offset, const uint lda)
+                          __global const float *A, const ulong a_offset, const uint lda DROPOUT_ARGUMENTS)
 {
     const uint n = get_global_id(0);
     const uint m = get_global_id(1);
-    C[c_offset + (ulong)m * ldc + n] *= slope(A[a_offset + (ulong)m * lda + n]);
+    __global float *c = C + c_offset + (ulong)m * ldc + n;
+    *c = SLOPED(*c, A[a_offset + (ulong)m * lda + n]);
 }
 
 /* bias_gradient[n] = sum over m < rows of D[m][n], in the order of m. */

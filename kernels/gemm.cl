@@ -9,9 +9,13 @@
  *   BP_EPILOGUE 2     C = f(product + E[0][n])          bias
  *   BP_EPILOGUE 3     C = product * f'(E[m][n])         slope of the layer before, from its output E
  *
+ *   BP_DROPOUT 1      C = m f(…)                        of forward: dropout.cl
+ *   BP_DROPOUT 2      C = product * m f'(…)             of effect
+ *
  * All matrices are row-major with row strides ld*; offsets and strides are in floats. C overwrites
  * and may not alias A or B; E may be C (each element is read before it is written). */
 #include "activation.cl"
+#include "dropout.cl"
 
 #if !defined(BP_LAYOUT) || !defined(BP_EPILOGUE)
 #error "BP_LAYOUT and BP_EPILOGUE must be defined"
@@ -40,16 +44,16 @@
 #define REST(a, b, quotient) ((a) - (quotient) * (b))
 
 /* The epilogue of one element. */
-inline float epilogue(float product, __global const float *E, ulong m, ulong n, uint lde)
+inline float epilogue(float product, __global const float *E, uint m, uint n, uint lde DROPOUT_ARGUMENTS)
 {
 #if BP_EPILOGUE == 0
     return product;
 #elif BP_EPILOGUE == 1
-    return activate(product);
+    return DROP(activate(product), m, n);
 #elif BP_EPILOGUE == 2
-    return activate(product + E[n]);
+    return DROP(activate(product + E[n]), m, n);
 #elif BP_EPILOGUE == 3
-    return product * slope(E[m * lde + n]);
+    return SLOPED(product, E[(ulong)m * lde + n]);
 #else
 #error "BP_EPILOGUE must be 0 to 3"
 #endif

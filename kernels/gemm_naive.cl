@@ -3,7 +3,7 @@
 #define BP_VW 1
 #include "gemm.cl"
 
-__kernel void gemm_naive(GEMM_ARGUMENTS)
+__kernel void gemm_naive(GEMM_ARGUMENTS DROPOUT_ARGUMENTS)
 {
     const uint n = get_global_id(0);
     const uint m = get_global_id(1);
@@ -13,5 +13,5 @@ __kernel void gemm_naive(GEMM_ARGUMENTS)
     E += e_offset;
     float sum = 0.0f;
     for (uint k = 0; k < K; ++k) sum = fma(A_AT(m, k), B_AT(k, n), sum);
-    C[(ulong)m * ldc + n] = epilogue(sum, E, m, n, lde);
+    C[(ulong)m * ldc + n] = epilogue(sum, E, m, n, lde DROPOUT_VALUES);
 }

@@ -127,7 +127,7 @@ typedef struct planted {
 static const planted bugs[] = {
     {"another slope", "activation.cl", "s/a > 0.0f ?/a > 0.1f ?/", LARGE},
     {"another slope", "activation.cl", "s/a > 0.0f ?/a > 0.1f ?/", SMALL},
-    {"no slope", "cpu/dense.cl", "s/BP_SLOPE(N, v)(VLOAD(r, y))/(vec)(1.0f)/", LARGE},
+    {"no slope", "cpu/dense.cl", "s/BP_SLOPE(N, v)(UNSCALED(N, VLOAD(r, y)))/(vec)(1.0f)/", LARGE},
     {"no slope", "cpu/small_steps.cl", "s/before\\[i\\] \\* BP_SLOPE.*;/before[i];/", SMALL},
     {"no bias", "cpu/dense.cl", "s/bias.rows ? VLOAD(v, bias.at) : //", LARGE},
     {"no bias", "cpu/small_steps.cl", "s/bias ? bias\\[o + j\\] : //", SMALL},
@@ -144,7 +144,7 @@ static const planted bugs[] = {
     {"the same row over and over", "cpu/gather.cl", "s/from\\[r\\]/from[0]/", LARGE},
     {"a bias gradient of one row", "cpu/dense.cl", "s/k < delta.rows; ++k) g +=/k < 1; ++k) g +=/",
      LARGE},
-    {"no slope in a batch of one", "cpu/dense.cl", "s/BP_SLOPE(N, v)(VLOAD(r, y))/(vec)(1.0f)/",
+    {"no slope in a batch of one", "cpu/dense.cl", "s/BP_SLOPE(N, v)(UNSCALED(N, VLOAD(r, y)))/(vec)(1.0f)/",
      ROW},
     {"the wrong effect in a batch of one", "cpu/dense.cl",
      "s/sum_lanes(sum), 0, delta_in/sum[0], 0, delta_in/", ROW},

@@ -348,7 +348,7 @@ static const struct {
     {BP_GEMM_AUTO, "no slope", "cpu/small_steps.cl", "s/before\\[i\\] \\* BP_SLOPE.*;/before[i];/"},
     {BP_GEMM_AUTO, "rows beyond the batch", "cpu/loss_lanes.cl",
      "s/first + s < batch ? -1 : 0/-1/"},
-    {BP_GEMM_CPU, "no slope", "cpu/dense.cl", "s/BP_SLOPE(N, v)(VLOAD(r, y))/(vec)(1.0f)/"},
+    {BP_GEMM_CPU, "no slope", "cpu/dense.cl", "s/BP_SLOPE(N, v)(UNSCALED(N, VLOAD(r, y)))/(vec)(1.0f)/"},
     {BP_GEMM_CPU, "no bias", "cpu/dense.cl", "s/bias.rows ? VLOAD(v, bias.at) : //"},
     {BP_GEMM_CPU, "weights not transposed", "cpu/panel.cl",
      "s/from\\[t \\* BP_VW + c\\]/from[c * BP_VW + t]/"},

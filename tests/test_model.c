@@ -108,7 +108,7 @@ Test(model, hidden_texts_that_are_wrong)
         {"8:tanhh", "did you mean tanh?"},
         {"8:softmax", "softmax, which is for the output layer only"},
         {"8:auto", "unknown activation"},
-        {"8:relu:tanh", "unknown activation"},
+        {"8:relu:tanh", "has two activations"},
     };
     bp_data *data = classes(3);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {

@@ -1,6 +1,8 @@
 /* operation.c - calls through an engine's table. */
 #include "base/operation.h"
 
+#include <math.h>
+
 #include "base/memory.h"
 
 bp_status bp__buffer_create(bp__engine *engine, bp__buffer **out, bp__type type, size_t count)
@@ -154,4 +156,15 @@ bp__view bp__view_rows(const bp__view *view, size_t first, size_t count)
 bool bp__update_is_shaped(const bp__optimizer *op)
 {
     return op->factor.buffer || op->clip > 0 || op->l1 > 0 || op->l2 > 0;
+}
+
+uint32_t bp__dropout_limit(double rate)
+{
+    const double limit = floor(rate * 0x1p16 + 0.5);
+    return limit < 1 ? 1 : limit > 0xffff ? 0xffff : (uint32_t)limit;
+}
+
+double bp__dropout_keep(double rate)
+{
+    return rate > 0 ? 1 - bp__dropout_limit(rate) * 0x1p-16 : 1;
 }

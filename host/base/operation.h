@@ -69,10 +69,29 @@ typedef struct bp__gather {
     size_t period;
 } bp__gather;
 
-/* out = f(in W^T + b): out [B][n], in [B][m], weights [n][m], bias [1][n] or absent. net [B][n],
- * where present, becomes in W^T + b: for functions whose slope is one of it (base/families.h). */
+/* Dropout of a layer's outputs: unit k of row i is multiplied by m, which is 0 where the 16 random
+ * bits of bp__random_drop are below bp__dropout_limit(rate), and 1 / bp__dropout_keep(rate)
+ * elsewhere. What is dropped is stored as -0 and a 0 that is kept as +0, so that the way back needs
+ * no mask. */
+typedef struct bp__dropout {
+    double rate;    /* 0: nothing is dropped, and the rest counts for nothing */
+    bp__view hyper; /* [steps][4]: row `step` has the number of the step */
+    bp__view step;  /* [1][1], the step counter */
+    uint64_t seed;
+    uint32_t layer; /* from 1 */
+    uint32_t unit;  /* of column 0 */
+} bp__dropout;
+
+uint32_t bp__dropout_limit(double rate);
+/* The share that is kept: 1 - limit / 2^16. */
+double bp__dropout_keep(double rate);
+
+/* out = m f(in W^T + b): out [B][n], in [B][m], weights [n][m], bias [1][n] or absent; m is 1
+ * without dropout. net [B][n], where present, becomes in W^T + b, marked where out is dropped: for
+ * functions whose slope is one of it (base/families.h). */
 typedef struct bp__dense_forward {
     bp__view out, in, weights, bias, net;
+    bp__dropout dropout;
     int32_t activation; /* BP_ACTIVATION_*; linear where it is taken by another operation */
 } bp__dense_forward;
 
@@ -105,14 +124,15 @@ typedef struct bp__reduce_loss {
     bp__view losses, hits, row_loss, row_hits, step;
 } bp__reduce_loss;
 
-/* delta_in = (delta W) * f'(in) element by element: delta_in [B][m], delta [B][n], weights [n][m],
- * in [B][m] are the activations of the layer before, or its net inputs where the slope is one of
- * those, `activation` its function; where that is linear, in may be absent. The product delta W is
- * the effect of that layer's units on the error.
- */
+/* delta_in = (delta W) * m f'(in) element by element: delta_in [B][m], delta [B][n], weights
+ * [n][m], in [B][m] are the activations of the layer before, or its net inputs where the slope is
+ * one of those, `activation` its function; where that is linear and nothing is dropped, in may be
+ * absent. m is the layer's own, as bp__dropout says: dropout is its rate, and what is dropped in
+ * marks. The product delta W is the effect of that layer's units on the error. */
 typedef struct bp__dense_effect {
     bp__view delta_in, delta, weights, in;
     int32_t activation;
+    double dropout; /* 0: m is 1 */
 } bp__dense_effect;
 
 /* weights_gradient = delta^T in [n][m]; bias_gradient[k] = sum over rows of delta [1][n], where
@@ -122,7 +142,13 @@ typedef struct bp__dense_gradient {
 } bp__dense_gradient;
 
 /* Per-step numbers of the optimizer, made on the host in double. */
-enum { BP__HYPER_RATE, BP__HYPER_CORRECTION1, BP__HYPER_CORRECTION2, BP__HYPER_COUNT = 4 };
+enum {
+    BP__HYPER_RATE,
+    BP__HYPER_CORRECTION1,
+    BP__HYPER_CORRECTION2,
+    BP__HYPER_STEP, /* steps before this one, modulo 2^24: floats count no further */
+    BP__HYPER_COUNT
+};
 
 /* out[c] = sum of the squares of elements [c * chunk, (c + 1) * chunk) of in [1][N]; out [1][P]. */
 typedef struct bp__squares {

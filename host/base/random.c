@@ -42,6 +42,13 @@ uint32_t bp__random_bits(uint64_t seed, bp__purpose purpose, uint32_t a, uint32_
     return out[element % 4];
 }
 
+uint32_t bp__random_drop(uint64_t seed, uint32_t layer, uint32_t step, size_t row, size_t unit)
+{
+    uint32_t out[4];
+    random_block(out, seed, BP__PURPOSE_DROPOUT, layer, step, (uint64_t)(row / 8) << 32 | unit);
+    return out[row % 8 / 2] >> (row % 2 ? 16 : 0) & 0xffff;
+}
+
 double bp__random_unit(uint64_t seed, bp__purpose purpose, uint32_t a, uint32_t b, uint64_t element)
 {
     return (double)(bp__random_bits(seed, purpose, a, b, element) >> 8) * 0x1p-24;

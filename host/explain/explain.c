@@ -69,7 +69,7 @@ bp_status bp_explain_create(bp_explain **out, const bp_model *model,
     BP_TRY(bp__new_array(&explain, 1, sizeof *explain));
     BP_TRY_GOTO(read_options(&explain->options, given));
     const bool frozen = explain->options.freeze_bias == 1;
-    BP_TRY_GOTO(bp__glass_create(&explain->glass, model, 1, false, frozen));
+    BP_TRY_GOTO(bp__glass_create(&explain->glass, model, 1, false, frozen, NULL));
     BP_TRY_GOTO(bp__xray_create(&explain->xray, explain->glass));
     BP_TRY_GOTO(make_sequences(explain));
     const size_t arena = explain->glass->network->arena_size;

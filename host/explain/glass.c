@@ -8,13 +8,15 @@
 #include "reference/reference.h"
 
 bp_status bp__glass_create(bp__glass **out, const bp_model *model, size_t rows, bool labels,
-                           bool freeze_bias)
+                           bool freeze_bias, const uint64_t *dropout)
 {
     *out = NULL;
     bp__glass *glass = NULL;
     bp_status status;
     const bp__plan_optimizer optimizer = {.optimizer = BP_OPTIMIZER_SGD,
-                                          .freeze_bias = freeze_bias};
+                                          .freeze_bias = freeze_bias,
+                                          .dropout = dropout != NULL,
+                                          .seed = dropout ? *dropout : 0};
     BP_TRY(bp__new_array(&glass, 1, sizeof *glass));
     BP_TRY_GOTO(bp__reference_engine_create(&glass->engine));
     BP_TRY_GOTO(bp__network_create(&glass->network, glass->engine, model, true, BP_OPTIMIZER_SGD));
@@ -146,6 +148,8 @@ static bp_status probe_create(bp__probe **out, bp__glass *glass, size_t layer, s
     BP_TRY_GOTO(forward_ops(&ops, &count, glass, from));
     bp__dense_forward *own = &ops[0].as.dense_forward;
     own->out = column(&own->out, unit);
+    if (own->net.buffer) own->net = column(&own->net, unit);
+    own->dropout.unit += (uint32_t)unit;
     own->weights = bp__view_rows(&own->weights, unit, 1);
     if (own->bias.buffer) own->bias = column(&own->bias, unit);
     BP_TRY_GOTO(bp__sequence_create(glass->engine, &probe->sequence, ops, count));

@@ -19,9 +19,10 @@ typedef struct bp__glass {
 } bp__glass;
 
 /* A network with the model's parameters and batches of `rows` rows; labels: the targets are class
- * numbers. The update is plain gradient descent. */
+ * numbers. The update is plain gradient descent. dropout: the seed of what is dropped in the first
+ * step; NULL: nothing is. */
 bp_status bp__glass_create(bp__glass **out, const bp_model *model, size_t rows, bool labels,
-                           bool freeze_bias);
+                           bool freeze_bias, const uint64_t *dropout);
 void bp__glass_free(bp__glass *glass);
 
 /* Encoded rows: x [rows][inputs], and labels [rows] or targets [rows][outputs]. */

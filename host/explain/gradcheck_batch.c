@@ -90,6 +90,7 @@ static bp_status device_gradients(double *out, const bp__glass *glass, const bp_
     how.optimizer = BP_OPTIMIZER_SGD;
     how.batch = (int64_t)b->rows;
     how.gemm = options->gemm;
+    how.seed = options->seed; /* of dropout */
     bp_trainer *trainer = NULL;
     float *values = NULL;
     bp_status status;
@@ -118,7 +119,7 @@ static bp_status check_batch(bp_gradcheck_result *out, const bp_model *model, bp
     bp__glass *glass = NULL;
     double *gradients = NULL;
     bp_status status;
-    BP_TRY_GOTO(bp__glass_create(&glass, model, b->rows, b->labels != NULL, false));
+    BP_TRY_GOTO(bp__glass_create(&glass, model, b->rows, b->labels != NULL, false, &options->seed));
     bp__glass_load(glass, &(bp__batch){.x = b->x, .targets = b->targets, .labels = b->labels});
     BP_TRY_GOTO(bp__gradcheck_glass(out, glass, options));
     if (device) {

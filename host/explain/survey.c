@@ -99,7 +99,7 @@ static bp_status survey_rows(surveyor *s, const bp_model *model, const bp_data *
 {
     bp_status status;
     const bool labels = bp_data_labels(data) != NULL;
-    BP_TRY_GOTO(bp__glass_create(&s->glass, model, rows, labels, false));
+    BP_TRY_GOTO(bp__glass_create(&s->glass, model, rows, labels, false, NULL));
     BP_TRY_GOTO(bp__xray_create(&s->xray, s->glass));
     for (; *first + rows <= s->out->rows; *first += rows)
         BP_TRY_GOTO(survey_batch(s, data, *first));

@@ -1,5 +1,4 @@
-/* architecture.c - from what someone asks for ("128:relu,64") to layers and a model. */
-#include <ctype.h>
+/* architecture.c - from what someone asks for to layers and a model. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +86,11 @@ bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t coun
                             l);
         if (layer->bias != 0 && layer->bias != 1)
             return bp__fail(status, "layer %zu: bias is %d, 0 or 1 is needed", l, (int)layer->bias);
+        if (!(layer->dropout >= 0 && layer->dropout < 1))
+            return bp__fail(status, "layer %zu: dropout is %g, 0 <= it < 1 is needed", l,
+                            (double)layer->dropout);
+        if (l + 1 == count && layer->dropout > 0)
+            return bp__fail(status, "layer %zu is the output layer, which has no dropout", l);
     }
     return check_output(status, layers[count - 1].activation, loss);
 }
@@ -110,106 +114,8 @@ size_t bp__layer_torch_index(const bp_layer *layers, size_t layer)
 {
     size_t index = 0;
     for (size_t l = 0; l < layer; ++l)
-        index += layers[l].activation == BP_ACTIVATION_LINEAR ? 1 : 2;
+        index += 1u + (layers[l].activation != BP_ACTIVATION_LINEAR) + (layers[l].dropout > 0);
     return index;
-}
-
-/* One piece of the hidden text, between commas, without the blanks around it. */
-typedef struct piece {
-    const char *text;
-    size_t length, number; /* number: which one, from 1 */
-} piece;
-
-static bp_status piece_fail(const char *hidden, const piece *at, const char *reason)
-{
-    return bp__fail(BP_ERROR_ARGUMENT,
-                    "hidden layers \"%s\": piece %zu, \"%.*s\", %s; widths are joined by commas, "
-                    "each with an activation or not: \"128,64\", \"128:relu,64:tanh\"",
-                    hidden, at->number, (int)(at->length < 64 ? at->length : 64), at->text, reason);
-}
-
-static bp_status piece_activation(int32_t *out, const char *hidden, const piece *at,
-                                  const char *text, size_t length)
-{
-    static const char *const possible[] = {
-#define NAME(code, name, module, low, high, of_net) name,
-        BP__ACTIVATIONS(NAME)
-#undef NAME
-    };
-    char *name = NULL, *reason = NULL;
-    BP_TRY(bp__copy_bytes(&name, text, length));
-    *out = bp_activation_from_name(name);
-    bp_status status = BP_OK;
-    if (*out == BP_ACTIVATION_SOFTMAX) {
-        status = piece_fail(hidden, at, "asks for softmax, which is for the output layer only");
-    } else if (*out < 0) {
-        const size_t count = sizeof possible / sizeof *possible;
-        const char *near = bp_nearest(name, possible, count), *comma = "";
-        status = bp__append(&reason, "has an unknown activation (possible: ");
-        for (size_t i = 0; i < count && status == BP_OK; ++i) {
-            if (bp_activation_from_name(possible[i]) == BP_ACTIVATION_SOFTMAX) continue;
-            status = bp__append(&reason, "%s%s", comma, possible[i]);
-            comma = ", ";
-        }
-        if (status == BP_OK)
-            status = bp__append(&reason, "%s%s%s)", near ? "; did you mean " : "", near ? near : "",
-                                near ? "?" : "");
-        if (status == BP_OK) status = piece_fail(hidden, at, reason);
-    }
-    free(reason);
-    free(name);
-    return status;
-}
-
-static bp_status piece_read(bp_layer *layer, const char *hidden, const piece *at,
-                            int32_t activation)
-{
-    size_t width = 0, i = 0;
-    for (; i < at->length && isdigit((unsigned char)at->text[i]); ++i)
-        if (width <= BP__LARGEST_WIDTH) width = width * 10 + (size_t)(at->text[i] - '0');
-    if (at->length == 0) return piece_fail(hidden, at, "is empty");
-    if (i == 0) return piece_fail(hidden, at, "does not start with a width");
-    if (width == 0 || width > BP__LARGEST_WIDTH) {
-        char reason[48];
-        snprintf(reason, sizeof reason, "has a width outside 1 to %d", (int)BP__LARGEST_WIDTH);
-        return piece_fail(hidden, at, reason);
-    }
-    layer->outputs = width;
-    layer->activation = activation;
-    if (i == at->length) return BP_OK;
-    if (at->text[i] != ':') return piece_fail(hidden, at, "has a width that is not a whole number");
-    return piece_activation(&layer->activation, hidden, at, at->text + i + 1, at->length - i - 1);
-}
-
-/* Reads hidden into layers[].outputs and .activation; *count is the number of hidden layers, and
- * the array has room for one more. The array is the caller's. */
-static bp_status hidden_read(bp_layer **out, size_t *count, const char *hidden, int32_t activation)
-{
-    *out = NULL;
-    *count = 0;
-    size_t pieces = 0;
-    if (hidden && hidden[strspn(hidden, " \t")]) {
-        pieces = 1;
-        for (const char *c = hidden; *c; ++c) pieces += *c == ',';
-    }
-    bp_layer *layers = NULL;
-    BP_TRY(bp__new_array(&layers, pieces + 1, sizeof *layers));
-    const char *next = hidden;
-    for (size_t p = 0; p < pieces; ++p) {
-        piece at = {next + strspn(next, " \t"), 0, p + 1};
-        const char *end = next + strcspn(next, ",");
-        next = end + 1;
-        while (end > at.text && (end[-1] == ' ' || end[-1] == '\t')) --end;
-        at.length = end > at.text ? (size_t)(end - at.text) : 0;
-        bp_status status = piece_read(&layers[p], hidden, &at, activation);
-        if (status != BP_OK) {
-            free(layers);
-            return status;
-        }
-    }
-    *out = layers;
-    *count = pieces;
-    return BP_OK;
 }
 
 /* AUTO takes what goes with what is named: softmax and cross-entropy come together, and so does bce
@@ -252,12 +158,14 @@ static void take_output(bp_model_options *options, const bp_model *source, size_
         options->output_activation = last->activation;
 }
 
-/* As hidden_read, from a model. */
-static bp_status hidden_copy(bp_layer **out, size_t *count, const bp_model *source)
+/* As bp__hidden_read, from a model. */
+static bp_status hidden_copy(bp_layer **out, size_t *count, const bp_model *source, float dropout)
 {
     *count = source->layer_count - 1;
     BP_TRY(bp__new_array(out, source->layer_count, sizeof **out));
     memcpy(*out, source->layers, *count * sizeof **out);
+    for (size_t l = 0; l < *count; ++l)
+        if ((*out)[l].dropout == 0) (*out)[l].dropout = dropout;
     return BP_OK;
 }
 
@@ -287,8 +195,9 @@ bp_status bp_model_create(bp_model **out, const bp_data *data, const bp_model_op
     size_t hidden;
     bp_model *model = NULL;
     bp_status status;
-    BP_TRY(source ? hidden_copy(&layers, &hidden, source)
-                  : hidden_read(&layers, &hidden, options.hidden, options.activation));
+    const bp_layer like = {.activation = options.activation, .dropout = options.dropout};
+    BP_TRY(source ? hidden_copy(&layers, &hidden, source, options.dropout)
+                  : bp__hidden_read(&layers, &hidden, options.hidden, &like));
     layers[hidden].outputs = info.outputs;
     layers[hidden].activation = options.output_activation;
     for (size_t l = 0; l <= hidden; ++l) {

@@ -48,11 +48,16 @@ bp_status bp__model_init(bp_model *model, int32_t init, float init_range, uint64
  * as `status`. */
 bp_status bp__loss_parameter(float *out, bp_status status, int32_t loss, double given);
 
+/* Reads hidden ("128,64:tanh:dropout=0.2", or NULL) into layers[].outputs and what follows it; what
+ * a layer does not say is as in `like`. *count is the number of hidden layers, and the array has
+ * room for one more. It is the caller's. */
+bp_status bp__hidden_read(bp_layer **out, size_t *count, const char *hidden, const bp_layer *like);
+
 /* Widths that chain, activations and loss that go together. Failures are reported as `status`. */
 bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t count, int32_t loss);
 
-/* Index of layer's linear module in nn.Sequential, where each activation but linear is a module
- * of its own, without tensors: layers relu, softmax have the indices 0, 2. */
+/* Index of layer's linear module in nn.Sequential, where each activation but linear is a module of
+ * its own, without tensors, and so is dropout: layers relu, softmax have the indices 0, 2. */
 size_t bp__layer_torch_index(const bp_layer *layers, size_t layer);
 
 /* The model in a safetensors file that has been read; activation is for hidden layers where the

@@ -73,6 +73,10 @@ static bp_status read_layer(bp_layer *layer, const bp__safetensors *file, const 
     const json_t *bias = json_object_get(entry, "bias");
     if (!json_is_boolean(bias)) return architecture_fail(file, "\"bias\" is not true or false");
     layer->bias = json_is_true(bias);
+    const json_t *dropout = json_object_get(entry, "dropout");
+    if (dropout && !json_is_number(dropout))
+        return architecture_fail(file, "\"dropout\" is not a number");
+    layer->dropout = (float)json_number_value(dropout);
     return BP_OK;
 }
 
@@ -149,9 +153,9 @@ static bp_status check_all_matched(const found *in, const bp__safetensors *file)
 
 static bp_status match_tensors(found *out, const bp__safetensors *file)
 {
-    size_t index = 0;
     for (size_t l = 0; l < out->count; ++l) {
         const bp_layer *layer = &out->layers[l];
+        const size_t index = bp__layer_torch_index(out->layers, l);
         char name[48];
         snprintf(name, sizeof name, "%zu.weight", index);
         BP_TRY(expect_tensor(&out->from[l].weights, file, name, layer->outputs, layer->inputs));
@@ -159,7 +163,6 @@ static bp_status match_tensors(found *out, const bp__safetensors *file)
             snprintf(name, sizeof name, "%zu.bias", index);
             BP_TRY(expect_tensor(&out->from[l].biases, file, name, layer->outputs, 0));
         }
-        index += layer->activation == BP_ACTIVATION_LINEAR ? 1 : 2;
     }
     return check_all_matched(out, file);
 }

@@ -25,6 +25,8 @@ static bp_status torch_text(char **out, const bp_model *model)
         status = bp__append(&text, "%snn.Linear(%zu, %zu%s)%s%s", l ? ", " : "", layer->inputs,
                             layer->outputs, layer->bias ? "" : ", bias=False", module ? ", " : "",
                             module ? module : "");
+        if (status == BP_OK && layer->dropout > 0)
+            status = bp__append(&text, ", nn.Dropout(%.6g)", (double)layer->dropout);
     }
     if (status == BP_OK) status = bp__append(&text, ")");
     *out = text;
@@ -37,10 +39,13 @@ static bp_status architecture_text(char **out, const bp_model *model)
     bp_status status = bp__append(&text, "{\"layers\":[");
     for (size_t l = 0; status == BP_OK && l < model->layer_count; ++l) {
         const bp_layer *layer = &model->layers[l];
-        status = bp__append(&text,
-                            "%s{\"inputs\":%zu,\"outputs\":%zu,\"activation\":\"%s\",\"bias\":%s}",
-                            l ? "," : "", layer->inputs, layer->outputs,
-                            bp_activation_name(layer->activation), layer->bias ? "true" : "false");
+        status =
+            bp__append(&text, "%s{\"inputs\":%zu,\"outputs\":%zu,\"activation\":\"%s\",\"bias\":%s",
+                       l ? "," : "", layer->inputs, layer->outputs,
+                       bp_activation_name(layer->activation), layer->bias ? "true" : "false");
+        if (status == BP_OK && layer->dropout > 0)
+            status = bp__append(&text, ",\"dropout\":%.9g", (double)layer->dropout);
+        if (status == BP_OK) status = bp__append(&text, "}");
     }
     if (status == BP_OK) status = bp__append(&text, "],\"loss\":\"%s\"", bp_loss_name(model->loss));
     if (status == BP_OK && model->loss_parameter != 0)

@@ -195,9 +195,23 @@ static bp_status add_batch(op_list *list, bp__plan *plan, const bp__epoch_views 
     return add_gather(list, epoch, &plan->weights, &epoch->weights);
 }
 
+/* What layer l drops in a step of training; nothing without. */
+static bp__dropout dropout_of(const bp__network *network, size_t l, const bp__epoch_views *epoch,
+                              const bp__plan_optimizer *training)
+{
+    if (!training || !training->dropout || !(network->layers[l].dropout > 0))
+        return (bp__dropout){0};
+    return (bp__dropout){.rate = (double)network->layers[l].dropout,
+                         .hyper = epoch->hyper,
+                         .step = epoch->step,
+                         .seed = training->seed,
+                         .layer = (uint32_t)l + 1};
+}
+
 /* for_loss: the last layer gives what the loss takes; otherwise activations, but for softmax, which
- * is an operation of its own. */
-static bp_status add_forward(op_list *list, bp__plan *plan, bool for_loss)
+ * is an operation of its own. training: with dropout, of the epoch's step; NULL otherwise. */
+static bp_status add_forward(op_list *list, bp__plan *plan, bool for_loss,
+                             const bp__epoch_views *epoch, const bp__plan_optimizer *training)
 {
     const bp__network *network = plan->network;
     for (size_t l = 0; l < network->layer_count; ++l) {
@@ -213,6 +227,7 @@ static bp_status add_forward(op_list *list, bp__plan *plan, bool for_loss)
                                                  .weights = network->values[l].weights,
                                                  .bias = network->values[l].bias,
                                                  .net = plan->nets[l],
+                                                 .dropout = dropout_of(network, l, epoch, training),
                                                  .activation = activation}}));
     }
     return BP_OK;
@@ -257,21 +272,25 @@ static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *
 /* The deltas of all layers share two buffers in turn: layer l's is delta[l % 2]. Their padding is
  * therefore not zero, alone among all matrices, and no kernel may take anything from it: a delta is
  * the K or M side of its products, and the bias gradient drops the sums of padding. */
-static bp_status add_backward(op_list *list, bp__plan *plan, size_t frozen)
+static bp_status add_backward(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
+                              const bp__plan_optimizer *training)
 {
     const bp__network *network = plan->network;
+    const size_t frozen = training->freeze_layers;
     for (size_t l = network->layer_count; l-- > frozen;) {
         const bp__view delta = delta_view(plan, l % 2, l);
         const bp__view in = l ? plan->activations[l - 1] : plan->input;
         if (l > frozen)
-            BP_TRY(add(list, (bp__op){.kind = BP__OP_DENSE_EFFECT,
-                                      .layer = l + 1,
-                                      .as.dense_effect = {
-                                          .delta_in = delta_view(plan, (l - 1) % 2, l - 1),
-                                          .delta = delta,
-                                          .weights = network->values[l].weights,
-                                          .in = plan->nets[l - 1].buffer ? plan->nets[l - 1] : in,
-                                          .activation = network->layers[l - 1].activation}}));
+            BP_TRY(
+                add(list, (bp__op){.kind = BP__OP_DENSE_EFFECT,
+                                   .layer = l + 1,
+                                   .as.dense_effect = {
+                                       .delta_in = delta_view(plan, (l - 1) % 2, l - 1),
+                                       .delta = delta,
+                                       .weights = network->values[l].weights,
+                                       .in = plan->nets[l - 1].buffer ? plan->nets[l - 1] : in,
+                                       .dropout = dropout_of(network, l - 1, epoch, training).rate,
+                                       .activation = network->layers[l - 1].activation}}));
         BP_TRY(
             add(list, (bp__op){.kind = BP__OP_DENSE_GRADIENT,
                                .layer = l + 1,
@@ -383,9 +402,9 @@ bp_status bp__plan_train_ops(bp__op **out, size_t *count, bp__plan *plan,
     op_list list = {0};
     bp_status status;
     BP_TRY_GOTO(add_batch(&list, plan, epoch));
-    BP_TRY_GOTO(add_forward(&list, plan, true));
+    BP_TRY_GOTO(add_forward(&list, plan, true, epoch, optimizer));
     BP_TRY_GOTO(add_loss(&list, plan, epoch, optimizer));
-    BP_TRY_GOTO(add_backward(&list, plan, optimizer->freeze_layers));
+    BP_TRY_GOTO(add_backward(&list, plan, epoch, optimizer));
     BP_TRY_GOTO(add_update(&list, plan, epoch, optimizer));
     *out = list.ops;
     *count = list.count;
@@ -413,7 +432,7 @@ bp_status bp__plan_make_evaluate(bp__plan *plan, const bp__epoch_views *epoch)
     op_list list = {0};
     bp_status status;
     BP_TRY_GOTO(add_batch(&list, plan, epoch));
-    BP_TRY_GOTO(add_forward(&list, plan, true));
+    BP_TRY_GOTO(add_forward(&list, plan, true, epoch, NULL));
     BP_TRY_GOTO(add_loss(&list, plan, epoch, NULL));
     status = bp__sequence_create(plan->network->engine, &plan->evaluate, list.ops, list.count);
 fail:
@@ -427,7 +446,7 @@ bp_status bp__plan_make_predict(bp__plan *plan)
     const size_t last = network->layer_count - 1;
     op_list list = {0};
     bp_status status;
-    BP_TRY_GOTO(add_forward(&list, plan, false));
+    BP_TRY_GOTO(add_forward(&list, plan, false, NULL, NULL));
     if (network->layers[last].activation == BP_ACTIVATION_SOFTMAX)
         BP_TRY_GOTO(add(&list, (bp__op){.kind = BP__OP_SOFTMAX,
                                         .as.softmax = {.out = plan->activations[last],

@@ -56,6 +56,8 @@ typedef struct bp__plan_optimizer {
     float clip_norm;           /* the gradients' norm is kept to this; 0: not */
     bool keep_gradients;       /* they are read after a step */
     double smoothing;          /* of the loss's targets */
+    bool dropout;              /* layers drop units as they say; false: none does */
+    uint64_t seed;             /* of what is dropped */
     size_t freeze_layers;      /* so many first layers have neither gradients nor updates */
     bool freeze_bias; /* the update leaves the biases out: they take part, and keep their values */
 } bp__plan_optimizer;

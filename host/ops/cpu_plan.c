@@ -171,6 +171,19 @@ static void use_activation(writing *w, int32_t activation)
     w->engine->plan_activations |= 1u << activation;
 }
 
+static void put_dropout(writing *w, plan_op *op, const bp__dropout *dropout)
+{
+    const bp__dropout_numbers numbers = bp__dropout_numbers_of(dropout);
+    op->drop_limit = numbers.limit;
+    op->drop_key0 = numbers.key[0];
+    op->drop_key1 = numbers.key[1];
+    op->drop_layer = numbers.layer;
+    op->drop_unit = numbers.unit;
+    op->drop_keep = numbers.limit ? numbers.keep : 1;
+    op->drop_scale = numbers.scale;
+    w->engine->plan_dropout |= numbers.limit > 0;
+}
+
 static bp_status write_gather(writing *w, plan_op *op, const bp__gather *gather)
 {
     op->kind = PLAN_GATHER;
@@ -193,6 +206,9 @@ static bp_status write_dense_forward(writing *w, plan_op *op, const bp__dense_fo
     BP_TRY(takes(w, DENSE_A, &dense->in));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
     BP_TRY(gives(w, DENSE_NET, &dense->net));
+    BP_TRY(takes(w, UPDATE_HYPER, &dense->dropout.hyper));
+    BP_TRY(takes(w, UPDATE_STEP, &dense->dropout.step));
+    put_dropout(w, op, &dense->dropout);
     use_activation(w, dense->activation);
     return takes(w, DENSE_E, &dense->bias);
 }
@@ -209,7 +225,10 @@ static bp_status write_dense_effect(writing *w, plan_op *op, const bp__dense_eff
     BP_TRY(takes(w, DENSE_A, &dense->delta));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
     use_activation(w, dense->activation);
-    return dense->activation == BP_ACTIVATION_LINEAR ? BP_OK : takes(w, DENSE_E, &dense->in);
+    put_dropout(w, op, &(bp__dropout){.rate = dense->dropout});
+    return dense->activation == BP_ACTIVATION_LINEAR && !op->drop_limit
+               ? BP_OK
+               : takes(w, DENSE_E, &dense->in);
 }
 
 static bp_status write_update(writing *w, plan_op *op, const bp__optimizer *optimizer)
@@ -482,11 +501,12 @@ static bp_status record(writing *w, bp__recorder *recorder)
     char options[256];
     snprintf(options, sizeof options,
              "-DBP_VW=%u -DTILE_M=%u -DTILE_N=%u -DTILE_LANES=%u -DTILE_LANES_N=%u "
-             "-DBP_ACTIVATIONS=%u -DBP_LOSSES=%u -DBP_OPTIMIZERS=%u -DBP_SHAPED=%d",
+             "-DBP_ACTIVATIONS=%u -DBP_LOSSES=%u -DBP_OPTIMIZERS=%u -DBP_SHAPED=%d "
+             "-DBP_DROPOUT=%d",
              engine->vector_width, w->product.rows, w->product.vectors, w->gradient.rows,
              w->gradient.vectors, COMMON_ACTIVATIONS | engine->plan_activations,
              COMMON_LOSSES | engine->plan_losses, COMMON_OPTIMIZERS | engine->plan_optimizers,
-             w->shaped);
+             w->shaped, engine->plan_dropout);
     const bp__grid grid = {1, {w->threads, 1, 1}, {1, 1, 1}};
     BP_TRY(bp__record_launch(recorder, "cpu/plan.cl", options, "run_plan", args, BP_COUNT(args),
                              &grid));

@@ -1,53 +1,67 @@
 /* dense.c - launches a dense layer's three products: forward, effect of the layer before, gradient.
  * Formulas in operation.h; kernels in gemm*.cl and dense.cl. */
 #include <stdio.h>
+#include <string.h>
 
 #include "ops/dense_epilogue.h"
 #include "ops/gemm.h"
 
-/* out = f(net), element by element. */
-static bp_status launch_apply(bp__recorder *recorder, const bp__dense_forward *op)
+/* A kernel of dense.cl over all elements of c, with arguments for c, e, and dropout. */
+static bp_status launch_epilogue(bp__recorder *recorder, const char *kernel, const bp__gemm *gemm,
+                                 const bp__view *e)
 {
-    char options[64];
-    snprintf(options, sizeof options, "-DBP_VW=1 -DBP_ACTIVATION=%d -DHAS_BIAS=0",
-             (int)op->activation);
-    bp__matrix_args out = bp__matrix(&op->out), net = bp__matrix(&op->net);
-    const bp__arg args[] = {BP_MATRIX(out), BP_MATRIX(net)};
-    const bp__grid grid = {2, {op->out.columns, op->out.rows, 1}, {0}};
-    return bp__record_launch(recorder, "dense.cl", options, "dense_apply", args, BP_COUNT(args),
-                             &grid);
+    const bool bias = gemm->epilogue == BP__EPILOGUE_BIAS,
+               slope = gemm->epilogue == BP__EPILOGUE_SLOPE;
+    char options[96];
+    snprintf(options, sizeof options, "-DBP_VW=1 -DBP_ACTIVATION=%d -DHAS_BIAS=%d -DBP_DROPOUT=%d",
+             (int)gemm->activation, bias, bp__dropout_option(&gemm->dropout, slope));
+    bp__matrix_args c = bp__matrix(&gemm->c), other = bp__matrix(e);
+    bp__arg args[6 + BP__DROPOUT_ARGUMENTS] = {BP_MATRIX(c), BP_MATRIX(other)};
+    size_t count = strcmp(kernel, "dense_activate") == 0 ? 5 : 6; /* a bias has no stride */
+    bp__dropout_numbers numbers;
+    count += bp__dropout_arguments(args + count, &numbers, &gemm->dropout, slope);
+    const bp__grid grid = {2, {gemm->c.columns, gemm->c.rows, 1}, {0}};
+    return bp__record_launch(recorder, "dense.cl", options, kernel, args, count, &grid);
 }
 
 bp_status bp__launch_dense_forward(bp__device_engine *engine, bp__recorder *recorder,
                                    const bp__dense_forward *op)
 {
     const bool keeps_net = op->net.buffer != NULL;
-    const int32_t activation = keeps_net ? BP_ACTIVATION_LINEAR : op->activation;
-    bp__epilogue epilogue = op->bias.buffer                      ? BP__EPILOGUE_BIAS
-                            : activation == BP_ACTIVATION_LINEAR ? BP__EPILOGUE_NONE
-                                                                 : BP__EPILOGUE_ACTIVATION;
-    const bp__gemm gemm = {.layout = BP__GEMM_NT,
-                           .epilogue = epilogue,
-                           .activation = activation,
-                           .c = keeps_net ? op->net : op->out,
-                           .a = op->in,
-                           .b = op->weights,
-                           .e = op->bias};
+    bp__gemm gemm = {.layout = BP__GEMM_NT,
+                     .epilogue = BP__EPILOGUE_ACTIVATION,
+                     .activation = op->activation,
+                     .dropout = op->dropout,
+                     .c = op->out,
+                     .a = op->in,
+                     .b = op->weights,
+                     .e = op->bias};
+    const bp__gemm apply = gemm;
+    if (keeps_net) {
+        gemm.activation = BP_ACTIVATION_LINEAR;
+        gemm.dropout.rate = 0;
+        gemm.c = op->net;
+    }
+    if (op->bias.buffer)
+        gemm.epilogue = BP__EPILOGUE_BIAS;
+    else if (gemm.activation == BP_ACTIVATION_LINEAR && !(gemm.dropout.rate > 0))
+        gemm.epilogue = BP__EPILOGUE_NONE;
     BP_TRY(bp__launch_gemm(engine, recorder, &gemm));
-    return keeps_net ? launch_apply(recorder, op) : BP_OK;
+    return keeps_net ? launch_epilogue(recorder, "dense_apply", &apply, &op->net) : BP_OK;
 }
 
 bp_status bp__launch_dense_effect(bp__device_engine *engine, bp__recorder *recorder,
                                   const bp__dense_effect *op)
 {
-    bool linear = op->activation == BP_ACTIVATION_LINEAR;
+    const bool none = op->activation == BP_ACTIVATION_LINEAR && !(op->dropout > 0);
     const bp__gemm gemm = {.layout = BP__GEMM_NN,
-                           .epilogue = linear ? BP__EPILOGUE_NONE : BP__EPILOGUE_SLOPE,
+                           .epilogue = none ? BP__EPILOGUE_NONE : BP__EPILOGUE_SLOPE,
                            .activation = op->activation,
+                           .dropout = {.rate = op->dropout},
                            .c = op->delta_in,
                            .a = op->delta,
                            .b = op->weights,
-                           .e = linear ? (bp__view){0} : op->in};
+                           .e = none ? (bp__view){0} : op->in};
     return bp__launch_gemm(engine, recorder, &gemm);
 }
 
@@ -77,19 +91,7 @@ bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *rec
 bp_status bp__launch_dense_epilogue(bp__recorder *recorder, const bp__gemm *gemm)
 {
     if (gemm->epilogue == BP__EPILOGUE_NONE) return BP_OK;
-    bool bias = gemm->epilogue == BP__EPILOGUE_BIAS;
-    char options[64];
-    snprintf(options, sizeof options, "-DBP_VW=1 -DBP_ACTIVATION=%d -DHAS_BIAS=%d",
-             gemm->activation, bias);
-    bp__matrix_args c = bp__matrix(&gemm->c),
-                    e = bp__matrix(bias || gemm->e.buffer ? &gemm->e : &gemm->c);
-    const bp__grid grid = {2, {gemm->c.columns, gemm->c.rows, 1}, {0}};
-    if (gemm->epilogue == BP__EPILOGUE_SLOPE) {
-        const bp__arg args[] = {BP_MATRIX(c), BP_MATRIX(e)};
-        return bp__record_launch(recorder, "dense.cl", options, "dense_slope", args, BP_COUNT(args),
-                                 &grid);
-    }
-    const bp__arg args[] = {BP_MATRIX(c), BP_VECTOR(e)};
-    return bp__record_launch(recorder, "dense.cl", options, "dense_activate", args, BP_COUNT(args),
-                             &grid);
+    return launch_epilogue(recorder,
+                           gemm->epilogue == BP__EPILOGUE_SLOPE ? "dense_slope" : "dense_activate",
+                           gemm, gemm->e.buffer ? &gemm->e : &gemm->c);
 }

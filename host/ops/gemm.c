@@ -16,15 +16,16 @@ bp__gemm_shape bp__gemm_get_shape(const bp__gemm *gemm)
 
 void bp__gemm_options(char *out, size_t size, const bp__gemm *gemm, const char *options)
 {
-    snprintf(out, size, "-DBP_LAYOUT=%d -DBP_EPILOGUE=%d -DBP_ACTIVATION=%d %s", (int)gemm->layout,
-             (int)gemm->epilogue, (int)gemm->activation, options);
+    snprintf(out, size, "-DBP_LAYOUT=%d -DBP_EPILOGUE=%d -DBP_ACTIVATION=%d -DBP_DROPOUT=%d %s",
+             (int)gemm->layout, (int)gemm->epilogue, (int)gemm->activation,
+             bp__dropout_option(&gemm->dropout, gemm->epilogue == BP__EPILOGUE_SLOPE), options);
 }
 
 bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
                                  const char *kernel, const char *options, const bp__grid *grid,
                                  const bp__arg *more, size_t more_count)
 {
-    enum { COMMON = 15, MOST = COMMON + 4 };
+    enum { COMMON = 15, MOST = COMMON + 4 + BP__DROPOUT_ARGUMENTS };
     char all_options[256];
     bp__gemm_options(all_options, sizeof all_options, gemm, options);
     bp__gemm_shape shape = bp__gemm_get_shape(gemm);
@@ -33,8 +34,12 @@ bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, c
     bp__matrix_args e = gemm->e.buffer ? bp__matrix(&gemm->e) : a;
     bp__arg args[MOST] = {BP_ARG(shape.m), BP_ARG(shape.n), BP_ARG(shape.k), BP_MATRIX(c),
                           BP_MATRIX(a),    BP_MATRIX(b),    BP_MATRIX(e)};
-    for (size_t i = 0; i < more_count; ++i) args[COMMON + i] = more[i];
-    BP_TRY(bp__record_launch(recorder, file, all_options, kernel, args, COMMON + more_count, grid));
+    size_t count = COMMON;
+    for (size_t i = 0; i < more_count; ++i) args[count++] = more[i];
+    bp__dropout_numbers numbers;
+    count += bp__dropout_arguments(args + count, &numbers, &gemm->dropout,
+                                   gemm->epilogue == BP__EPILOGUE_SLOPE);
+    BP_TRY(bp__record_launch(recorder, file, all_options, kernel, args, count, grid));
     bp__recorder_multiplies(recorder);
     return BP_OK;
 }

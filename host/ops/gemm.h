@@ -19,9 +19,9 @@ typedef enum bp__gemm_layout {
 
 typedef enum bp__epilogue {
     BP__EPILOGUE_NONE,       /* C = product */
-    BP__EPILOGUE_ACTIVATION, /* C = f(product) */
-    BP__EPILOGUE_BIAS,       /* C = f(product + e), e [1][n] */
-    BP__EPILOGUE_SLOPE       /* C = product * f'(e), e [m][n] activations */
+    BP__EPILOGUE_ACTIVATION, /* C = m f(product) */
+    BP__EPILOGUE_BIAS,       /* C = m f(product + e), e [1][n] */
+    BP__EPILOGUE_SLOPE       /* C = product * m f'(e), e [m][n] activations */
 } bp__epilogue;
 
 /* C is overwritten; it may not alias a or b. NT takes the first three epilogues, NN none and slope,
@@ -30,6 +30,8 @@ typedef struct bp__gemm {
     bp__gemm_layout layout;
     bp__epilogue epilogue;
     int32_t activation;
+    bp__dropout
+        dropout; /* m of operation.h; 1 where its rate is 0. Of a slope the rate alone counts */
     bp__view c, a, b, e;
 } bp__gemm;
 
@@ -42,8 +44,8 @@ bp__gemm_shape bp__gemm_get_shape(const bp__gemm *gemm);
 
 bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 
-/* A native kernel with the common arguments of kernels/gemm.cl, then more[more_count]; options are
- * added to those that the product itself needs. */
+/* A native kernel with the common arguments of kernels/gemm.cl, then more[more_count], then those
+ * of dropout; options are added to those that the product itself needs. */
 bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
                                  const char *kernel, const char *options, const bp__grid *grid,
                                  const bp__arg *more, size_t more_count);

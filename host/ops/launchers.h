@@ -28,11 +28,12 @@ typedef struct bp__device_engine {
     bp__tuning tuning;     /* of the device when the engine was made */
     size_t threads;        /* of a CPU's plans; 0: as many as pay */
     unsigned plan_activations, plan_losses,
-        plan_optimizers;  /* bits: what a CPU's plans have used so far */
-    bp__when small_steps; /* whole training steps of small networks in one launch */
-    cl_event behind;      /* of the last read_behind */
-    bp__event_log *log;   /* of all that is enqueued, or NULL */
-    bool in_host_memory;  /* shared buffers are mapped, not copied */
+        plan_optimizers;        /* bits: what a CPU's plans have used so far */
+    bool plan_dropout;          /* likewise */
+    bp__when small_steps;       /* whole training steps of small networks in one launch */
+    cl_event behind;            /* of the last read_behind */
+    bp__event_log *log;         /* of all that is enqueued, or NULL */
+    bool in_host_memory;        /* shared buffers are mapped, not copied */
     cl_command_queue transfers; /* of shared buffers, beside the device's queue; or NULL */
     bp__buffer *scratch;        /* what kernels keep between two launches of one operation */
     size_t scratch_size;
@@ -108,6 +109,22 @@ bp__matrix_args bp__matrix(const bp__view *view);
 #define BP_MATRIX(m) BP_ARG((m).memory), BP_ARG((m).offset), BP_ARG((m).stride)
 /* The same for a vector: pointer and offset. */
 #define BP_VECTOR(m) BP_ARG((m).memory), BP_ARG((m).offset)
+
+/* What kernels/dropout.cl is told. */
+typedef struct bp__dropout_numbers {
+    bp__matrix_args hyper, step;
+    cl_uint key[2], layer, unit, limit;
+    cl_float keep, scale;
+} bp__dropout_numbers;
+
+bp__dropout_numbers bp__dropout_numbers_of(const bp__dropout *dropout);
+
+/* The value of -DBP_DROPOUT, and the arguments that it adds to a kernel's: args[at most
+ * BP__DROPOUT_ARGUMENTS]; how many. slope: on the way back. numbers must outlive args. */
+enum { BP__DROPOUT_ARGUMENTS = 10 };
+int bp__dropout_option(const bp__dropout *dropout, bool slope);
+size_t bp__dropout_arguments(bp__arg *args, bp__dropout_numbers *numbers,
+                             const bp__dropout *dropout, bool slope);
 
 #define BP_COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -2,6 +2,10 @@
  * host/ops/dense.c and its kernels. */
 #include "reference/reference.h"
 
+#include <math.h>
+
+#include "base/families.h"
+
 static void fill(bp__matrix_ref out, const double *row)
 {
     for (size_t i = 0; i < out.rows; ++i)
@@ -22,17 +26,24 @@ void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matr
         }
 }
 
-/* delta_in = (delta W) * f'(in) */
+/* delta_in = (delta W) * m f'(in) */
 void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
-                                bp__matrix_ref weights, bp__matrix_ref in, int32_t activation)
+                                bp__matrix_ref weights, bp__matrix_ref in, int32_t activation,
+                                double dropout)
 {
     fill(delta_in, NULL);
     bp__reference_gemm_nn(delta_in, delta, weights);
-    if (activation == BP_ACTIVATION_LINEAR) return; /* the slope is 1; `in` may be absent */
+    /* The slope is 1; `in` may be absent. */
+    if (activation == BP_ACTIVATION_LINEAR && !(dropout > 0)) return;
+    const double keep = bp__dropout_keep(dropout);
+    const bool of_net = bp__activation(activation)->of_net;
     for (size_t i = 0; i < delta_in.rows; ++i)
-        for (size_t k = 0; k < delta_in.columns; ++k)
+        for (size_t k = 0; k < delta_in.columns; ++k) {
+            const double x = in.data[i * in.stride + k];
+            const bool dropped = dropout > 0 && x == 0 && signbit(x);
             delta_in.data[i * delta_in.stride + k] *=
-                bp__reference_slope(activation, in.data[i * in.stride + k]);
+                dropped ? 0 : bp__reference_slope(activation, of_net ? x : x * keep) / keep;
+        }
 }
 
 /* weights_gradient = delta^T in; bias_gradient = column sums of delta */

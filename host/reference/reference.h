@@ -31,8 +31,13 @@ void bp__reference_gemm_tn(bp__matrix_ref c, bp__matrix_ref a, bp__matrix_ref b)
 /* The arguments are those of the operations in operation.h. */
 void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matrix_ref weights,
                                  bp__matrix_ref bias, bp__matrix_ref net, int32_t activation);
+/* out *= m, net marked where it is there; hyper: the row of the step. */
+void bp__reference_drop(bp__matrix_ref out, bp__matrix_ref net, const double *hyper,
+                        const bp__dropout *dropout);
+/* dropout: the rate. */
 void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
-                                bp__matrix_ref weights, bp__matrix_ref in, int32_t activation);
+                                bp__matrix_ref weights, bp__matrix_ref in, int32_t activation,
+                                double dropout);
 void bp__reference_dense_gradient(bp__matrix_ref weights_gradient, bp__matrix_ref bias_gradient,
                                   bp__matrix_ref delta, bp__matrix_ref in);
 void bp__reference_softmax(bp__matrix_ref out, bp__matrix_ref in);

@@ -259,6 +259,11 @@ static void run(const bp__op *op)
         const bp__dense_forward *f = &op->as.dense_forward;
         bp__reference_dense_forward(matrix(&f->out), matrix(&f->in), matrix(&f->weights),
                                     matrix(&f->bias), matrix(&f->net), f->activation);
+        if (f->dropout.rate > 0)
+            bp__reference_drop(matrix(&f->out), matrix(&f->net),
+                               numbers(&f->dropout.hyper) +
+                                   (size_t)*integers(&f->dropout.step) * BP__HYPER_COUNT,
+                               &f->dropout);
         break;
     }
     case BP__OP_SOFTMAX:
@@ -274,7 +279,7 @@ static void run(const bp__op *op)
     case BP__OP_DENSE_EFFECT: {
         const bp__dense_effect *e = &op->as.dense_effect;
         bp__reference_dense_effect(matrix(&e->delta_in), matrix(&e->delta), matrix(&e->weights),
-                                   matrix(&e->in), e->activation);
+                                   matrix(&e->in), e->activation, e->dropout);
         break;
     }
     case BP__OP_DENSE_GRADIENT: {

@@ -80,6 +80,26 @@ static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
     return BP_OK;
 }
 
+/* What hidden layers can have beside weights and a function: with one whose slope is of outputs,
+ * and one whose slope is of net inputs. */
+static const bp_layer extras[] = {{.dropout = 0.4f}};
+
+static bp_status check_extras(bp__selftest *test, const bp__way *way)
+{
+    const bp__selftest_recipe how = recipe_of(BP_OPTIMIZER_SGD);
+    for (size_t i = 0; i < BP_COUNT(extras); ++i)
+        for (int net = 0; net < 2; ++net) {
+            bp__selftest_network network = {.widths = {6, 19, 19, 4}, .batch = 21, .labels = true};
+            network.activation = net ? BP_ACTIVATION_GELU : BP_ACTIVATION_TANH;
+            network.output = BP_ACTIVATION_SOFTMAX;
+            network.loss = BP_LOSS_CROSS_ENTROPY;
+            network.bias = net;
+            network.extras = extras[i];
+            BP_TRY(bp__selftest_check_network(test, way, &network, &how));
+        }
+    return BP_OK;
+}
+
 bp_status bp__selftest_operations(bp__selftest *test, const bp__way *way)
 {
     static const int32_t hidden[] = {BP_ACTIVATION_TANH, BP_ACTIVATION_RELU, BP_ACTIVATION_SIGMOID};
@@ -87,6 +107,7 @@ bp_status bp__selftest_operations(bp__selftest *test, const bp__way *way)
         BP_TRY(check_activations(test, way));
         BP_TRY(check_losses(test, way));
         BP_TRY(check_optimizers(test, way));
+        BP_TRY(check_extras(test, way));
     }
     int32_t optimizers = 0;
     while (bp_optimizer_name(optimizers)) ++optimizers;

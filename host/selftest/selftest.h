@@ -46,6 +46,8 @@ typedef struct bp__selftest_network {
     int32_t activation; /* of hidden layers */
     int32_t output, loss;
     bool labels, bias;
+    bp_layer extras; /* what hidden layers have beside weights and function; the rest counts for
+                        nothing */
 } bp__selftest_network;
 
 /* How it learns. */

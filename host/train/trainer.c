@@ -158,6 +158,8 @@ bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer)
                                 .clip = options->clip_value,
                                 .clip_norm = options->clip_norm,
                                 .smoothing = (double)options->label_smoothing,
+                                .dropout = true,
+                                .seed = options->seed,
                                 .freeze_layers = (size_t)options->freeze_layers,
                                 .freeze_bias = options->freeze_bias == 1};
 }
@@ -200,8 +202,9 @@ void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, fl
     for (size_t s = 0; s < steps; ++s) {
         const double t = (double)trainer->step + (double)(first + s) + 1;
         float *row = table + s * BP__HYPER_COUNT;
-        row[BP__HYPER_RATE] =
-            (float)bp__trainer_rate(trainer, trainer->step + (int64_t)(first + s));
+        const int64_t before = trainer->step + (int64_t)(first + s);
+        row[BP__HYPER_RATE] = (float)bp__trainer_rate(trainer, before);
+        row[BP__HYPER_STEP] = (float)(before & 0xffffff);
         if (!corrected) continue;
         row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow((double)options->beta1, t)));
         row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow((double)options->beta2, t)));

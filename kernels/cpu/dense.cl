@@ -3,6 +3,7 @@
  * and a block of columns of its result. */
 #include "activation.cl"
 #include "cpu/panel.cl"
+#include "dropout.cl"
 #include "cpu/sum_lanes.cl"
 #include "update.cl"
 
@@ -29,8 +30,67 @@ inline void activate_strip(uint function, matrix out, matrix net, matrix bias, u
 #undef ACTIVATE_STRIP
 }
 
-/* x *= f' in a strip of effect's result; a are activations, or net inputs where the slope is theirs. */
-inline void slope_strip(uint function, matrix out, matrix a, uint v0, uint v1, uint row0, uint row1)
+#if BP_DROPOUT
+/* x *= m in a strip of forward's result. net, where there is one, is marked as x is. step: the number
+ * of the step. */
+inline void drop_strip(__global const plan_op *op, matrix out, matrix net, uint step, uint v0, uint v1,
+                       uint row0, uint row1)
+{
+    const vec scale = (vec)(op->drop_scale), gone = (vec)(-0.0f);
+    uint lanes[BP_VW];
+    for (uint t = 0; t < BP_VW; ++t) lanes[t] = op->drop_unit + t;
+    for (uint v = v0; v < v1; ++v) {
+        const uvec unit = UVLOAD(lanes) + (uvec)(v * BP_VW);
+        __global float *x = out.at + v * out.step, *z = net.at + v * net.step;
+        for (uint first = row0 - row0 % DROP_ROWS; first < row1; first += DROP_ROWS) {
+            uvec bits[4];
+            drop_bits(bits, unit, step, op->drop_layer, first / DROP_ROWS, op->drop_key0,
+                      op->drop_key1);
+#define DROP_ROW(t)                                                                                \
+    {                                                                                              \
+        const uint r = first + t;                                                                  \
+        const ivec drop = DROP_BITS_OF(bits, t) < (uvec)(op->drop_limit);                          \
+        VSTORE(drop ? gone : VLOAD(r, x) * scale + 0.0f, r, x);                                    \
+        if (net.rows) VSTORE(drop ? gone : VLOAD(r, z) + 0.0f, r, z);                              \
+    }
+            if (first >= row0 && first + DROP_ROWS <= row1) {
+#pragma unroll
+                for (uint t = 0; t < DROP_ROWS; ++t) DROP_ROW(t)
+            } else {
+#pragma unroll
+                for (uint t = 0; t < DROP_ROWS; ++t)
+                    if (first + t >= row0 && first + t < row1) DROP_ROW(t)
+            }
+#undef DROP_ROW
+        }
+    }
+}
+
+/* x *= m in a strip of effect's result: what is marked in a has been dropped. */
+inline void drop_marked(__global const plan_op *op, matrix out, matrix a, uint v0, uint v1, uint row0,
+                        uint row1)
+{
+    const vec scale = (vec)(op->drop_scale);
+    for (uint v = v0; v < v1; ++v) {
+        __global float *x = out.at + v * out.step;
+        __global const float *y = a.at + v * a.step;
+        for (uint r = row0; r < row1; ++r) {
+            const ivec dropped = AS_IVEC(VLOAD(r, y)) == (ivec)(INT_MIN);
+            VSTORE(dropped ? (vec)(0.0f) : VLOAD(r, x) * scale, r, x);
+        }
+    }
+}
+
+/* What the slope of an output is taken from, before it was scaled. */
+#define UNSCALED(N, y) (BP_SLOPE_OF_NET(N) ? (y) : (y)*keep)
+#else
+#define UNSCALED(N, y) (y)
+#endif
+
+/* x *= f' in a strip of effect's result; a are activations, or net inputs where the slope is theirs;
+ * keep is the share that dropout keeps, which activations have been divided by. */
+inline void slope_strip(uint function, float keep, matrix out, matrix a, uint v0, uint v1, uint row0,
+                        uint row1)
 {
 #define SLOPE_STRIP(N)                                                                             \
     case N:                                                                                        \
@@ -38,16 +98,17 @@ inline void slope_strip(uint function, matrix out, matrix a, uint v0, uint v1, u
             __global float *x = out.at + v * out.step;                                             \
             __global const float *y = a.at + v * a.step;                                           \
             for (uint r = row0; r < row1; ++r)                                                     \
-                VSTORE(VLOAD(r, x) * BP_SLOPE(N, v)(VLOAD(r, y)), r, x);                           \
+                VSTORE(VLOAD(r, x) * BP_SLOPE(N, v)(UNSCALED(N, VLOAD(r, y))), r, x);                        \
         }                                                                                          \
         break;
     switch (function) { BP_FOR_ACTIVATIONS(SLOPE_STRIP) }
 #undef SLOPE_STRIP
 }
 
-/* out = f(in W^T + b); weights are stored as W^T. */
+/* out = m f(in W^T + b); weights are stored as W^T. hyper and step are there where units are dropped. */
 inline void dense_forward(__global const plan_op *op, matrix out, matrix in, matrix weights,
-                          matrix bias, matrix net, uint row_block, uint column_block)
+                          matrix bias, matrix net, matrix hyper, matrix step, uint row_block,
+                          uint column_block)
 {
     const uint vectors = vectors_of(out.columns), tiles = (out.rows + TILE_M - 1) / TILE_M;
     const uint row0 = cut(tiles, row_block, op->split_rows) * TILE_M;
@@ -70,6 +131,12 @@ inline void dense_forward(__global const plan_op *op, matrix out, matrix in, mat
         }
     }
     activate_strip(op->function, out, net, bias, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
+#if BP_DROPOUT
+    if (op->drop_limit)
+        drop_strip(op, out, net,
+                   (uint)hyper.at[(ulong) * (__global const int *)step.at * 4 + 3], STRIP_BEGIN(s0),
+                   STRIP_BEGIN(s1), row0, row1);
+#endif
 }
 
 /* panel j of scratch = rows [o0, o1) of W for the inputs of vector v0 + j: blocks of the stored W^T,
@@ -113,7 +180,7 @@ inline void row_effect(matrix delta_in, matrix delta, matrix weights, uint v0, u
     }
 }
 
-/* delta_in = (delta W) * f'(in). */
+/* delta_in = (delta W) * m f'(in). */
 inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix delta, matrix weights,
                          matrix in, __global float *scratch, uint row_block, uint column_block)
 {
@@ -138,7 +205,11 @@ inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix del
         }
     }
     if (in.rows)
-        slope_strip(op->function, delta_in, in, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
+        slope_strip(op->function, op->drop_keep, delta_in, in, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0,
+                    row1);
+#if BP_DROPOUT
+    if (op->drop_limit) drop_marked(op, delta_in, in, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
+#endif
 }
 
 /* Where parameters and moments lie, and what to do with them. */

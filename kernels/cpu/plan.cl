@@ -118,7 +118,8 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
         break;
     case PLAN_DENSE_FORWARD:
         dense_forward(op, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E),
-                      FIND(DENSE_NET), row_block, column_block);
+                      FIND(DENSE_NET), FIND(UPDATE_HYPER), FIND(UPDATE_STEP), row_block,
+                      column_block);
         break;
     case PLAN_SOFTMAX: softmax(op, FIND(SOFTMAX_OUT), FIND(SOFTMAX_IN), row_block); break;
     case PLAN_LOSS:

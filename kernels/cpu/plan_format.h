@@ -68,7 +68,7 @@ enum plan_reduce_views {
     REDUCE_STEP
 };
 enum plan_norm_views { NORM_OUT, NORM_IN };
-/* Where parameters are updated, by dense_gradient too. */
+/* Where parameters are updated, by dense_gradient too; hyper and step also where units are dropped. */
 enum plan_update_views {
     UPDATE_GRADIENTS = 6,
     UPDATE_PARAMETERS,
@@ -98,7 +98,9 @@ typedef struct plan_op {
     plan_uint period;          /* of a gather; of squares the elements of a chunk */
     plan_float scale, share, target_on, target_off, parameter; /* of the loss: bp__loss_numbers */
     plan_float momentum, beta1, beta2, epsilon, decay, l2, l1, clip;
-    plan_uint reserved;
+    plan_uint drop_limit; /* of dropout, see kernels/dropout.cl; 0: nothing is dropped */
+    plan_uint drop_key0, drop_key1, drop_layer, drop_unit;
+    plan_float drop_keep, drop_scale;
 } plan_op;
 
 /* Control words: what the groups of a launch share. Each on a cache line of its own. */

@@ -54,7 +54,7 @@ inline void load_piece(float *out, __local const float *from, uint size)
 }
 
 __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
-gemm_gpu(GEMM_ARGUMENTS, __global float *P)
+gemm_gpu(GEMM_ARGUMENTS, __global float *P DROPOUT_ARGUMENTS)
 {
     const uint x = get_local_id(0);
     const uint y = get_local_id(1);
@@ -112,7 +112,7 @@ gemm_gpu(GEMM_ARGUMENTS, __global float *P)
 #if SPLITS > 1
                 P[((ulong)z * M + m) * N + n] = sums[i][j];
 #else
-                C[(ulong)m * ldc + n] = epilogue(sums[i][j], E, m, n, lde);
+                C[(ulong)m * ldc + n] = epilogue(sums[i][j], E, m, n, lde DROPOUT_VALUES);
 #endif
             }
         }
@@ -121,12 +121,12 @@ gemm_gpu(GEMM_ARGUMENTS, __global float *P)
 
 #if SPLITS > 1
 /* C = epilogue of the sum of the pieces; a work-item an element. */
-__kernel void gemm_sum(GEMM_ARGUMENTS, __global const float *P)
+__kernel void gemm_sum(GEMM_ARGUMENTS, __global const float *P DROPOUT_ARGUMENTS)
 {
     const uint n = get_global_id(0);
     const uint m = get_global_id(1);
     float sum = 0.0f;
     for (uint z = 0; z < SPLITS; ++z) sum += P[((ulong)z * M + m) * N + n];
-    C[c_offset + (ulong)m * ldc + n] = epilogue(sum, E + e_offset, m, n, lde);
+    C[c_offset + (ulong)m * ldc + n] = epilogue(sum, E + e_offset, m, n, lde DROPOUT_VALUES);
 }
 #endif

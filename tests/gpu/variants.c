@@ -99,9 +99,12 @@ static bp_status make_epilogues(bp_device *device)
     BP_TRY(bp__buffer_create(engine, &c.buffer, BP__NUMBER, 4));
     for (int e = BP__EPILOGUE_ACTIVATION; e <= BP__EPILOGUE_SLOPE; ++e)
         for (int32_t f = 0; bp_activation_name(f); ++f) {
-            const bp__gemm gemm = {.epilogue = (bp__epilogue)e, .activation = f, .c = c, .e = c};
+            bp__gemm gemm = {.epilogue = (bp__epilogue)e, .activation = f, .c = c, .e = c};
             bp__recorder recorder = {.device = device};
-            if (f != BP_ACTIVATION_SOFTMAX) BP_TRY(bp__launch_dense_epilogue(&recorder, &gemm));
+            for (int drops = 0; drops < 2 && f != BP_ACTIVATION_SOFTMAX; ++drops) {
+                if (drops) gemm.dropout = (bp__dropout){.rate = 0.5, .hyper = c, .step = c};
+                BP_TRY(bp__launch_dense_epilogue(&recorder, &gemm));
+            }
             bp__recorder_clear(&recorder);
         }
     bp_device_peak peak;

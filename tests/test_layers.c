@@ -1,0 +1,471 @@
+/* test_layers.c - what hidden layers have beside weights and a function, each kind a row of a
+ * table: gradients against central differences, a hundred steps on every device in every way
+ * against the reference, trainings that are broken off, saved, streamed. Kernels by themselves:
+ * which units are dropped. */
+#include <unistd.h>
+
+#include "backprop_explain.h"
+#include "base/families.h"
+#include "model/model.h"
+#include "network_support.h"
+
+TestSuite(layers, .timeout = 300);
+
+/* Hidden layers as the command line has them. */
+static const struct {
+    const char *name, *hidden;
+} kinds[] = {
+    {"dropout", "12:tanh:dropout=0.3,12:relu:dropout=0.5"},
+    {"dropout of functions of net inputs", "9:gelu:dropout=0.25,7:silu:dropout=0.1,5:sine"},
+};
+
+enum { FEATURES = 12, CLASSES = 4, ROWS = 71, BATCH = 16, KINDS = sizeof kinds / sizeof *kinds };
+
+static bp_model *model_with(const bp_data *data, const char *hidden, int32_t bias)
+{
+    bp_model_options options = bp_model_options_default();
+    options.hidden = hidden;
+    options.bias = bias;
+    options.seed = 3;
+    bp_model *model;
+    OK(bp_model_create(&model, data, &options));
+    const bp_model_info info = bp_model_get_info(model);
+    for (size_t l = 0; bias && l < info.layers; ++l) /* not 0: nothing of relu lies on its corner */
+        for (size_t i = 0; i < bp_model_get_layer(model, l).outputs; ++i)
+            bp_model_biases(model, l)[i] = 0.1f * (float)((int)i % 5 - 2) + 0.03f;
+    return model;
+}
+
+static void want_same(const bp_model *a, const bp_model *b, const char *what)
+{
+    const size_t count = bp_model_get_info(a).parameters;
+    cr_assert_eq(count, bp_model_get_info(b).parameters);
+    cr_assert_arr_eq(bp__model_parameters(a), bp__model_parameters(b), count * sizeof(float),
+                     "%s: other bits", what);
+}
+
+static bp_train_options options_for(int64_t batch)
+{
+    bp_train_options how = bp_train_options_default();
+    how.optimizer = BP_OPTIMIZER_MOMENTUM;
+    how.batch = batch;
+    how.seed = 0x123456789abcdefu;
+    return how;
+}
+
+/* ---- Which units are dropped ------------------------------------------------------------------
+ */
+
+/* Shares within five standard deviations, and nothing that repeats from row to row, unit to unit,
+ * layer to layer or step to step. */
+Test(layers, what_is_dropped_is_random)
+{
+    enum { SIDE = 256, COUNT = SIDE * SIDE };
+    const double rates[] = {0.001, 0.1, 0.5, 0.9};
+    for (size_t k = 0; k < BP_COUNT(rates); ++k) {
+        const uint32_t limit = bp__dropout_limit(rates[k]);
+        const double p = limit / 65536.0, both = p * p + (1 - p) * (1 - p);
+        const double deviation = sqrt(p * (1 - p) * COUNT),
+                     slack = 5 * sqrt(both * (1 - both) * COUNT);
+        const uint32_t others[][4] = {{0, 0, 1, 0}, {0, 0, 0, 1}, {1, 0, 0, 0},
+                                      {0, 1, 0, 0}, {0, 0, 2, 0}, {0, 0, 0, 8}};
+        double dropped = 0, same[BP_COUNT(others)] = {0};
+        for (size_t i = 0; i < SIDE; ++i)
+            for (size_t j = 0; j < SIDE; ++j) {
+                const bool one = bp__random_drop(7, 1, 100, i, j) < limit;
+                dropped += one;
+                for (size_t o = 0; o < BP_COUNT(others); ++o)
+                    same[o] += one == (bp__random_drop(7, 1 + others[o][0], 100 + others[o][1],
+                                                       i + others[o][3], j + others[o][2]) < limit);
+            }
+        cr_assert(fabs(dropped - p * COUNT) <= 5 * deviation, "rate %g: %g of %d", rates[k],
+                  dropped, (int)COUNT);
+        for (size_t o = 0; o < BP_COUNT(others); ++o)
+            cr_assert(fabs(same[o] - both * COUNT) <= slack,
+                      "rate %g, neighbour %zu: %g of %d alike", rates[k], o, same[o], (int)COUNT);
+    }
+    cr_assert_eq(bp__dropout_limit(1e-9), 1);
+    cr_assert_eq(bp__dropout_limit(0.9999999), 0xffff);
+    cr_assert_eq(bp__dropout_keep(0.25), 0.75);
+    cr_assert_eq(bp__dropout_keep(0), 1);
+}
+
+static const int32_t all_gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU, BP_GEMM_CPU, -1};
+
+typedef struct drop_case {
+    size_t B, m, n;
+    double rate;
+    int32_t activation;
+    bool bias;
+} drop_case;
+
+/* Every mark is where the reference's is; everything else is near. */
+static void compare_marked(const rig *r, const pair *p, const drop_case *c, const char *what)
+{
+    rig copy = *r;
+    float *got = read_side(&copy, p, DEVICE), *want = read_side(&copy, p, REFERENCE);
+    const size_t count = p->on[DEVICE].rows * p->on[DEVICE].columns;
+    for (size_t i = 0; i < count; ++i)
+        cr_assert((got[i] == 0 && signbit(got[i])) == (want[i] == 0 && signbit(want[i])),
+                  "%s: %s of %zux%zux%zu %s at %g, element %zu: %g, not %g", r->name, what, c->B,
+                  c->m, c->n, bp_activation_name(c->activation), c->rate, i, (double)got[i],
+                  (double)want[i]);
+    const double error = relative_l2(got, want, count);
+    cr_assert(error <= 1e-6, "%s: %s of %zux%zux%zu %s at %g: relative error %g", r->name, what,
+              c->B, c->m, c->n, bp_activation_name(c->activation), c->rate, error);
+    free(got);
+    free(want);
+}
+
+/* Forward, and the effect of a layer of as many units on what came out of it. */
+static void check_drop(rig *r, const drop_case *c)
+{
+    float *x = random_floats(c->B * c->m, 1, 1),
+          *w = random_floats(c->n * c->m, 1 / sqrt((double)c->m), 2);
+    float *b = random_floats(c->n, 0.5, 3), *d = random_floats(c->B * c->m, 1, 4);
+    const float hyper[2 * BP__HYPER_COUNT] = {0, 0, 0, 5, 0, 0, 0, 123456};
+    const int32_t one = 1;
+    pair in = pair_of(r, BP__BATCH, c->B, c->m, x),
+         weights = pair_of(r, BP__WEIGHTS, c->n, c->m, w);
+    pair bias = pair_of(r, BP__TABLE, 1, c->n, b), out = pair_of(r, BP__BATCH, c->B, c->n, NULL);
+    pair net = pair_of(r, BP__BATCH, c->B, c->n, NULL),
+         delta = pair_of(r, BP__BATCH, c->B, c->m, d);
+    pair next = pair_of(r, BP__WEIGHTS, c->m, c->n, w),
+         back = pair_of(r, BP__BATCH, c->B, c->n, NULL);
+    pair table = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper),
+         step = integers_of(r, 1, 1, &one);
+    const bool of_net = bp__activation(c->activation)->of_net;
+    for (int side = 0; side < SIDES; ++side) {
+        bp__op op = {.kind = BP__OP_DENSE_FORWARD,
+                     .as.dense_forward = {.out = out.on[side],
+                                          .in = in.on[side],
+                                          .weights = weights.on[side],
+                                          .dropout = {.rate = c->rate,
+                                                      .hyper = table.on[side],
+                                                      .step = step.on[side],
+                                                      .seed = 0xfedcba9876543210u,
+                                                      .layer = 3},
+                                          .activation = c->activation}};
+        if (c->bias) op.as.dense_forward.bias = bias.on[side];
+        if (of_net) op.as.dense_forward.net = net.on[side];
+        run_op(r, side, &op);
+        op = (bp__op){.kind = BP__OP_DENSE_EFFECT,
+                      .as.dense_effect = {.delta_in = back.on[side],
+                                          .delta = delta.on[side],
+                                          .weights = next.on[side],
+                                          .in = of_net ? net.on[side] : out.on[side],
+                                          .dropout = c->rate,
+                                          .activation = c->activation}};
+        run_op(r, side, &op);
+    }
+    pair *const results[] = {&out, &back, &net};
+    const char *const names[] = {"forward", "effect", "net inputs"};
+    for (int i = 0; i < 2 + of_net; ++i) {
+        if (i != 1) compare_marked(r, results[i], c, names[i]);
+        check_guards(r, results[i], names[i]);
+    }
+    float *got = read_side(r, &back, DEVICE), *want = read_side(r, &back, REFERENCE);
+    const double error = relative_l2(got, want, c->B * c->n);
+    cr_assert(error <= 2e-6, "%s: effect of %zux%zux%zu %s at %g: relative error %g", r->name, c->B,
+              c->m, c->n, bp_activation_name(c->activation), c->rate, error);
+    free(got);
+    free(want);
+    pair *const all[] = {&in, &weights, &bias, &out, &net, &delta, &next, &back, &table, &step};
+    for (size_t i = 0; i < BP_COUNT(all); ++i) pair_free(r, all[i]);
+    free(x);
+    free(w);
+    free(b);
+    free(d);
+}
+
+static void check_drops(rig *r, void *context)
+{
+    const size_t shapes[][3] = {{1, 1, 1}, {5, 3, 7}, {33, 17, 10}, {64, 50, 31}};
+    const double rates[] = {0.2, 0.9999};
+    const int32_t least = *(int32_t *)context, step = least + 1;
+    for (size_t s = 0; s < BP_COUNT(shapes); ++s)
+        for (size_t p = 0; p < BP_COUNT(rates); ++p)
+            for (int32_t f = least; bp_activation_name(f); f += step)
+                for (int bias = 0; bias < 2 && f != BP_ACTIVATION_SOFTMAX; ++bias)
+                    check_drop(r, &(drop_case){shapes[s][0], shapes[s][1], shapes[s][2], rates[p],
+                                               f, bias});
+}
+
+Test(layers, every_device_drops_the_same_units)
+{
+    int32_t all = 0;
+    each_device(all_gemms, check_drops, &all);
+}
+
+Test(layers, every_cpu_shape_drops_the_same_units)
+{
+    int32_t some = 1;
+    each_cpu_shape(check_drops, &some);
+}
+
+/* ---- Gradients --------------------------------------------------------------------------------
+ */
+
+/* Each function in every kind, with bias and without. */
+static void check_gradients(bp_device *device)
+{
+    bp_data *data = data_of(9, FEATURES, CLASSES, true);
+    for (int k = 0; k < KINDS; ++k)
+        for (int32_t f = 0; bp_activation_name(f); ++f)
+            for (int32_t bias = 0; bias < 2 && f != BP_ACTIVATION_SOFTMAX; ++bias) {
+                bp_model *from = model_with(data, kinds[k].hidden, bias), *model;
+                const size_t count = bp_model_get_info(from).layers;
+                bp_layer layers[8];
+                for (size_t l = 0; l < count; ++l) {
+                    layers[l] = bp_model_get_layer(from, l);
+                    if (l + 1 < count) layers[l].activation = f;
+                }
+                OK(bp_model_create_layers(&model, layers, count, NULL));
+                bp__model_take(model, from);
+                bp_gradcheck_options options = bp_gradcheck_options_default();
+                bp_gradcheck_result result;
+                OK(bp_gradcheck(&result, model, device, data, &options));
+                cr_assert(result.passed, "%s, %s, %s, bias %d: error %g, the device's %g",
+                          bp_device_get_info(device)->name, kinds[k].name, bp_activation_name(f),
+                          (int)bias, result.max_relative_error, result.device_error);
+                bp_gradcheck_free(&result);
+                bp_model_free(model);
+                bp_model_free(from);
+            }
+    bp_data_free(data);
+}
+
+Test(layers, gradients_are_those_of_central_differences)
+{
+    every_device(check_gradients);
+}
+
+/* ---- Trainings --------------------------------------------------------------------------------
+ */
+
+enum { STEPS = 100, AN_EPOCH = (ROWS + BATCH - 1) / BATCH };
+
+static bp_model *after_steps(bp_device *device, int32_t gemm, const bp_data *data,
+                             const char *hidden)
+{
+    bp_model *model = model_with(data, hidden, 1);
+    bp_train_options how = options_for(BATCH);
+    how.gemm = gemm;
+    bp_trainer *trainer;
+    OK(bp_trainer_create(&trainer, model, device, &how));
+    OK(bp_trainer_set_data(trainer, data));
+    for (int e = 0; e < STEPS / AN_EPOCH; ++e) OK(bp_trainer_epoch(trainer, NULL));
+    OK(bp_trainer_get_model(trainer, model));
+    bp_trainer_free(trainer);
+    return model;
+}
+
+static void check_steps(bp_device *device)
+{
+    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) return;
+    bp_device *reference;
+    OK(bp_device_open(&reference, "reference"));
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
+    for (int k = 0; k < KINDS; ++k) {
+        bp_model *want = after_steps(reference, BP_GEMM_AUTO, data, kinds[k].hidden);
+        for (const int32_t *gemm = all_gemms; *gemm >= 0; ++gemm) {
+            bp_model *got = after_steps(device, *gemm, data, kinds[k].hidden);
+            const double error = relative_l2(bp__model_parameters(got), bp__model_parameters(want),
+                                             bp_model_get_info(got).parameters);
+            cr_assert(error <= 2e-5, "%s, %s, %s: relative error %g",
+                      bp_device_get_info(device)->name, bp_gemm_name(*gemm), kinds[k].name, error);
+            bp_model_free(got);
+        }
+        bp_model_free(want);
+    }
+    bp_data_free(data);
+    bp_device_free(reference);
+}
+
+Test(layers, a_hundred_steps_are_the_references)
+{
+    every_device(check_steps);
+}
+
+/* A training that is saved after each step, and one that goes on from there. */
+static void check_resume(bp_device *device)
+{
+    const char path[] = "/tmp/backprop-test-layers.ckpt";
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
+    for (int k = 0; k < KINDS; ++k) {
+        bp_model *model = model_with(data, kinds[k].hidden, 1),
+                 *whole = model_with(data, kinds[k].hidden, 1);
+        const bp_train_options how = options_for(BATCH);
+        bp_trainer *one, *two;
+        OK(bp_trainer_create(&one, model, device, &how));
+        OK(bp_trainer_create(&two, model, device, &how));
+        OK(bp_trainer_set_data(one, data));
+        OK(bp_trainer_set_data(two, data));
+        for (int e = 0; e < 2; ++e) OK(bp_trainer_epoch(one, NULL));
+        OK(bp_trainer_save(one, model, path));
+        OK(bp_trainer_epoch(one, NULL));
+        OK(bp_trainer_get_model(one, whole));
+        OK(bp_trainer_load(two, path));
+        OK(bp_trainer_epoch(two, NULL));
+        OK(bp_trainer_get_model(two, model));
+        want_same(whole, model, kinds[k].name);
+        bp_trainer_free(one);
+        bp_trainer_free(two);
+        bp_model_free(model);
+        bp_model_free(whole);
+        unlink(path);
+    }
+    bp_data_free(data);
+}
+
+Test(layers, a_training_goes_on_with_the_same_bits)
+{
+    every_device(check_resume);
+}
+
+/* The same rows in the same order, from memory and through a few buffers. */
+static void check_stream(bp_device *device)
+{
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
+    for (int k = 0; k < KINDS; ++k) {
+        bp_model *models[2];
+        for (int streamed = 0; streamed < 2; ++streamed) {
+            bp_train_options how = options_for(BATCH);
+            how.epochs = 3;
+            how.shuffle = BP_SHUFFLE_BLOCKS;
+            how.window = 2 * BATCH;
+            how.stream = streamed ? BP_STREAM_YES : BP_STREAM_NO;
+            models[streamed] = model_with(data, kinds[k].hidden, 1);
+            OK(bp_train(models[streamed], device, data, data, &how, NULL));
+        }
+        want_same(models[0], models[1], kinds[k].name);
+        bp_model_free(models[0]);
+        bp_model_free(models[1]);
+    }
+    bp_data_free(data);
+}
+
+Test(layers, streamed_data_gives_the_same_bits)
+{
+    every_device(check_stream);
+}
+
+/* ---- Files and use ----------------------------------------------------------------------------
+ */
+
+/* What is saved is loaded, and answers with the same bits. */
+Test(layers, a_model_that_was_saved_is_the_same)
+{
+    const char path[] = "/tmp/backprop-test-layers.safetensors";
+    bp_device *reference;
+    OK(bp_device_open(&reference, "reference"));
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
+    for (int k = 0; k < KINDS; ++k) {
+        bp_model *model = after_steps(reference, BP_GEMM_AUTO, data, kinds[k].hidden), *loaded;
+        OK(bp_model_save(model, path));
+        OK(bp_model_load(&loaded, path, BP_ACTIVATION_AUTO));
+        want_same(model, loaded, kinds[k].name);
+        for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
+            const bp_layer a = bp_model_get_layer(model, l), b = bp_model_get_layer(loaded, l);
+            cr_assert(a.dropout == b.dropout && a.activation == b.activation, "%s, layer %zu",
+                      kinds[k].name, l);
+        }
+        float y[2][ROWS * CLASSES];
+        OK(bp_predict(model, reference, bp_data_features(data), ROWS, y[0]));
+        OK(bp_predict(loaded, reference, bp_data_features(data), ROWS, y[1]));
+        cr_assert_arr_eq(y[0], y[1], sizeof y[0], "%s", kinds[k].name);
+        bp_model_free(model);
+        bp_model_free(loaded);
+        unlink(path);
+    }
+    bp_data_free(data);
+    bp_device_free(reference);
+}
+
+/* Nothing is dropped but in training. */
+static void check_use(bp_device *device)
+{
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
+    bp_model *with = model_with(data, "12:tanh:dropout=0.9", 1),
+             *without = model_with(data, "12:tanh", 1);
+    float y[2][ROWS * CLASSES];
+    bp_metrics metrics[2];
+    want_same(with, without, "a start");
+    OK(bp_predict(with, device, bp_data_features(data), ROWS, y[0]));
+    OK(bp_predict(without, device, bp_data_features(data), ROWS, y[1]));
+    cr_assert_arr_eq(y[0], y[1], sizeof y[0], "%s", bp_device_get_info(device)->name);
+    OK(bp_evaluate(&metrics[0], with, device, data));
+    OK(bp_evaluate(&metrics[1], without, device, data));
+    cr_assert_eq(metrics[0].loss, metrics[1].loss);
+    bp_train_options how = options_for(BATCH);
+    bp_train_result trained[2];
+    OK(bp_train(with, device, data, data, &how, &trained[0]));
+    OK(bp_train(without, device, data, data, &how, &trained[1]));
+    cr_assert_gt(trained[0].train_loss, trained[0].validation_loss + 0.05,
+                 "%s: with nine of ten units dropped a step's loss is larger",
+                 bp_device_get_info(device)->name);
+    cr_assert_neq(trained[0].train_loss, trained[1].train_loss);
+    bp_model_free(with);
+    bp_model_free(without);
+    bp_data_free(data);
+}
+
+Test(layers, nothing_is_dropped_but_in_training)
+{
+    every_device(check_use);
+}
+
+/* ---- What is asked for ------------------------------------------------------------------------
+ */
+
+Test(layers, texts_are_read_or_refused_with_their_place)
+{
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
+    static const struct {
+        const char *hidden, *error;
+    } cases[] = {
+        {"8:dropout=0.5", NULL},
+        {"8:dropout=0.5:tanh, 4", NULL},
+        {"8:relu:dropout=1", "piece 1, \"8:relu:dropout=1\", has a dropout that is not a number"},
+        {"8:relu:dropout=-1", "has a dropout that is not a number from 0 to below 1"},
+        {"8:relu:dropout=nan", "has a dropout that is not a number from 0 to below 1"},
+        {"8:relu,8:dropout=", "piece 2, \"8:dropout=\", has a dropout that is not a number"},
+        {"8:relu:dropout=0.5x", "has a dropout that is not a number from 0 to below 1"},
+        {"8:dropuot=0.5", "has an unknown activation"},
+        {"8:", "has an unknown activation"},
+        {"8:relu:", "has two activations"},
+    };
+    for (size_t c = 0; c < BP_COUNT(cases); ++c) {
+        bp_model_options options = bp_model_options_default();
+        options.hidden = cases[c].hidden;
+        bp_model *model;
+        const bp_status status = bp_model_create(&model, data, &options);
+        cr_assert_eq(status, cases[c].error ? BP_ERROR_ARGUMENT : BP_OK, "%s: %s", cases[c].hidden,
+                     bp_last_error());
+        if (cases[c].error)
+            cr_assert(strstr(bp_last_error(), cases[c].error), "%s: %s", cases[c].hidden,
+                      bp_last_error());
+        else
+            cr_assert_eq(bp_model_get_layer(model, 0).dropout, 0.5f);
+        bp_model_free(model);
+    }
+    bp_model_options options = bp_model_options_default();
+    options.hidden = "8,8:dropout=0,8:dropout=0.25";
+    options.dropout = 0.5f;
+    bp_model *model;
+    OK(bp_model_create(&model, data, &options));
+    const float want[] = {0.5f, 0, 0.25f, 0};
+    for (size_t l = 0; l < 4; ++l) cr_assert_eq(bp_model_get_layer(model, l).dropout, want[l]);
+    bp_model_free(model);
+    const float bad[] = {-0.1f, 1, NAN, INFINITY};
+    for (size_t i = 0; i < BP_COUNT(bad); ++i) {
+        options.dropout = bad[i];
+        options.hidden = "8";
+        cr_assert_eq(bp_model_create(&model, data, &options), BP_ERROR_ARGUMENT);
+    }
+    const bp_layer last = {4, 4, BP_ACTIVATION_SOFTMAX, 1, .dropout = 0.5f};
+    cr_assert_eq(bp_model_create_layers(&model, &last, 1, NULL), BP_ERROR_ARGUMENT);
+    cr_assert(strstr(bp_last_error(), "the output layer, which has no dropout"), "%s",
+              bp_last_error());
+    bp_data_free(data);
+}
