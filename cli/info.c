@@ -20,6 +20,7 @@ static json_t *layers_json(const bp_model *model)
         json_object_set_new(json, "activation", cli_json_text(activation));
         json_object_set_new(json, "bias", json_boolean(layer.bias));
         json_object_set_new(json, "dropout", cli_json_number((double)layer.dropout));
+        json_object_set_new(json, "residual", json_boolean(layer.residual));
         json_array_append_new(layers, json);
     }
     return layers;

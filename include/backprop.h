@@ -545,12 +545,13 @@ typedef struct bp_layer {
                            divided by 1 - p else; 0 <= p < 1, rounded to 1/65536. Never in evaluation and
                            prediction. The same units on every device: drawn by the training's seed,
                            the layer, the step, the row's place in the batch and the unit */
+    int32_t residual;   /* 1: A_out = f(…) + A_in, of as many outputs as inputs; 0 */
 } bp_layer;
 
 typedef struct bp_model_options {
     size_t size;
-    const char *hidden;         /* "128,64" or "128:relu,64:tanh:dropout=0.2"; "" or NULL: a single
-                                   layer */
+    const char *hidden;         /* "128,64" or "128:relu,128:tanh:dropout=0.2:residual"; "" or
+                                   NULL: a single layer */
     int32_t activation;         /* of hidden layers that name none */
     int32_t output_activation;  /* BP_ACTIVATION_AUTO: softmax, sigmoid or linear by task and loss */
     int32_t loss;               /* BP_LOSS_AUTO: what goes with the output activation if that is

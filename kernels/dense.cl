@@ -18,19 +18,46 @@ __kernel void dense_activate(__global float *C, const ulong c_offset, const uint
 #endif
 }
 
-/* C[m][n] = f(A[m][n]), [rows][columns]. With dropout A is marked, too: its slopes are functions of A.
- */
+#if HAS_SKIP
+#define SKIP_ARGUMENTS , __global const float *S, const ulong s_offset, const uint lds
+#define SKIPPED S[s_offset + (ulong)m * lds + n]
+#else
+#define SKIP_ARGUMENTS
+#define SKIPPED 0.0f
+#endif
+
+/* C[m][n] = f(A[m][n]) + S[m][n], [rows][columns]; HAS_SKIP 0 leaves S out. With dropout A is marked,
+ * too: its slopes are functions of A. */
 __kernel void dense_apply(__global float *C, const ulong c_offset, const uint ldc,
-                          __global float *A, const ulong a_offset, const uint lda DROPOUT_ARGUMENTS)
+                          __global float *A, const ulong a_offset,
+                          const uint lda SKIP_ARGUMENTS DROPOUT_ARGUMENTS)
 {
     const uint n = get_global_id(0);
     const uint m = get_global_id(1);
     __global float *a = A + a_offset + (ulong)m * lda + n;
     const float z = *a, c = DROP(activate(z), m, n);
+#if HAS_SKIP
+    C[c_offset + (ulong)m * ldc + n] = c + SKIPPED;
+#else
     C[c_offset + (ulong)m * ldc + n] = c;
+#endif
 #if BP_DROPOUT == 1
     *a = as_uint(c) == 0x80000000u ? -0.0f : z + 0.0f;
 #endif
+}
+
+/* P[m][n] += S[m][n], then C[m][n] = P[m][n] f'(A[m][n]); P may be C. */
+__kernel void dense_join(__global float *C, const ulong c_offset, const uint ldc,
+                         __global const float *A, const ulong a_offset, const uint lda,
+                         __global float *P, const ulong p_offset,
+                         const uint ldp SKIP_ARGUMENTS DROPOUT_ARGUMENTS)
+{
+    const uint n = get_global_id(0);
+    const uint m = get_global_id(1);
+    __global float *p = P + p_offset + (ulong)m * ldp + n;
+    const float effect = *p + SKIPPED;
+    *p = effect;
+    C[c_offset + (ulong)m * ldc + n] = SLOPED(effect, A[a_offset + (ulong)m * lda + n]);
 }
 
 /* C[m][n] *= f'(A[m][n]), times m with dropout, A being activations, or net inputs where the slope is

@@ -17,6 +17,8 @@ static const struct {
 } kinds[] = {
     {"dropout", "12:tanh:dropout=0.3,12:relu:dropout=0.5"},
     {"dropout of functions of net inputs", "9:gelu:dropout=0.25,7:silu:dropout=0.1,5:sine"},
+    {"residual", "12:tanh:residual,12:relu:residual,7:sigmoid,7:tanh:residual"},
+    {"residual with dropout", "9:gelu,9:silu:residual:dropout=0.25,9:relu:residual:dropout=0.5"},
 };
 
 enum { FEATURES = 12, CLASSES = 4, ROWS = 71, BATCH = 16, KINDS = sizeof kinds / sizeof *kinds };
@@ -206,13 +208,17 @@ Test(layers, every_cpu_shape_drops_the_same_units)
 /* ---- Gradients --------------------------------------------------------------------------------
  */
 
-/* Each function in every kind, with bias and without. */
+/* Each function in every kind, with bias and without; on devices, which have to build programs for
+ * them, one whose slope is of outputs and one whose slope is of net inputs. */
 static void check_gradients(bp_device *device)
 {
     bp_data *data = data_of(9, FEATURES, CLASSES, true);
     for (int k = 0; k < KINDS; ++k)
         for (int32_t f = 0; bp_activation_name(f); ++f)
             for (int32_t bias = 0; bias < 2 && f != BP_ACTIVATION_SOFTMAX; ++bias) {
+                if (bp_device_get_info(device)->kind != BP_KIND_REFERENCE &&
+                    f != BP_ACTIVATION_TANH && f != BP_ACTIVATION_GELU)
+                    continue;
                 bp_model *from = model_with(data, kinds[k].hidden, bias), *model;
                 const size_t count = bp_model_get_info(from).layers;
                 bp_layer layers[8];
@@ -238,6 +244,51 @@ static void check_gradients(bp_device *device)
 Test(layers, gradients_are_those_of_central_differences)
 {
     every_device(check_gradients);
+}
+
+/* What the check above guards: broken, it must fail. */
+static const struct {
+    int32_t gemm;
+    const char *what, *hidden, *file, *edit;
+} planted[] = {
+    {BP_GEMM_CPU, "what is dropped has effects", "9:tanh:dropout=0.5", "cpu/dense.cl",
+     "s/if (op->drop_limit) drop_marked/if (0) drop_marked/"},
+    {BP_GEMM_CPU, "slopes of scaled outputs", "9:tanh:dropout=0.5", "cpu/dense.cl",
+     "s/(y)\\*keep)/(y))/"},
+    {BP_GEMM_NAIVE, "what is dropped has effects", "9:tanh:dropout=0.5", "dropout.cl",
+     "s/as_uint(x) == 0x80000000u/false/"},
+    {BP_GEMM_GPU, "rows of the wrong block", "9:tanh:dropout=0.5", "dropout.cl",
+     "s/row \\/ DROP_ROWS/row % DROP_ROWS/"},
+    {BP_GEMM_CPU, "other words of the bits", "9:tanh:dropout=0.5", "dropout.cl",
+     "s/out\\[1\\] = c1/out[1] = c0/"},
+    {BP_GEMM_CPU, "no effect past a layer", "12:tanh,12:tanh:residual", "cpu/dense.cl",
+     "s/keep_strip(delta_in, none, skip/if (0) keep_strip(delta_in, none, skip/"},
+    {BP_GEMM_GPU, "no effect past a layer", "12:tanh,12:tanh:residual", "dense.cl",
+     "s/= \\*p + SKIPPED/= *p/"},
+};
+
+Test(layers, planted_in_kernels)
+{
+    bp_data *data = data_of(19, FEATURES, CLASSES, true);
+    for (size_t i = 0; i < BP_COUNT(planted); ++i)
+        for (int broken = 0; broken < 2; ++broken) {
+            bp_device *device;
+            bp_gradcheck_options options = bp_gradcheck_options_default();
+            bp_gradcheck_result result;
+            bp_model *model = model_with(data, planted[i].hidden, 1);
+            options.gemm = planted[i].gemm;
+            if (broken) edit_kernels(planted[i].file, planted[i].edit);
+            OK(bp_device_open(&device, "cpu"));
+            OK(bp_gradcheck(&result, model, device, data, &options));
+            cr_assert_eq(result.passed, !broken, "%s, in %s%s: error %g", planted[i].what,
+                         planted[i].file, broken ? ": went unnoticed" : ", not planted yet",
+                         result.device_error);
+            if (broken) restore_kernels();
+            bp_gradcheck_free(&result);
+            bp_device_free(device);
+            bp_model_free(model);
+        }
+    bp_data_free(data);
 }
 
 /* ---- Trainings --------------------------------------------------------------------------------
@@ -367,8 +418,9 @@ Test(layers, a_model_that_was_saved_is_the_same)
         want_same(model, loaded, kinds[k].name);
         for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
             const bp_layer a = bp_model_get_layer(model, l), b = bp_model_get_layer(loaded, l);
-            cr_assert(a.dropout == b.dropout && a.activation == b.activation, "%s, layer %zu",
-                      kinds[k].name, l);
+            cr_assert(a.dropout == b.dropout && a.residual == b.residual &&
+                          a.activation == b.activation,
+                      "%s, layer %zu", kinds[k].name, l);
         }
         float y[2][ROWS * CLASSES];
         OK(bp_predict(model, reference, bp_data_features(data), ROWS, y[0]));
@@ -430,6 +482,12 @@ Test(layers, texts_are_read_or_refused_with_their_place)
         {"8:relu:dropout=-1", "has a dropout that is not a number from 0 to below 1"},
         {"8:relu:dropout=nan", "has a dropout that is not a number from 0 to below 1"},
         {"8:relu,8:dropout=", "piece 2, \"8:dropout=\", has a dropout that is not a number"},
+        {"12:tanh:dropout=0.5:residual,7:residul",
+         "piece 2, \"7:residul\", has an unknown activation"},
+        {"12:residual:dropout=0.5,12:residual", NULL},
+        {"8:residual:dropout=0.5", "layer 0 is residual: its inputs are added to its outputs, "
+                                   "which must be as many; it has 12 "
+                                   "inputs and 8 outputs"},
         {"8:relu:dropout=0.5x", "has a dropout that is not a number from 0 to below 1"},
         {"8:dropuot=0.5", "has an unknown activation"},
         {"8:", "has an unknown activation"},

@@ -86,11 +86,12 @@ uint32_t bp__dropout_limit(double rate);
 /* The share that is kept: 1 - limit / 2^16. */
 double bp__dropout_keep(double rate);
 
-/* out = m f(in W^T + b): out [B][n], in [B][m], weights [n][m], bias [1][n] or absent; m is 1
- * without dropout. net [B][n], where present, becomes in W^T + b, marked where out is dropped: for
- * functions whose slope is one of it (base/families.h). */
+/* out = m f(in W^T + b) + skip: out [B][n], in [B][m], weights [n][m], bias [1][n] or absent; m is
+ * 1 without dropout, skip [B][n] 0 where it is absent. net [B][n], where present, becomes what the
+ * slope is taken from: in W^T + b, marked where m is 0, for functions whose slope is one of it
+ * (base/families.h); m f(…) for others, which need it where out has something added. */
 typedef struct bp__dense_forward {
-    bp__view out, in, weights, bias, net;
+    bp__view out, in, weights, bias, net, skip;
     bp__dropout dropout;
     int32_t activation; /* BP_ACTIVATION_*; linear where it is taken by another operation */
 } bp__dense_forward;
@@ -124,15 +125,18 @@ typedef struct bp__reduce_loss {
     bp__view losses, hits, row_loss, row_hits, step;
 } bp__reduce_loss;
 
-/* delta_in = (delta W) * m f'(in) element by element: delta_in [B][m], delta [B][n], weights
- * [n][m], in [B][m] are the activations of the layer before, or its net inputs where the slope is
- * one of those, `activation` its function; where that is linear and nothing is dropped, in may be
- * absent. m is the layer's own, as bp__dropout says: dropout is its rate, and what is dropped in
- * marks. The product delta W is the effect of that layer's units on the error. */
+/* delta_in = (delta W + skip) * m f'(in) element by element: delta_in [B][m], delta [B][n], weights
+ * [n][m], in [B][m] are the activations of the layer before, or its net where it keeps one,
+ * `activation` its function; where that is linear and nothing is dropped, in may be absent. m is
+ * the layer's own, as bp__dropout says: dropout is its rate, and what is dropped in marks. skip
+ * [B][m], 0 where it is absent, is what the units of the layer before do to the error past this
+ * one. delta W + skip, which effect [B][m] becomes where it is present, is the effect of that
+ * layer's units on the error. */
 typedef struct bp__dense_effect {
     bp__view delta_in, delta, weights, in;
     int32_t activation;
     double dropout; /* 0: m is 1 */
+    bp__view skip, effect;
 } bp__dense_effect;
 
 /* weights_gradient = delta^T in [n][m]; bias_gradient[k] = sum over rows of delta [1][n], where

@@ -21,7 +21,8 @@ static operands operands_of(const bp__op *op)
     }
     case BP__OP_DENSE_FORWARD: {
         const bp__dense_forward *f = &op->as.dense_forward;
-        return (operands){{&f->in, &f->weights, &f->bias}, {&f->out, &f->net}, &f->weights};
+        return (operands){
+            {&f->in, &f->weights, &f->bias, &f->skip}, {&f->out, &f->net}, &f->weights};
     }
     case BP__OP_SOFTMAX: return (operands){{&op->as.softmax.in}, {&op->as.softmax.out}, NULL};
     case BP__OP_LOSS: {
@@ -36,7 +37,8 @@ static operands operands_of(const bp__op *op)
     }
     case BP__OP_DENSE_EFFECT: {
         const bp__dense_effect *e = &op->as.dense_effect;
-        return (operands){{&e->delta, &e->weights, &e->in}, {&e->delta_in}, &e->weights};
+        return (operands){
+            {&e->delta, &e->weights, &e->in, &e->skip}, {&e->delta_in, &e->effect}, &e->weights};
     }
     case BP__OP_DENSE_GRADIENT: {
         const bp__dense_gradient *g = &op->as.dense_gradient;

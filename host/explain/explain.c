@@ -64,6 +64,13 @@ bp_status bp_explain_create(bp_explain **out, const bp_model *model,
     *out = NULL;
     if (!model) return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_create: model is NULL");
     const bp_model_info shape = bp_model_get_info(model);
+    for (size_t l = 0; l < shape.layers; ++l)
+        if (bp_model_get_layer(model, l).residual)
+            return bp__fail(
+                BP_ERROR_UNSUPPORTED,
+                "layer %zu has a residual connection: explain shows networks in which every "
+                "path goes through weights; gradcheck checks this one's gradients",
+                l);
     bp_explain *explain = NULL;
     bp_status status;
     BP_TRY(bp__new_array(&explain, 1, sizeof *explain));

@@ -149,6 +149,7 @@ static bp_status probe_create(bp__probe **out, bp__glass *glass, size_t layer, s
     bp__dense_forward *own = &ops[0].as.dense_forward;
     own->out = column(&own->out, unit);
     if (own->net.buffer) own->net = column(&own->net, unit);
+    if (own->skip.buffer) own->skip = column(&own->skip, unit);
     own->dropout.unit += (uint32_t)unit;
     own->weights = bp__view_rows(&own->weights, unit, 1);
     if (own->bias.buffer) own->bias = column(&own->bias, unit);

@@ -95,7 +95,9 @@ static void write_forward(writer *w, const bp__op *op)
     copy.as.dense_forward.out = w->xray->layers[l].net;
     copy.as.dense_forward.activation = BP_ACTIVATION_LINEAR;
     copy.as.dense_forward.net.buffer = NULL;
+    copy.as.dense_forward.skip.buffer = NULL;
     write_op(w, &copy);
+    copy.as.dense_forward.skip = op->as.dense_forward.skip;
     copy.as.dense_forward.out = w->xray->layers[l].activation;
     copy.as.dense_forward.activation = activation;
     if (activation == BP_ACTIVATION_SOFTMAX)

@@ -89,8 +89,18 @@ bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t coun
         if (!(layer->dropout >= 0 && layer->dropout < 1))
             return bp__fail(status, "layer %zu: dropout is %g, 0 <= it < 1 is needed", l,
                             (double)layer->dropout);
-        if (l + 1 == count && layer->dropout > 0)
-            return bp__fail(status, "layer %zu is the output layer, which has no dropout", l);
+        if (layer->residual != 0 && layer->residual != 1)
+            return bp__fail(status, "layer %zu: residual is %d, 0 or 1 is needed", l,
+                            (int)layer->residual);
+        if (layer->residual && layer->inputs != layer->outputs)
+            return bp__fail(
+                status,
+                "layer %zu is residual: its inputs are added to its outputs, which must be "
+                "as many; it has %zu inputs and %zu outputs",
+                l, layer->inputs, layer->outputs);
+        if (l + 1 == count && (layer->dropout > 0 || layer->residual))
+            return bp__fail(status, "layer %zu is the output layer, which has no %s", l,
+                            layer->residual ? "residual connection" : "dropout");
     }
     return check_output(status, layers[count - 1].activation, loss);
 }
@@ -114,8 +124,17 @@ size_t bp__layer_torch_index(const bp_layer *layers, size_t layer)
 {
     size_t index = 0;
     for (size_t l = 0; l < layer; ++l)
-        index += 1u + (layers[l].activation != BP_ACTIVATION_LINEAR) + (layers[l].dropout > 0);
+        index += layers[l].residual ? 1u
+                                    : 1u + (layers[l].activation != BP_ACTIVATION_LINEAR) +
+                                          (layers[l].dropout > 0);
     return index;
+}
+
+void bp__layer_tensor_name(char name[BP__TENSOR_NAME], const bp_layer *layers, size_t layer,
+                           const char *tensor)
+{
+    snprintf(name, BP__TENSOR_NAME, layers[layer].residual ? "%zu.0.%s" : "%zu.%s",
+             bp__layer_torch_index(layers, layer), tensor);
 }
 
 /* AUTO takes what goes with what is named: softmax and cross-entropy come together, and so does bce

@@ -46,8 +46,8 @@ static bp_status piece_activation(int32_t *out, const char *hidden, const piece 
             comma = ", ";
         }
         if (status == BP_OK)
-            status = bp__append(&reason, "%s%s%s); or dropout=P", near ? "; did you mean " : "",
-                                near ? near : "", near ? "?" : "");
+            status = bp__append(&reason, "%s%s%s); or dropout=P, residual",
+                                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
         if (status == BP_OK) status = piece_fail(hidden, at, reason);
     }
     free(reason);
@@ -70,7 +70,12 @@ static bp_status piece_dropout(bp_layer *layer, const char *hidden, const piece 
     return BP_OK;
 }
 
-/* One of the words behind a width: "relu", "dropout=0.2". */
+static bool is_word(const char *text, size_t length, const char *word)
+{
+    return length == strlen(word) && strncmp(text, word, length) == 0;
+}
+
+/* One of the words behind a width: "relu", "dropout=0.2", "residual". */
 static bp_status piece_word(bp_layer *layer, bool *named, const char *hidden, const piece *at,
                             const char *text, size_t length)
 {
@@ -78,6 +83,10 @@ static bp_status piece_word(bp_layer *layer, bool *named, const char *hidden, co
     const size_t prefix = sizeof dropout - 1;
     if (length >= prefix && strncmp(text, dropout, prefix) == 0)
         return piece_dropout(layer, hidden, at, text + prefix, length - prefix);
+    if (is_word(text, length, "residual")) {
+        layer->residual = 1;
+        return BP_OK;
+    }
     if (*named) return piece_fail(hidden, at, "has two activations, or something unknown");
     *named = true;
     return piece_activation(&layer->activation, hidden, at, text, length);

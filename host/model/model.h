@@ -60,6 +60,11 @@ bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t coun
  * its own, without tensors, and so is dropout: layers relu, softmax have the indices 0, 2. */
 size_t bp__layer_torch_index(const bp_layer *layers, size_t layer);
 
+/* "2.weight"; what is in a residual layer is in a module of its own: "2.0.weight". */
+enum { BP__TENSOR_NAME = 48 };
+void bp__layer_tensor_name(char name[BP__TENSOR_NAME], const bp_layer *layers, size_t layer,
+                           const char *tensor);
+
 /* The model in a safetensors file that has been read; activation is for hidden layers where the
  * file names none. */
 struct bp__safetensors;

@@ -77,6 +77,10 @@ static bp_status read_layer(bp_layer *layer, const bp__safetensors *file, const 
     if (dropout && !json_is_number(dropout))
         return architecture_fail(file, "\"dropout\" is not a number");
     layer->dropout = (float)json_number_value(dropout);
+    const json_t *residual = json_object_get(entry, "residual");
+    if (residual && !json_is_boolean(residual))
+        return architecture_fail(file, "\"residual\" is not true or false");
+    layer->residual = json_is_true(residual);
     return BP_OK;
 }
 
@@ -155,12 +159,11 @@ static bp_status match_tensors(found *out, const bp__safetensors *file)
 {
     for (size_t l = 0; l < out->count; ++l) {
         const bp_layer *layer = &out->layers[l];
-        const size_t index = bp__layer_torch_index(out->layers, l);
-        char name[48];
-        snprintf(name, sizeof name, "%zu.weight", index);
+        char name[BP__TENSOR_NAME];
+        bp__layer_tensor_name(name, out->layers, l, "weight");
         BP_TRY(expect_tensor(&out->from[l].weights, file, name, layer->outputs, layer->inputs));
         if (layer->bias) {
-            snprintf(name, sizeof name, "%zu.bias", index);
+            bp__layer_tensor_name(name, out->layers, l, "bias");
             BP_TRY(expect_tensor(&out->from[l].biases, file, name, layer->outputs, 0));
         }
     }

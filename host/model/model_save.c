@@ -14,19 +14,29 @@
 #include "model/checkpoint.h"
 #include "model/model.h"
 
+/* What nn.Sequential makes of a residual layer. */
+static const char residual[] = "type('Residual', (nn.Sequential,), {'forward': lambda self, x: "
+                               "nn.Sequential.forward(self, x) + "
+                               "x})(";
+
+static bp_status torch_layer(char **text, const bp_layer *layer)
+{
+    const char *module = bp__activation(layer->activation)->module;
+    BP_TRY(bp__append(text, "%snn.Linear(%zu, %zu%s)%s%s", layer->residual ? residual : "",
+                      layer->inputs, layer->outputs, layer->bias ? "" : ", bias=False",
+                      module ? ", " : "", module ? module : ""));
+    if (layer->dropout > 0) BP_TRY(bp__append(text, ", nn.Dropout(%.6g)", (double)layer->dropout));
+    return layer->residual ? bp__append(text, ")") : BP_OK;
+}
+
 /* *out = the model's line of Python: what to paste before load_state_dict. */
 static bp_status torch_text(char **out, const bp_model *model)
 {
     char *text = NULL;
     bp_status status = bp__append(&text, "nn.Sequential(");
     for (size_t l = 0; status == BP_OK && l < model->layer_count; ++l) {
-        const bp_layer *layer = &model->layers[l];
-        const char *module = bp__activation(layer->activation)->module;
-        status = bp__append(&text, "%snn.Linear(%zu, %zu%s)%s%s", l ? ", " : "", layer->inputs,
-                            layer->outputs, layer->bias ? "" : ", bias=False", module ? ", " : "",
-                            module ? module : "");
-        if (status == BP_OK && layer->dropout > 0)
-            status = bp__append(&text, ", nn.Dropout(%.6g)", (double)layer->dropout);
+        if (l) status = bp__append(&text, ", ");
+        if (status == BP_OK) status = torch_layer(&text, &model->layers[l]);
     }
     if (status == BP_OK) status = bp__append(&text, ")");
     *out = text;
@@ -45,6 +55,7 @@ static bp_status architecture_text(char **out, const bp_model *model)
                        bp_activation_name(layer->activation), layer->bias ? "true" : "false");
         if (status == BP_OK && layer->dropout > 0)
             status = bp__append(&text, ",\"dropout\":%.9g", (double)layer->dropout);
+        if (status == BP_OK && layer->residual) status = bp__append(&text, ",\"residual\":true");
         if (status == BP_OK) status = bp__append(&text, "}");
     }
     if (status == BP_OK) status = bp__append(&text, "],\"loss\":\"%s\"", bp_loss_name(model->loss));
@@ -98,16 +109,15 @@ static void name_tensors(bp__tensor_out *out, size_t *count, const bp_model *mod
     *count = 0;
     for (size_t l = 0; l < model->layer_count; ++l) {
         const bp_layer *layer = &model->layers[l];
-        const size_t index = bp__layer_torch_index(model->layers, l);
         bp__tensor_out *weights = &out[(*count)++];
-        snprintf(weights->name, sizeof weights->name, "%zu.weight", index);
+        bp__layer_tensor_name(weights->name, model->layers, l, "weight");
         weights->dtype = BP__DTYPE_F32;
         weights->rows = layer->outputs;
         weights->columns = layer->inputs;
         weights->values = model->parameters + model->views[l].weights;
         if (!layer->bias) continue;
         bp__tensor_out *biases = &out[(*count)++];
-        snprintf(biases->name, sizeof biases->name, "%zu.bias", index);
+        bp__layer_tensor_name(biases->name, model->layers, l, "bias");
         biases->dtype = BP__DTYPE_F32;
         biases->rows = layer->outputs;
         biases->columns = 0;

@@ -21,12 +21,14 @@ static bp_status add(op_list *list, bp__op op)
 
 /* ---- The batch's memory -------------------------------------------------------------------- */
 
-/* Whether the effects of the layer after need the net inputs of this one. The last layer's are used
- * up by the loss. */
+/* Whether the effects of the layer after need something else of this one than its activations: its
+ * net inputs, or its outputs without what has gone past it. The last layer's are used up by the
+ * loss. */
 static bool keeps_nets(const bp__network *network, size_t layer)
 {
     return layer + 1 < network->layer_count &&
-           bp__activation(network->layers[layer].activation)->of_net;
+           (bp__activation(network->layers[layer].activation)->of_net ||
+            network->layers[layer].residual);
 }
 
 /* Reserves the batch's views; they get their buffers afterwards. false on overflow. */
@@ -38,16 +40,20 @@ static bool reserve_batch(bp__plan *plan, size_t *numbers, bool labels, bool tra
     const size_t outputs = network->layers[network->layer_count - 1].outputs;
     bool ok =
         bp__view_place(&plan->input, numbers, engine, BP__BATCH, rows, network->layers[0].inputs);
-    size_t widest = 1;
+    size_t widest = 1, widest_residual = 0;
     for (size_t l = 0; l < network->layer_count; ++l) {
         const size_t width = network->layers[l].outputs;
         if (width > widest) widest = width;
+        if (network->layers[l].residual && width > widest_residual) widest_residual = width;
         ok = ok && bp__view_place(&plan->activations[l], numbers, engine, BP__BATCH, rows, width);
         if (training && keeps_nets(network, l))
             ok = ok && bp__view_place(&plan->nets[l], numbers, engine, BP__BATCH, rows, width);
     }
     for (int i = 0; training && i < 2; ++i)
         ok = ok && bp__view_place(&plan->delta[i], numbers, engine, BP__BATCH, rows, widest);
+    for (int i = 0; training && widest_residual && i < 2; ++i)
+        ok = ok &&
+             bp__view_place(&plan->effect[i], numbers, engine, BP__BATCH, rows, widest_residual);
     return ok &&
            (labels || bp__view_place(&plan->targets, numbers, engine, BP__BATCH, rows, outputs));
 }
@@ -99,7 +105,10 @@ bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, boo
         plan->activations[l].buffer = plan->numbers;
         if (plan->nets[l].columns) plan->nets[l].buffer = plan->numbers;
     }
-    for (int i = 0; training && i < 2; ++i) plan->delta[i].buffer = plan->numbers;
+    for (int i = 0; training && i < 2; ++i) {
+        plan->delta[i].buffer = plan->numbers;
+        if (plan->effect[i].columns) plan->effect[i].buffer = plan->numbers;
+    }
     plan->row_loss.buffer = plan->row_hits.buffer = plan->numbers;
     if (labels) {
         BP_TRY_GOTO(bp__buffer_create(network->engine, &plan->integers, BP__INTEGER, rows));
@@ -127,7 +136,10 @@ bp_status bp__plan_create_part(bp__plan **out, const bp__plan *whole, size_t row
         plan->activations[l] = bp__view_rows(&whole->activations[l], 0, rows);
         plan->nets[l] = bp__view_rows(&whole->nets[l], 0, rows);
     }
-    for (int i = 0; i < 2; ++i) plan->delta[i] = bp__view_rows(&whole->delta[i], 0, rows);
+    for (int i = 0; i < 2; ++i) {
+        plan->delta[i] = bp__view_rows(&whole->delta[i], 0, rows);
+        plan->effect[i] = bp__view_rows(&whole->effect[i], 0, rows);
+    }
     plan->labels = bp__view_rows(&whole->labels, 0, rows);
     plan->targets = bp__view_rows(&whole->targets, 0, rows);
     size_t numbers = 0;
@@ -219,27 +231,40 @@ static bp_status add_forward(op_list *list, bp__plan *plan, bool for_loss,
         const bool nets = for_loss ? bp__loss_takes_nets(network->loss, activation)
                                    : activation == BP_ACTIVATION_SOFTMAX;
         if (l + 1 == network->layer_count && nets) activation = BP_ACTIVATION_LINEAR;
-        BP_TRY(add(list,
-                   (bp__op){.kind = BP__OP_DENSE_FORWARD,
-                            .layer = l + 1,
-                            .as.dense_forward = {.out = plan->activations[l],
-                                                 .in = l ? plan->activations[l - 1] : plan->input,
-                                                 .weights = network->values[l].weights,
-                                                 .bias = network->values[l].bias,
-                                                 .net = plan->nets[l],
-                                                 .dropout = dropout_of(network, l, epoch, training),
-                                                 .activation = activation}}));
+        const bp__view in = l ? plan->activations[l - 1] : plan->input;
+        const bp__dense_forward forward = {.out = plan->activations[l],
+                                           .in = in,
+                                           .weights = network->values[l].weights,
+                                           .bias = network->values[l].bias,
+                                           .net = plan->nets[l],
+                                           .skip = network->layers[l].residual ? in : (bp__view){0},
+                                           .dropout = dropout_of(network, l, epoch, training),
+                                           .activation = activation};
+        BP_TRY(add(
+            list,
+            (bp__op){.kind = BP__OP_DENSE_FORWARD, .layer = l + 1, .as.dense_forward = forward}));
     }
     return BP_OK;
 }
 
-/* delta[i] as wide as layer l. */
-static bp__view delta_view(const bp__plan *plan, size_t i, size_t l)
+/* view as wide as layer l. */
+static bp__view as_wide(const bp__plan *plan, bp__view view, size_t l)
 {
-    bp__view view = plan->delta[i];
     view.columns = plan->activations[l].columns;
     view.stride = plan->activations[l].stride; /* panels are the same for all widths */
     return view;
+}
+
+static bp__view delta_view(const bp__plan *plan, size_t i, size_t l)
+{
+    return as_wide(plan, plan->delta[i], l);
+}
+
+/* The effects of layer l, where something goes past it; absent otherwise. */
+static bp__view effect_view(const bp__plan *plan, size_t l)
+{
+    return plan->network->layers[l].residual ? as_wide(plan, plan->effect[l % 2], l)
+                                             : (bp__view){0};
 }
 
 /* training: with the last delta, for targets that are smoothed as it says; NULL otherwise. */
@@ -280,17 +305,20 @@ static bp_status add_backward(op_list *list, bp__plan *plan, const bp__epoch_vie
     for (size_t l = network->layer_count; l-- > frozen;) {
         const bp__view delta = delta_view(plan, l % 2, l);
         const bp__view in = l ? plan->activations[l - 1] : plan->input;
-        if (l > frozen)
-            BP_TRY(
-                add(list, (bp__op){.kind = BP__OP_DENSE_EFFECT,
-                                   .layer = l + 1,
-                                   .as.dense_effect = {
-                                       .delta_in = delta_view(plan, (l - 1) % 2, l - 1),
-                                       .delta = delta,
-                                       .weights = network->values[l].weights,
-                                       .in = plan->nets[l - 1].buffer ? plan->nets[l - 1] : in,
-                                       .dropout = dropout_of(network, l - 1, epoch, training).rate,
-                                       .activation = network->layers[l - 1].activation}}));
+        if (l > frozen) {
+            const bp__dense_effect effect = {
+                .delta_in = delta_view(plan, (l - 1) % 2, l - 1),
+                .delta = delta,
+                .weights = network->values[l].weights,
+                .in = plan->nets[l - 1].buffer ? plan->nets[l - 1] : in,
+                .activation = network->layers[l - 1].activation,
+                .dropout = dropout_of(network, l - 1, epoch, training).rate,
+                .skip = effect_view(plan, l),
+                .effect = effect_view(plan, l - 1)};
+            BP_TRY(add(
+                list,
+                (bp__op){.kind = BP__OP_DENSE_EFFECT, .layer = l + 1, .as.dense_effect = effect}));
+        }
         BP_TRY(
             add(list, (bp__op){.kind = BP__OP_DENSE_GRADIENT,
                                .layer = l + 1,

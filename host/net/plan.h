@@ -34,8 +34,10 @@ typedef struct bp__plan {
     bp__view weights;      /* [rows][1], of a buffer of its own; absent where samples have none */
     bp__view *activations; /* [layer_count], each [rows][n_l]; of the last layer the net inputs
                               where the loss takes those */
-    bp__view *nets;        /* [layer_count], net inputs; absent where no slope is one of them */
+    bp__view *nets;        /* [layer_count], what slopes are taken from; absent where those are the
+                              activations */
     bp__view delta[2];     /* of the layer at hand and the one before, widths set where used */
+    bp__view effect[2];    /* likewise, of layers past which something goes; absent without such */
     bp__view row_loss, row_hits;              /* [1][rows] */
     bp__sequence *train, *evaluate, *predict; /* made when first asked for */
 } bp__plan;

@@ -206,6 +206,9 @@ static bp_status write_dense_forward(writing *w, plan_op *op, const bp__dense_fo
     BP_TRY(takes(w, DENSE_A, &dense->in));
     BP_TRY(takes(w, DENSE_B, &dense->weights));
     BP_TRY(gives(w, DENSE_NET, &dense->net));
+    BP_TRY(takes(w, DENSE_SKIP, &dense->skip));
+    op->keeps_output = dense->net.buffer && !bp__activation(dense->activation)->of_net;
+    w->engine->plan_residual |= dense->skip.buffer != NULL;
     BP_TRY(takes(w, UPDATE_HYPER, &dense->dropout.hyper));
     BP_TRY(takes(w, UPDATE_STEP, &dense->dropout.step));
     put_dropout(w, op, &dense->dropout);
@@ -226,6 +229,9 @@ static bp_status write_dense_effect(writing *w, plan_op *op, const bp__dense_eff
     BP_TRY(takes(w, DENSE_B, &dense->weights));
     use_activation(w, dense->activation);
     put_dropout(w, op, &(bp__dropout){.rate = dense->dropout});
+    BP_TRY(takes(w, DENSE_SKIP, &dense->skip));
+    BP_TRY(gives(w, DENSE_EFFECT, &dense->effect));
+    w->engine->plan_residual |= dense->skip.buffer || dense->effect.buffer;
     return dense->activation == BP_ACTIVATION_LINEAR && !op->drop_limit
                ? BP_OK
                : takes(w, DENSE_E, &dense->in);
@@ -502,11 +508,11 @@ static bp_status record(writing *w, bp__recorder *recorder)
     snprintf(options, sizeof options,
              "-DBP_VW=%u -DTILE_M=%u -DTILE_N=%u -DTILE_LANES=%u -DTILE_LANES_N=%u "
              "-DBP_ACTIVATIONS=%u -DBP_LOSSES=%u -DBP_OPTIMIZERS=%u -DBP_SHAPED=%d "
-             "-DBP_DROPOUT=%d",
+             "-DBP_DROPOUT=%d -DBP_RESIDUAL=%d",
              engine->vector_width, w->product.rows, w->product.vectors, w->gradient.rows,
              w->gradient.vectors, COMMON_ACTIVATIONS | engine->plan_activations,
              COMMON_LOSSES | engine->plan_losses, COMMON_OPTIMIZERS | engine->plan_optimizers,
-             w->shaped, engine->plan_dropout);
+             w->shaped, engine->plan_dropout, engine->plan_residual);
     const bp__grid grid = {1, {w->threads, 1, 1}, {1, 1, 1}};
     BP_TRY(bp__record_launch(recorder, "cpu/plan.cl", options, "run_plan", args, BP_COUNT(args),
                              &grid));

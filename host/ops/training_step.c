@@ -20,7 +20,8 @@ bool bp__training_step_of(bp__training_step *step, const bp__op *ops, size_t cou
         if (count >= 3 && ops[2].kind == BP__OP_GATHER) step->gather_weights = &ops[i++].as.gather;
     }
     for (; i < count && ops[i].kind == BP__OP_DENSE_FORWARD; ++i) {
-        if (step->layers == BP__STEP_LAYERS || ops[i].as.dense_forward.dropout.rate > 0)
+        if (step->layers == BP__STEP_LAYERS || ops[i].as.dense_forward.dropout.rate > 0 ||
+            ops[i].as.dense_forward.skip.buffer)
             return false;
         step->forward[step->layers++] = &ops[i].as.dense_forward;
     }

@@ -12,6 +12,20 @@ static void fill(bp__matrix_ref out, const double *row)
         for (size_t k = 0; k < out.columns; ++k) out.data[i * out.stride + k] = row ? row[k] : 0;
 }
 
+void bp__reference_skip(bp__matrix_ref out, bp__matrix_ref skip)
+{
+    for (size_t i = 0; i < out.rows; ++i)
+        for (size_t k = 0; k < out.columns; ++k)
+            out.data[i * out.stride + k] += skip.data[i * skip.stride + k];
+}
+
+void bp__reference_copy(bp__matrix_ref out, bp__matrix_ref in)
+{
+    for (size_t i = 0; i < out.rows; ++i)
+        for (size_t k = 0; k < out.columns; ++k)
+            out.data[i * out.stride + k] = in.data[i * in.stride + k];
+}
+
 /* out = f(in W^T + b); net, where there is one, without f */
 void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matrix_ref weights,
                                  bp__matrix_ref bias, bp__matrix_ref net, int32_t activation)
@@ -26,13 +40,15 @@ void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matr
         }
 }
 
-/* delta_in = (delta W) * m f'(in) */
+/* delta_in = (delta W + skip) * m f'(in), effect what stands in brackets */
 void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
                                 bp__matrix_ref weights, bp__matrix_ref in, int32_t activation,
-                                double dropout)
+                                double dropout, bp__matrix_ref skip, bp__matrix_ref effect)
 {
     fill(delta_in, NULL);
     bp__reference_gemm_nn(delta_in, delta, weights);
+    if (skip.data) bp__reference_skip(delta_in, skip);
+    if (effect.data) bp__reference_copy(effect, delta_in);
     /* The slope is 1; `in` may be absent. */
     if (activation == BP_ACTIVATION_LINEAR && !(dropout > 0)) return;
     const double keep = bp__dropout_keep(dropout);

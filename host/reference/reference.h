@@ -34,10 +34,13 @@ void bp__reference_dense_forward(bp__matrix_ref out, bp__matrix_ref in, bp__matr
 /* out *= m, net marked where it is there; hyper: the row of the step. */
 void bp__reference_drop(bp__matrix_ref out, bp__matrix_ref net, const double *hyper,
                         const bp__dropout *dropout);
+/* out += skip; out = in. */
+void bp__reference_skip(bp__matrix_ref out, bp__matrix_ref skip);
+void bp__reference_copy(bp__matrix_ref out, bp__matrix_ref in);
 /* dropout: the rate. */
 void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
                                 bp__matrix_ref weights, bp__matrix_ref in, int32_t activation,
-                                double dropout);
+                                double dropout, bp__matrix_ref skip, bp__matrix_ref effect);
 void bp__reference_dense_gradient(bp__matrix_ref weights_gradient, bp__matrix_ref bias_gradient,
                                   bp__matrix_ref delta, bp__matrix_ref in);
 void bp__reference_softmax(bp__matrix_ref out, bp__matrix_ref in);

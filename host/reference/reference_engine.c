@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/families.h"
 #include "base/memory.h"
 #include "profile/profile.h"
 #include "reference/reference.h"
@@ -215,6 +216,21 @@ static void run_gather(const bp__gather *op)
                op->out.columns * sizeof(int32_t));
 }
 
+static void run_forward(const bp__dense_forward *f)
+{
+    const bp__matrix_ref out = matrix(&f->out), net = matrix(&f->net), none = {0};
+    const bp__matrix_ref nets = bp__activation(f->activation)->of_net ? net : none;
+    bp__reference_dense_forward(out, matrix(&f->in), matrix(&f->weights), matrix(&f->bias), nets,
+                                f->activation);
+    if (f->dropout.rate > 0)
+        bp__reference_drop(out, nets,
+                           numbers(&f->dropout.hyper) +
+                               (size_t)*integers(&f->dropout.step) * BP__HYPER_COUNT,
+                           &f->dropout);
+    if (net.data && !nets.data) bp__reference_copy(net, out);
+    if (f->skip.buffer) bp__reference_skip(out, matrix(&f->skip));
+}
+
 static void run_loss(const bp__loss *op)
 {
     bp__reference_loss(matrix(&op->delta), numbers(&op->row_loss), numbers(&op->row_hits),
@@ -255,17 +271,7 @@ static void run(const bp__op *op)
 {
     switch (op->kind) {
     case BP__OP_GATHER: run_gather(&op->as.gather); break;
-    case BP__OP_DENSE_FORWARD: {
-        const bp__dense_forward *f = &op->as.dense_forward;
-        bp__reference_dense_forward(matrix(&f->out), matrix(&f->in), matrix(&f->weights),
-                                    matrix(&f->bias), matrix(&f->net), f->activation);
-        if (f->dropout.rate > 0)
-            bp__reference_drop(matrix(&f->out), matrix(&f->net),
-                               numbers(&f->dropout.hyper) +
-                                   (size_t)*integers(&f->dropout.step) * BP__HYPER_COUNT,
-                               &f->dropout);
-        break;
-    }
+    case BP__OP_DENSE_FORWARD: run_forward(&op->as.dense_forward); break;
     case BP__OP_SOFTMAX:
         bp__reference_softmax(matrix(&op->as.softmax.out), matrix(&op->as.softmax.in));
         break;
@@ -279,7 +285,8 @@ static void run(const bp__op *op)
     case BP__OP_DENSE_EFFECT: {
         const bp__dense_effect *e = &op->as.dense_effect;
         bp__reference_dense_effect(matrix(&e->delta_in), matrix(&e->delta), matrix(&e->weights),
-                                   matrix(&e->in), e->activation, e->dropout);
+                                   matrix(&e->in), e->activation, e->dropout, matrix(&e->skip),
+                                   matrix(&e->effect));
         break;
     }
     case BP__OP_DENSE_GRADIENT: {

@@ -82,7 +82,8 @@ static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
 
 /* What hidden layers can have beside weights and a function: with one whose slope is of outputs,
  * and one whose slope is of net inputs. */
-static const bp_layer extras[] = {{.dropout = 0.4f}};
+static const bp_layer extras[] = {
+    {.dropout = 0.4f}, {.residual = 1}, {.dropout = 0.2f, .residual = 1}};
 
 static bp_status check_extras(bp__selftest *test, const bp__way *way)
 {

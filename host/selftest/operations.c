@@ -329,7 +329,7 @@ static bp_status open_side(bp_trainer **out, const bp_model *model, const bp_dat
         engine->gpu_tile = way->tile;
         /* One program that knows everything, not one for each network. */
         engine->plan_activations = engine->plan_losses = engine->plan_optimizers = UINT32_MAX;
-        engine->plan_dropout = true;
+        engine->plan_dropout = engine->plan_residual = true;
     }
     BP_TRY(bp_trainer_set_data(*out, data));
     return bp__trainer_begin_epoch(*out);

@@ -119,13 +119,17 @@ bp_status bp__selftest_make(bp_model **model, bp_data **data, const bp__selftest
     size_t count = 0;
     *data = NULL;
     for (; count < BP_COUNT(layers) && network->widths[count + 1]; ++count)
-        layers[count] = (bp_layer){.inputs = network->widths[count],
-                                   .outputs = network->widths[count + 1],
-                                   .activation = network->activation,
-                                   .bias = network->bias,
-                                   .dropout = network->extras.dropout};
+        layers[count] =
+            (bp_layer){.inputs = network->widths[count],
+                       .outputs = network->widths[count + 1],
+                       .activation = network->activation,
+                       .bias = network->bias,
+                       .dropout = network->extras.dropout,
+                       .residual = network->extras.residual &&
+                                   network->widths[count] == network->widths[count + 1]};
     layers[count - 1].activation = network->output;
     layers[count - 1].dropout = 0;
+    layers[count - 1].residual = 0;
     bp_model_options options = bp_model_options_default();
     options.loss = network->loss;
     options.seed = seed;
@@ -150,10 +154,10 @@ const char *bp__selftest_describe(char text[BP__SELFTEST_TEXT], const bp__selfte
         const size_t used = strlen(widths);
         snprintf(widths + used, sizeof widths - used, "%s%zu", i ? "," : "", network->widths[i]);
     }
-    snprintf(text, BP__SELFTEST_TEXT, "%s %s%s %s %s%s, batch %zu", widths,
+    snprintf(text, BP__SELFTEST_TEXT, "%s %s%s%s %s %s%s, batch %zu", widths,
              bp_activation_name(network->activation), network->extras.dropout > 0 ? " dropout" : "",
-             bp_activation_name(network->output), bp_loss_name(network->loss),
-             network->bias ? "" : " without biases", network->batch);
+             network->extras.residual ? " residual" : "", bp_activation_name(network->output),
+             bp_loss_name(network->loss), network->bias ? "" : " without biases", network->batch);
     return text;
 }
 

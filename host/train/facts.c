@@ -141,6 +141,7 @@ static bp_status set_network(json_t *facts, const bp__network *network)
                             bp_activation_name(layer->activation), layer->bias ? "" : " (no bias)");
         if (status == BP_OK && layer->dropout > 0)
             status = bp__append(&text, " dropout %.6g", (double)layer->dropout);
+        if (status == BP_OK && layer->residual) status = bp__append(&text, " residual");
     }
     if (status == BP_OK) status = bp__append(&text, ", %s", bp_loss_name(network->loss));
     if (status == BP_OK && bp__loss_of(network->loss)->parameter > 0)

@@ -42,6 +42,7 @@ inline void drop_strip(__global const plan_op *op, matrix out, matrix net, uint 
     for (uint v = v0; v < v1; ++v) {
         const uvec unit = UVLOAD(lanes) + (uvec)(v * BP_VW);
         __global float *x = out.at + v * out.step, *z = net.at + v * net.step;
+        const bool marks = net.rows && !op->keeps_output;
         for (uint first = row0 - row0 % DROP_ROWS; first < row1; first += DROP_ROWS) {
             uvec bits[4];
             drop_bits(bits, unit, step, op->drop_layer, first / DROP_ROWS, op->drop_key0,
@@ -51,7 +52,7 @@ inline void drop_strip(__global const plan_op *op, matrix out, matrix net, uint 
         const uint r = first + t;                                                                  \
         const ivec drop = DROP_BITS_OF(bits, t) < (uvec)(op->drop_limit);                          \
         VSTORE(drop ? gone : VLOAD(r, x) * scale + 0.0f, r, x);                                    \
-        if (net.rows) VSTORE(drop ? gone : VLOAD(r, z) + 0.0f, r, z);                              \
+        if (marks) VSTORE(drop ? gone : VLOAD(r, z) + 0.0f, r, z);                              \
     }
             if (first >= row0 && first + DROP_ROWS <= row1) {
 #pragma unroll
@@ -87,6 +88,20 @@ inline void drop_marked(__global const plan_op *op, matrix out, matrix a, uint v
 #define UNSCALED(N, y) (y)
 #endif
 
+#if BP_RESIDUAL
+/* kept = x, then x += skip, in a strip; either may be absent. */
+inline void keep_strip(matrix out, matrix kept, matrix skip, uint v0, uint v1, uint row0, uint row1)
+{
+    for (uint v = v0; v < v1; ++v)
+        for (uint r = row0; r < row1; ++r) {
+            __global float *x = out.at + v * out.step;
+            const vec y = VLOAD(r, x);
+            if (kept.rows) VSTORE(y, r, kept.at + v * kept.step);
+            if (skip.rows) VSTORE(y + VLOAD(r, skip.at + v * skip.step), r, x);
+        }
+}
+#endif
+
 /* x *= f' in a strip of effect's result; a are activations, or net inputs where the slope is theirs;
  * keep is the share that dropout keeps, which activations have been divided by. */
 inline void slope_strip(uint function, float keep, matrix out, matrix a, uint v0, uint v1, uint row0,
@@ -105,10 +120,10 @@ inline void slope_strip(uint function, float keep, matrix out, matrix a, uint v0
 #undef SLOPE_STRIP
 }
 
-/* out = m f(in W^T + b); weights are stored as W^T. hyper and step are there where units are dropped. */
+/* out = m f(in W^T + b) + skip; weights are stored as W^T. hyper and step are there where units are dropped. */
 inline void dense_forward(__global const plan_op *op, matrix out, matrix in, matrix weights,
-                          matrix bias, matrix net, matrix hyper, matrix step, uint row_block,
-                          uint column_block)
+                          matrix bias, matrix net, matrix skip, matrix hyper, matrix step,
+                          uint row_block, uint column_block)
 {
     const uint vectors = vectors_of(out.columns), tiles = (out.rows + TILE_M - 1) / TILE_M;
     const uint row0 = cut(tiles, row_block, op->split_rows) * TILE_M;
@@ -136,6 +151,12 @@ inline void dense_forward(__global const plan_op *op, matrix out, matrix in, mat
         drop_strip(op, out, net,
                    (uint)hyper.at[(ulong) * (__global const int *)step.at * 4 + 3], STRIP_BEGIN(s0),
                    STRIP_BEGIN(s1), row0, row1);
+#endif
+#if BP_RESIDUAL
+    if (skip.rows) {
+        if (!op->keeps_output) net.rows = 0;
+        keep_strip(out, net, skip, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
+    }
 #endif
 }
 
@@ -180,9 +201,10 @@ inline void row_effect(matrix delta_in, matrix delta, matrix weights, uint v0, u
     }
 }
 
-/* delta_in = (delta W) * m f'(in). */
+/* delta_in = (delta W + skip) * m f'(in), effect what stands in brackets. */
 inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix delta, matrix weights,
-                         matrix in, __global float *scratch, uint row_block, uint column_block)
+                         matrix in, matrix effect, matrix skip, __global float *scratch,
+                         uint row_block, uint column_block)
 {
     const uint vectors = vectors_of(delta_in.columns);
     const uint tiles = (delta_in.rows + TILE_M - 1) / TILE_M;
@@ -204,6 +226,13 @@ inline void dense_effect(__global const plan_op *op, matrix delta_in, matrix del
                           scratch - (ulong)o0 * BP_VW, scratch_step, o0, o1, row0, row1, v1 - v0);
         }
     }
+#if BP_RESIDUAL
+    const matrix none = {.rows = 0};
+    if (skip.rows)
+        keep_strip(delta_in, none, skip, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
+    if (effect.rows)
+        keep_strip(delta_in, effect, none, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0, row1);
+#endif
     if (in.rows)
         slope_strip(op->function, op->drop_keep, delta_in, in, STRIP_BEGIN(s0), STRIP_BEGIN(s1), row0,
                     row1);

@@ -118,8 +118,8 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
         break;
     case PLAN_DENSE_FORWARD:
         dense_forward(op, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E),
-                      FIND(DENSE_NET), FIND(UPDATE_HYPER), FIND(UPDATE_STEP), row_block,
-                      column_block);
+                      FIND(DENSE_NET), FIND(DENSE_SKIP), FIND(UPDATE_HYPER), FIND(UPDATE_STEP),
+                      row_block, column_block);
         break;
     case PLAN_SOFTMAX: softmax(op, FIND(SOFTMAX_OUT), FIND(SOFTMAX_IN), row_block); break;
     case PLAN_LOSS:
@@ -131,8 +131,8 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
                     FIND(REDUCE_ROW_HITS), FIND(REDUCE_STEP));
         break;
     case PLAN_DENSE_EFFECT:
-        dense_effect(op, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E), scratch,
-                     row_block, column_block);
+        dense_effect(op, FIND(DENSE_C), FIND(DENSE_A), FIND(DENSE_B), FIND(DENSE_E),
+                     FIND(DENSE_EFFECT), FIND(DENSE_SKIP), scratch, row_block, column_block);
         break;
     case PLAN_DENSE_GRADIENT: {
         arenas to;

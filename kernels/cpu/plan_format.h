@@ -47,8 +47,12 @@ enum plan_dense_views {
     /* dense_gradient that updates the parameters at once: */
     DENSE_WEIGHTS,
     DENSE_BIAS,
-    /* dense_forward of a function whose slope is one of its net inputs: */
-    DENSE_NET = DENSE_WEIGHTS
+    /* dense_forward that keeps what its slope is taken from: */
+    DENSE_NET = DENSE_WEIGHTS,
+    /* dense_effect that keeps the effect: */
+    DENSE_EFFECT = DENSE_WEIGHTS,
+    /* both, where something goes past a layer: */
+    DENSE_SKIP = DENSE_BIAS
 };
 enum plan_softmax_views { SOFTMAX_OUT, SOFTMAX_IN };
 enum plan_loss_views {
@@ -101,6 +105,8 @@ typedef struct plan_op {
     plan_uint drop_limit; /* of dropout, see kernels/dropout.cl; 0: nothing is dropped */
     plan_uint drop_key0, drop_key1, drop_layer, drop_unit;
     plan_float drop_keep, drop_scale;
+    plan_uint keeps_output; /* of dense_forward: DENSE_NET is for outputs, not for net inputs */
+    plan_uint reserved;
 } plan_op;
 
 /* Control words: what the groups of a launch share. Each on a cache line of its own. */
