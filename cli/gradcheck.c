@@ -89,8 +89,9 @@ static int print_json(const bp_model *model, const bp_gradcheck_result *r, const
 enum { PLACE = 64 };
 static const char *place_text(char text[PLACE], const bp_gradcheck_parameter *p)
 {
+    static const char *const parts[] = {"weight", "bias", "gain", "shift"};
     if (p->bias)
-        snprintf(text, PLACE, "bias %zu", p->to + 1);
+        snprintf(text, PLACE, "%s %zu", parts[p->bias], p->to + 1);
     else
         snprintf(text, PLACE, "%zu→%zu", p->from + 1, p->to + 1);
     return text;

@@ -246,6 +246,7 @@ void cli_print_layer(FILE *out, const bp_layer *layer)
 {
     fprintf(out, "%zu %s", layer->outputs, bp_activation_name(layer->activation));
     if (layer->dropout > 0) fprintf(out, " dropout %.6g", (double)layer->dropout);
+    if (layer->norm != BP_NORM_NONE) fprintf(out, " %s", bp_norm_name(layer->norm));
     if (layer->residual) fputs(" residual", out);
     if (!layer->bias) fputs(" (no bias)", out);
 }

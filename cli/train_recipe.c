@@ -12,7 +12,7 @@ size_t cli_recipe_network(train_settings *s, cli_option rows[CLI_NETWORK_OPTIONS
         {.name = "hidden", .kind = CLI_TEXT, .to.text = &s->model.hidden, .value = "LIST",
          .may_be_empty = true,
          .help = "widths of hidden layers, each with what it is to have: \"128,64\", "
-                 "\"128:relu,128:tanh:dropout=0.2:residual\"; \"none\" for a single "
+                 "\"128:relu,64:batchnorm:dropout=0.2,64:layernorm:residual\"; \"none\" for a single "
                  "layer"},
         {.name = "activation", .kind = CLI_CHOICE, .to.code = &s->model.activation, .value = "NAME",
          .choice = cli_hidden_activation_name, .help = "of hidden layers"},

@@ -502,6 +502,12 @@ typedef struct bp_model bp_model;
                                    sigmoid: several classes at once, or none */
 #define BP_LOSS_AUTO (-1)
 
+#define BP_NORM_NONE 0
+#define BP_NORM_LAYER 1 /* over the units of each sample: Ba et al. 2016 */
+#define BP_NORM_BATCH 2 /* over the samples of a batch of at least two, for each unit: Ioffe & Szegedy 2015;
+                           in evaluation and prediction with the mean and variance that a training has
+                           found, moving a tenth of the way to those of each batch */
+
 #define BP_OPTIMIZER_SGD 0      /* w -= r g */
 #define BP_OPTIMIZER_MOMENTUM 1 /* v = m v + g; w -= r v */
 #define BP_OPTIMIZER_ADAM 2     /* Kingma & Ba 2015, algorithm 1, with bias correction */
@@ -530,6 +536,9 @@ BP_API const char *bp_loss_name(int32_t loss);
 BP_API int32_t bp_loss_from_name(const char *name);
 /* The output activation that a loss is taken together with; AUTO where it goes with any. */
 BP_API int32_t bp_loss_output_activation(int32_t loss);
+/* "none", "layernorm", "batchnorm" */
+BP_API const char *bp_norm_name(int32_t norm);
+BP_API int32_t bp_norm_from_name(const char *name);
 BP_API const char *bp_optimizer_name(int32_t optimizer);
 BP_API int32_t bp_optimizer_from_name(const char *name);
 BP_API const char *bp_init_name(int32_t init);
@@ -546,11 +555,14 @@ typedef struct bp_layer {
                            prediction. The same units on every device: drawn by the training's seed,
                            the layer, the step, the row's place in the batch and the unit */
     int32_t residual;   /* 1: A_out = f(…) + A_in, of as many outputs as inputs; 0 */
+    int32_t norm;       /* BP_NORM_*: A_out = f(gain z^ + shift), z^ what A_in W^T + b is normalised to,
+                           gain and shift [outputs] learned, with no weight decay on them */
 } bp_layer;
 
 typedef struct bp_model_options {
     size_t size;
-    const char *hidden;         /* "128,64" or "128:relu,128:tanh:dropout=0.2:residual"; "" or
+    const char *hidden;         /* "128,64" or "128:relu,64:batchnorm:dropout=0.2"; residual adds
+                                   inputs to outputs; layernorm, batchnorm: BP_NORM_*; "" or
                                    NULL: a single layer */
     int32_t activation;         /* of hidden layers that name none */
     int32_t output_activation;  /* BP_ACTIVATION_AUTO: softmax, sigmoid or linear by task and loss */
@@ -594,7 +606,7 @@ BP_API void bp_model_free(bp_model *model);
 
 typedef struct bp_model_info {
     size_t layers, inputs, outputs;
-    size_t parameters; /* weights and biases */
+    size_t parameters; /* weights, biases, gains and shifts */
     int32_t loss;      /* BP_LOSS_* */
     float loss_parameter; /* p of huber and quantile; 0 where there is none */
 } bp_model_info;
@@ -606,6 +618,14 @@ BP_API bp_layer bp_model_get_layer(const bp_model *model, size_t layer);
  * be written between trainings; they live as long as the model. NULL where layer is out of range. */
 BP_API float *bp_model_weights(bp_model *model, size_t layer);
 BP_API float *bp_model_biases(bp_model *model, size_t layer);
+
+/* Of a layer with a norm, each [outputs], as above: gain and shift, which begin at 1 and 0; of batch
+ * normalisation what a training has found, which is no parameter and begins at mean 0 and variance 1.
+ * NULL where the layer has none. */
+BP_API float *bp_model_gains(bp_model *model, size_t layer);
+BP_API float *bp_model_shifts(bp_model *model, size_t layer);
+BP_API float *bp_model_means(bp_model *model, size_t layer);
+BP_API float *bp_model_variances(bp_model *model, size_t layer);
 
 /* The schema, or NULL: the model takes encoded data only. Belongs to the model. set copies; the
  * schema's features and outputs must be the model's (BP_ERROR_MODEL). */
@@ -922,6 +942,9 @@ BP_API bp_status bp_trainer_load(bp_trainer *trainer, const char *path);
  * biases, no step yet or an epoch since). */
 BP_API bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *weights,
                                           float *biases);
+/* The same of a layer's gains and shifts, each [outputs]. */
+BP_API bp_status bp_trainer_get_norm_gradients(bp_trainer *trainer, size_t layer, float *gains,
+                                               float *shifts);
 
 #ifdef __cplusplus
 }

@@ -156,7 +156,7 @@ BP_API bp_gradcheck_options bp_gradcheck_options_default(void);
  * the tolerance. */
 typedef struct bp_gradcheck_parameter {
     size_t layer, to, from; /* from is 0 for a bias */
-    int32_t bias;           /* 1: the bias of unit `to` */
+    int32_t bias;           /* 0: a weight; of unit `to` 1: the bias, 2: the gain, 3: the shift */
     double gradient, numerical, relative_error;
 } bp_gradcheck_parameter;
 

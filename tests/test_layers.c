@@ -19,6 +19,10 @@ static const struct {
     {"dropout of functions of net inputs", "9:gelu:dropout=0.25,7:silu:dropout=0.1,5:sine"},
     {"residual", "12:tanh:residual,12:relu:residual,7:sigmoid,7:tanh:residual"},
     {"residual with dropout", "9:gelu,9:silu:residual:dropout=0.25,9:relu:residual:dropout=0.5"},
+    {"layer normalisation", "12:tanh:layernorm,7:relu:layernorm"},
+    {"batch normalisation", "12:tanh:batchnorm,7:relu:batchnorm"},
+    {"everything", "12:gelu:layernorm:residual:dropout=0.2,9:tanh,"
+                   "9:silu:batchnorm:residual:dropout=0.5,9:tanh:layernorm:residual"},
 };
 
 enum { FEATURES = 12, CLASSES = 4, ROWS = 71, BATCH = 16, KINDS = sizeof kinds / sizeof *kinds };
@@ -35,15 +39,21 @@ static bp_model *model_with(const bp_data *data, const char *hidden, int32_t bia
     for (size_t l = 0; bias && l < info.layers; ++l) /* not 0: nothing of relu lies on its corner */
         for (size_t i = 0; i < bp_model_get_layer(model, l).outputs; ++i)
             bp_model_biases(model, l)[i] = 0.1f * (float)((int)i % 5 - 2) + 0.03f;
+    for (size_t l = 0; l < info.layers; ++l)
+        for (size_t i = 0; bp_model_gains(model, l) && i < bp_model_get_layer(model, l).outputs;
+             ++i) {
+            bp_model_gains(model, l)[i] = 0.7f + 0.1f * (float)(i % 7);
+            bp_model_shifts(model, l)[i] = 0.2f - 0.07f * (float)(i % 5);
+        }
     return model;
 }
 
 static void want_same(const bp_model *a, const bp_model *b, const char *what)
 {
-    const size_t count = bp_model_get_info(a).parameters;
-    cr_assert_eq(count, bp_model_get_info(b).parameters);
-    cr_assert_arr_eq(bp__model_parameters(a), bp__model_parameters(b), count * sizeof(float),
-                     "%s: other bits", what);
+    size_t count, other;
+    const float *x = bp__model_parameters(a, &count), *y = bp__model_parameters(b, &other);
+    cr_assert_eq(count, other);
+    cr_assert_arr_eq(x, y, count * sizeof(float), "%s: other bits", what);
 }
 
 static bp_train_options options_for(int64_t batch)
@@ -265,6 +275,14 @@ static const struct {
      "s/keep_strip(delta_in, none, skip/if (0) keep_strip(delta_in, none, skip/"},
     {BP_GEMM_GPU, "no effect past a layer", "12:tanh,12:tanh:residual", "dense.cl",
      "s/= \\*p + SKIPPED/= *p/"},
+    {BP_GEMM_CPU, "the variance does not move", "9:tanh:layernorm", "cpu/normalize.cl",
+     "s/- c1 - x \\* c2), r, d/- c1), r, d/"},
+    {BP_GEMM_GPU, "the variance does not move", "9:tanh:batchnorm", "normalize.cl",
+     "s/x \\* gain_gradient\\[gain_gradient_offset + n\\]/0.0f/"},
+    {BP_GEMM_CPU, "gains that are left out", "9:tanh:batchnorm", "cpu/normalize.cl",
+     "s/const vec g = VLOAD(v, gain.at) \\* VLOAD(v, scale.at)/const vec g = VLOAD(v, scale.at)/"},
+    {BP_GEMM_NAIVE, "the mean does not move", "9:tanh:layernorm", "normalize.cl",
+     "s/(d - first - /(d - /"},
 };
 
 Test(layers, planted_in_kernels)
@@ -321,8 +339,9 @@ static void check_steps(bp_device *device)
         bp_model *want = after_steps(reference, BP_GEMM_AUTO, data, kinds[k].hidden);
         for (const int32_t *gemm = all_gemms; *gemm >= 0; ++gemm) {
             bp_model *got = after_steps(device, *gemm, data, kinds[k].hidden);
-            const double error = relative_l2(bp__model_parameters(got), bp__model_parameters(want),
-                                             bp_model_get_info(got).parameters);
+            size_t count;
+            const float *ours = bp__model_parameters(got, &count);
+            const double error = relative_l2(ours, bp__model_parameters(want, &count), count);
             cr_assert(error <= 2e-5, "%s, %s, %s: relative error %g",
                       bp_device_get_info(device)->name, bp_gemm_name(*gemm), kinds[k].name, error);
             bp_model_free(got);
@@ -467,6 +486,94 @@ Test(layers, nothing_is_dropped_but_in_training)
     every_device(check_use);
 }
 
+/* What batches have shown is in the model, and is what predictions take: a mean and a variance by
+ * hand, for a layer whose net inputs are the inputs. */
+static void check_found(bp_device *device)
+{
+    enum { N = 3, B = 4, TIMES = 2 };
+    const float x[B * N] = {1, 2, 3, 2, 0, 1, 4, -2, 0, 5, 4, 2};
+    const bp_layer layers[] = {{N, N, BP_ACTIVATION_LINEAR, 0, .norm = BP_NORM_BATCH},
+                               {N, N, BP_ACTIVATION_LINEAR, 0}};
+    const float targets[B * N] = {0};
+    bp_model *model;
+    bp_trainer *trainer;
+    bp_train_options how = options_for(B);
+    how.learning_rate = 1e-30f;
+    OK(bp_model_create_layers(&model, layers, 2, NULL));
+    for (size_t l = 0; l < 2; ++l)
+        for (size_t i = 0; i < N * N; ++i) bp_model_weights(model, l)[i] = i % (N + 1) == 0;
+    OK(bp_trainer_create(&trainer, model, device, &how));
+    for (int s = 0; s < TIMES; ++s) OK(bp_trainer_step(trainer, x, targets, NULL, B, NULL));
+    OK(bp_trainer_get_model(trainer, model));
+    float y[B * N];
+    OK(bp_predict(model, device, x, B, y));
+    for (size_t k = 0; k < N; ++k) {
+        double mean = 0, square = 0, found_mean = 0, found_variance = 1;
+        for (size_t r = 0; r < B; ++r) mean += (double)x[r * N + k] / B;
+        for (size_t r = 0; r < B; ++r) square += pow((double)x[r * N + k] - mean, 2);
+        for (int s = 0; s < TIMES; ++s) {
+            found_mean = 0.9 * found_mean + 0.1 * mean;
+            found_variance = 0.9 * found_variance + 0.1 * square / (B - 1);
+        }
+        cr_assert_float_eq(bp_model_means(model, 0)[k], found_mean, 1e-6);
+        cr_assert_float_eq(bp_model_variances(model, 0)[k], found_variance, 1e-6);
+        for (size_t r = 0; r < B; ++r)
+            cr_assert_float_eq(y[r * N + k],
+                               ((double)x[r * N + k] - found_mean) / sqrt(found_variance + 1e-5),
+                               1e-5);
+    }
+    /* One row has no variance. */
+    cr_assert_eq(bp_trainer_step(trainer, x, targets, NULL, 1, NULL), BP_ERROR_ARGUMENT);
+    cr_assert(strstr(bp_last_error(), "has one row"), "%s", bp_last_error());
+    bp_trainer_free(trainer);
+    bp_model_free(model);
+    bp_data *data = data_of(BATCH + 1, FEATURES, CLASSES, true);
+    model = model_with(data, "8:batchnorm", 1);
+    how = options_for(BATCH);
+    cr_assert_eq(bp_train(model, device, data, NULL, &how, NULL), BP_ERROR_ARGUMENT);
+    cr_assert(strstr(bp_last_error(), "two rows for the last batch too"), "%s", bp_last_error());
+    bp_model_free(model);
+    bp_data_free(data);
+}
+
+Test(layers, batches_are_remembered)
+{
+    every_device(check_found);
+}
+
+/* Weight decay is for weights and biases; what is frozen keeps gains and what was found, too. */
+Test(layers, gains_do_not_decay_and_frozen_ones_stay)
+{
+    bp_device *reference;
+    OK(bp_device_open(&reference, "reference"));
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
+    bp_model *model = model_with(data, "8:tanh:batchnorm,8:tanh:batchnorm", 1), *start;
+    start = model_with(data, "8:tanh:batchnorm,8:tanh:batchnorm", 1);
+    bp_train_options how = options_for(BATCH);
+    how.optimizer = BP_OPTIMIZER_ADAMW;
+    how.learning_rate = 1e-6f;
+    how.weight_decay = 1e4f;
+    how.freeze_layers = 1;
+    how.epochs = 1;
+    OK(bp_train(model, reference, data, NULL, &how, NULL));
+    for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
+        const size_t bytes = 8 * sizeof(float);
+        cr_assert_eq(memcmp(bp__model_part(model, 0, part), bp__model_part(start, 0, part), bytes),
+                     0, "%s of a frozen layer", bp__part_name(part));
+        cr_assert_neq(memcmp(bp__model_part(model, 1, part), bp__model_part(start, 1, part), bytes),
+                      0, "%s of another", bp__part_name(part));
+    }
+    for (size_t i = 0; i < 8; ++i) {
+        cr_assert_float_eq(bp_model_gains(model, 1)[i], bp_model_gains(start, 1)[i], 1e-4);
+        cr_assert_lt(fabsf(bp_model_biases(model, 1)[i]),
+                     0.97f * fabsf(bp_model_biases(start, 1)[i]));
+    }
+    bp_model_free(model);
+    bp_model_free(start);
+    bp_data_free(data);
+    bp_device_free(reference);
+}
+
 /* ---- What is asked for ------------------------------------------------------------------------
  */
 
@@ -488,6 +595,8 @@ Test(layers, texts_are_read_or_refused_with_their_place)
         {"8:residual:dropout=0.5", "layer 0 is residual: its inputs are added to its outputs, "
                                    "which must be as many; it has 12 "
                                    "inputs and 8 outputs"},
+        {"8:batchnorm:dropout=0.5:tanh,8:layernorm", NULL},
+        {"8:batchnorm:layernorm", "has two norms"},
         {"8:relu:dropout=0.5x", "has a dropout that is not a number from 0 to below 1"},
         {"8:dropuot=0.5", "has an unknown activation"},
         {"8:", "has an unknown activation"},

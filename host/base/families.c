@@ -67,3 +67,27 @@ bp__loss_numbers bp__loss_numbers_of(const bp__loss *op)
                               .off = off,
                               .parameter = op->parameter != 0 ? op->parameter : traits->parameter};
 }
+
+const char *bp__part_name(bp__part part)
+{
+    static const char *const names[] = {
+#define NAME(code, name) [BP__PART_##code] = name,
+        BP__PARTS(NAME)
+#undef NAME
+    };
+    return names[part];
+}
+
+bool bp__layer_has(const bp_layer *layer, bp__part part)
+{
+    switch (part) {
+    case BP__PART_WEIGHTS: return true;
+    case BP__PART_BIASES: return layer->bias != 0;
+    case BP__PART_GAINS:
+    case BP__PART_SHIFTS: return layer->norm != BP_NORM_NONE;
+    case BP__PART_MEANS:
+    case BP__PART_VARIANCES: return layer->norm == BP_NORM_BATCH;
+    case BP__PART_COUNT: break;
+    }
+    return false;
+}

@@ -11,8 +11,8 @@
 #include "backprop.h"
 
 /* X(code, name, module, low, high, of_net): module is PyTorch's, low and high what the outputs stay
- * within, of_net 1 where the slope can only be had from the net input: it is kept, then. PyTorch has
- * no module for the sine. */
+ * within, of_net 1 where the slope can only be had from the net input: it is kept, then. PyTorch
+ * has no module for the sine. */
 /* clang-format off */
 #define BP__ACTIVATIONS(X)                                                                         \
     X(LINEAR, "linear", NULL, -INFINITY, INFINITY, 0)                                              \
@@ -43,8 +43,8 @@
 /* clang-format on */
 
 /* X(code, name, moments, rate, beta1, beta2, epsilon, decay, decoupled): how many arenas of the
- * parameters' size it keeps; the defaults; decoupled 1 where weight decay is part of the update, not
- * of the gradient. */
+ * parameters' size it keeps; the defaults; decoupled 1 where weight decay is part of the update,
+ * not of the gradient. */
 /* clang-format off */
 #define BP__OPTIMIZERS(X)                                                                          \
     X(SGD, "sgd", 0, 0.1, 0.9, 0.999, 1e-8, 0, 0)                                                  \
@@ -57,6 +57,28 @@
     X(LION, "lion", 1, 0.0001, 0.9, 0.99, 1e-8, 0, 1)                                              \
     X(RPROP, "rprop", 2, 0.01, 0.9, 0.999, 1e-8, 0, 0)
 /* clang-format on */
+
+/* X(code, name): the tensors that a layer may have. Those up to SHIFT are learned. */
+#define BP__PARTS(X)                                                                               \
+    X(WEIGHTS, "weight")                                                                           \
+    X(BIASES, "bias")                                                                              \
+    X(GAINS, "gain")                                                                               \
+    X(SHIFTS, "shift")                                                                             \
+    X(MEANS, "mean")                                                                               \
+    X(VARIANCES, "variance")
+
+typedef enum bp__part {
+#define BP__PART_CODE(code, name) BP__PART_##code,
+    BP__PARTS(BP__PART_CODE)
+#undef BP__PART_CODE
+        BP__PART_COUNT,
+    BP__LEARNED_PARTS = BP__PART_MEANS
+} bp__part;
+
+const char *bp__part_name(bp__part part);
+
+/* Whether a layer has such a tensor. */
+bool bp__layer_has(const bp_layer *layer, bp__part part);
 
 typedef struct bp__optimizer_traits {
     int moments;
@@ -83,12 +105,12 @@ typedef struct bp__loss_traits {
 
 const bp__loss_traits *bp__loss_of(int32_t loss);
 
-/* Whether a loss is computed from the net inputs of the output layer: because it takes the activation
- * with it, or because it needs them for the activation's slope. */
+/* Whether a loss is computed from the net inputs of the output layer: because it takes the
+ * activation with it, or because it needs them for the activation's slope. */
 bool bp__loss_takes_nets(int32_t loss, int32_t activation);
 
-/* The function that stands between what a loss is given and the outputs whose errors it takes: linear
- * where it is part of the loss. */
+/* The function that stands between what a loss is given and the outputs whose errors it takes:
+ * linear where it is part of the loss. */
 int32_t bp__loss_activation(int32_t loss, int32_t activation);
 
 #endif

@@ -56,6 +56,10 @@ BP__FAMILY(scaling,
 
 #define ACTIVATION_NAME(code, name, module, low, high, of_net) {name, BP_ACTIVATION_##code},
 #define LOSS_NAME(code, name, mean, parameter, output) {name, BP_LOSS_##code},
+BP__FAMILY(norm,
+    {"none", BP_NORM_NONE},
+    {"layernorm", BP_NORM_LAYER},
+    {"batchnorm", BP_NORM_BATCH})
 BP__FAMILY(activation, BP__ACTIVATIONS(ACTIVATION_NAME) {"auto", BP_ACTIVATION_AUTO})
 BP__FAMILY(loss, BP__LOSSES(LOSS_NAME) {"auto", BP_LOSS_AUTO})
 

@@ -58,7 +58,10 @@ typedef enum bp__op_kind {
     BP__OP_DENSE_GRADIENT,
     BP__OP_OPTIMIZER,
     BP__OP_SQUARES,
-    BP__OP_CLIP
+    BP__OP_CLIP,
+    BP__OP_NORMALIZE,
+    BP__OP_NORM_GRADIENT,
+    BP__OP_NORM_EFFECT
 } bp__op_kind;
 
 /* out[i][:] = in[order[step * period + i]][:] for i < B; order [1][any] and step [1][1], the step
@@ -145,6 +148,48 @@ typedef struct bp__dense_gradient {
     bp__view weights_gradient, bias_gradient, delta, in;
 } bp__dense_gradient;
 
+/* How something is normalised. z^ = (in - mean) * scale, scale = 1 / sqrt(variance + epsilon),
+ * where mean and variance are
+ *
+ *   BP_NORM_LAYER  those of a row over its n units: mean and scale [1][B]
+ *   BP_NORM_BATCH  those of a unit over the B > 1 rows: mean and scale [1][n]; known: those that
+ * the training has found instead
+ */
+typedef struct bp__moments {
+    bp__view in, mean, scale; /* in [B][n]: net inputs */
+    int32_t norm;             /* BP_NORM_* */
+    bool known;
+} bp__moments;
+
+/* As PyTorch has them: epsilon, and how far what is known moves towards what a batch shows. */
+static const float bp__norm_epsilon = 1e-5f, bp__norm_momentum = 0.1f;
+
+/* mean and scale of moments, and out = m f(gain z^ + shift) + skip: out [B][n], gain and shift
+ * [1][n]; m, skip and net as in dense_forward, of which gain z^ + shift are the net inputs here. Of
+ * a batch, known_mean and known_variance [1][n] move by a tenth of the way to its mean and unbiased
+ * variance unless they are what is used. */
+typedef struct bp__normalize {
+    bp__view out, gain, shift, net, skip, known_mean, known_variance;
+    bp__moments moments;
+    bp__dropout dropout;
+    int32_t activation;
+} bp__normalize;
+
+/* gain_gradient = column sums of delta z^, shift_gradient = column sums of delta, both [1][n];
+ * delta [B][n] is dE/d(gain z^ + shift). */
+typedef struct bp__norm_gradient {
+    bp__view gain_gradient, shift_gradient, delta;
+    bp__moments moments;
+} bp__norm_gradient;
+
+/* delta, of gain z^ + shift, becomes that of in: with d = gain delta and means over what mean and
+ * variance are taken over, scale (d - mean(d) - z^ mean(d z^)). Of a batch the means are gradients
+ * / B times the gain, and 0 where the moments are known. */
+typedef struct bp__norm_effect {
+    bp__view delta, gain, gain_gradient, shift_gradient;
+    bp__moments moments;
+} bp__norm_effect;
+
 /* Per-step numbers of the optimizer, made on the host in double. */
 enum {
     BP__HYPER_RATE,
@@ -197,6 +242,9 @@ typedef struct bp__op {
         bp__optimizer optimizer;
         bp__squares squares;
         bp__clip clip;
+        bp__normalize normalize;
+        bp__norm_gradient norm_gradient;
+        bp__norm_effect norm_effect;
     } as;
 } bp__op;
 

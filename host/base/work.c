@@ -47,6 +47,28 @@ static operands operands_of(const bp__op *op)
     }
     case BP__OP_SQUARES: return (operands){{&op->as.squares.in}, {&op->as.squares.out}, NULL};
     case BP__OP_CLIP: return (operands){{&op->as.clip.squares}, {&op->as.clip.factor}, NULL};
+    case BP__OP_NORMALIZE: {
+        const bp__normalize *n = &op->as.normalize;
+        const bp__view *const known[] = {&n->known_mean, &n->known_variance};
+        const bool moves = n->moments.norm == BP_NORM_BATCH && !n->moments.known;
+        return (operands){{&n->moments.in, &n->gain, &n->shift, &n->skip, known[0], known[1]},
+                          {&n->moments.mean, &n->moments.scale, &n->out, &n->net,
+                           moves ? known[0] : NULL, moves ? known[1] : NULL},
+                          NULL};
+    }
+    case BP__OP_NORM_GRADIENT: {
+        const bp__norm_gradient *n = &op->as.norm_gradient;
+        return (operands){{&n->delta, &n->moments.in, &n->moments.mean, &n->moments.scale},
+                          {&n->gain_gradient, &n->shift_gradient},
+                          NULL};
+    }
+    case BP__OP_NORM_EFFECT: {
+        const bp__norm_effect *n = &op->as.norm_effect;
+        return (operands){{&n->delta, &n->moments.in, &n->moments.mean, &n->moments.scale, &n->gain,
+                           &n->gain_gradient, &n->shift_gradient},
+                          {&n->delta},
+                          NULL};
+    }
     case BP__OP_OPTIMIZER: {
         const bp__optimizer *o = &op->as.optimizer;
         return (operands){{&o->gradients, &o->parameters, &o->moment1, &o->moment2},
@@ -65,6 +87,9 @@ const char *bp__op_name(bp__op_kind kind)
     case BP__OP_SOFTMAX: return "softmax";
     case BP__OP_SQUARES: return "squares";
     case BP__OP_CLIP: return "clip";
+    case BP__OP_NORMALIZE: return "normalize";
+    case BP__OP_NORM_GRADIENT: return "norm_gradient";
+    case BP__OP_NORM_EFFECT: return "norm_effect";
     case BP__OP_LOSS: return "loss";
     case BP__OP_REDUCE_LOSS: return "reduce_loss";
     case BP__OP_DENSE_EFFECT: return "dense_effect";

@@ -19,7 +19,7 @@ const char *bp__op_name(bp__op_kind kind);
 
 /* The views that an operation reads, or those that it writes; how many. The sums that reduce_loss
  * writes are not among them: those are elements of a table. */
-enum { BP__MOST_OPERANDS = 4 };
+enum { BP__MOST_OPERANDS = 8 };
 size_t bp__op_operands(const bp__op *op, bool written, const bp__view *out[BP__MOST_OPERANDS]);
 
 /* Texts for ops[count], appended to *out (NULL: empty): for a table "dense_forward 1", of several

@@ -64,6 +64,7 @@ bp_status bp_explain_create(bp_explain **out, const bp_model *model,
     *out = NULL;
     if (!model) return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_create: model is NULL");
     const bp_model_info shape = bp_model_get_info(model);
+    BP_TRY(bp__check_no_norm(model));
     for (size_t l = 0; l < shape.layers; ++l)
         if (bp_model_get_layer(model, l).residual)
             return bp__fail(

@@ -130,29 +130,14 @@ static bp__view column(const bp__view *view, size_t k)
     return one;
 }
 
-/* For the parameters of one unit. The batch must have gone forward with the present parameters. */
-static bp_status probe_create(bp__probe **out, bp__glass *glass, size_t layer, size_t unit)
+/* Of the forward operations from `from` on. The batch must have gone forward with the present
+ * parameters; ops are released. */
+static bp_status probe_of(bp__probe **out, bp__glass *glass, bp__op *ops, size_t count)
 {
-    *out = NULL;
     bp__probe *probe = NULL;
-    bp__op *ops = NULL;
-    size_t count;
     bp_status status;
-    BP_TRY(bp__new_array(&probe, 1, sizeof *probe));
+    BP_TRY_GOTO(bp__new_array(&probe, 1, sizeof *probe));
     probe->glass = glass;
-    const size_t from = bp__glass_forward_op(glass, layer);
-    if (from == glass->op_count) {
-        status = bp__fail(BP_ERROR_INTERNAL, "no operation goes forward through layer %zu", layer);
-        goto fail;
-    }
-    BP_TRY_GOTO(forward_ops(&ops, &count, glass, from));
-    bp__dense_forward *own = &ops[0].as.dense_forward;
-    own->out = column(&own->out, unit);
-    if (own->net.buffer) own->net = column(&own->net, unit);
-    if (own->skip.buffer) own->skip = column(&own->skip, unit);
-    own->dropout.unit += (uint32_t)unit;
-    own->weights = bp__view_rows(&own->weights, unit, 1);
-    if (own->bias.buffer) own->bias = column(&own->bias, unit);
     BP_TRY_GOTO(bp__sequence_create(glass->engine, &probe->sequence, ops, count));
     BP_TRY_GOTO(bp__glass_run(glass, probe->sequence));
     probe->error = bp__glass_last_error(glass);
@@ -164,6 +149,36 @@ fail:
     if (probe) bp__sequence_free(glass->engine, probe->sequence);
     free(probe);
     return status;
+}
+
+/* For the weights and the bias of one unit. */
+static bp_status probe_create(bp__probe **out, bp__glass *glass, size_t layer, size_t unit)
+{
+    *out = NULL;
+    bp__op *ops = NULL;
+    size_t count;
+    const size_t from = bp__glass_forward_op(glass, layer);
+    if (from == glass->op_count)
+        return bp__fail(BP_ERROR_INTERNAL, "no operation goes forward through layer %zu", layer);
+    BP_TRY(forward_ops(&ops, &count, glass, from));
+    bp__dense_forward *own = &ops[0].as.dense_forward;
+    own->out = column(&own->out, unit);
+    if (own->net.buffer) own->net = column(&own->net, unit);
+    if (own->skip.buffer) own->skip = column(&own->skip, unit);
+    own->dropout.unit += (uint32_t)unit;
+    own->weights = bp__view_rows(&own->weights, unit, 1);
+    if (own->bias.buffer) own->bias = column(&own->bias, unit);
+    return probe_of(out, glass, ops, count);
+}
+
+/* For the gains and shifts of a layer, whose norm comes after its net inputs. */
+static bp_status norm_probe_create(bp__probe **out, bp__glass *glass, size_t layer)
+{
+    *out = NULL;
+    bp__op *ops = NULL;
+    size_t count;
+    BP_TRY(forward_ops(&ops, &count, glass, bp__glass_forward_op(glass, layer) + 1));
+    return probe_of(out, glass, ops, count);
 }
 
 /* Leaves the activations as they are with the present parameters. */
@@ -226,6 +241,24 @@ static size_t probe_stride(const bp__glass *glass, double allowed)
     return work <= allowed ? 1 : (size_t)fmin(ceil(work / allowed), 1e15);
 }
 
+/* A layer's gains and shifts, through its norm and everything after it. */
+static bp_status probe_norm(bp__glass *glass, size_t layer, size_t stride, bp__probe_visit visit,
+                            void *user)
+{
+    bp__layer_views *values = &glass->network->values[layer];
+    if (!values->gain.buffer) return BP_OK;
+    double *parameters = bp__reference_numbers(glass->network->parameters);
+    bp__probe *probe = NULL;
+    bp_status status = norm_probe_create(&probe, glass, layer);
+    for (bp__part part = BP__PART_GAINS; part <= BP__PART_SHIFTS; ++part)
+        for (size_t k = 0; k < values->gain.columns && status == BP_OK; k += stride) {
+            const size_t at = bp__layer_part(values, part)->offset + k;
+            status = visit(user, probe, layer, at, &parameters[at]);
+        }
+    probe_free(probe);
+    return status;
+}
+
 /* The unit's parameters: its weights, then its bias. Which are taken is counted through the layer.
  */
 static bp_status probe_unit(bp__glass *glass, size_t layer, size_t unit, size_t stride,
@@ -258,5 +291,7 @@ bp_status bp__glass_probe(bp__glass *glass, double work, bp__probe_visit visit, 
     for (size_t l = 0; l < network->layer_count; ++l)
         for (size_t k = 0; k < network->layers[l].outputs; ++k)
             BP_TRY(probe_unit(glass, l, k, stride, visit, user));
+    for (size_t l = 0; l < network->layer_count; ++l)
+        BP_TRY(probe_norm(glass, l, stride, visit, user));
     return BP_OK;
 }

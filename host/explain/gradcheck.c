@@ -103,14 +103,10 @@ typedef struct span {
     size_t first, count;
 } span;
 
-static span weights_of(const bp__layer_views *views)
+static span span_of(bp__layer_views *views, bp__part part)
 {
-    return (span){views->weights.offset, views->weights.rows * views->weights.columns};
-}
-
-static span biases_of(const bp__layer_views *views)
-{
-    return (span){views->bias.offset, views->bias.buffer ? views->bias.columns : 0};
+    const bp__view *view = bp__layer_part(views, part);
+    return view->buffer ? (span){view->offset, view->rows * view->columns} : (span){0, 0};
 }
 
 static void keep_worst(bp_gradcheck_layer *layer, const bp_gradcheck_parameter *one)
@@ -147,10 +143,12 @@ static double relative_l2(const sums *s, double tolerance)
     return s->difference > 0 || isnan(s->difference) ? sqrt(s->difference) / size : 0;
 }
 
-static void judge_span(const check *c, bp_gradcheck_layer *layer, size_t l, bool bias, double rms)
+static void judge_span(const check *c, bp_gradcheck_layer *layer, size_t l, bp__part which,
+                       double rms)
 {
-    const bp__layer_views *views = &c->glass->network->values[l];
-    const span part = bias ? biases_of(views) : weights_of(views);
+    bp__layer_views *views = &c->glass->network->values[l];
+    const span part = span_of(views, which);
+    const bool single = which != BP__PART_WEIGHTS; /* one for each unit */
     for (size_t i = 0; i < part.count; ++i) {
         const measured *m = &c->measured[part.first + i];
         if (isnan(m->noise)) continue;
@@ -161,9 +159,9 @@ static void judge_span(const check *c, bp_gradcheck_layer *layer, size_t l, bool
         const size_t inputs = views->weights.columns;
         const bp_gradcheck_parameter one = {
             .layer = l,
-            .to = bias ? i : i / inputs,
-            .from = bias ? 0 : i % inputs,
-            .bias = bias,
+            .to = single ? i : i / inputs,
+            .from = single ? 0 : i % inputs,
+            .bias = (int32_t)which, /* the codes are those of parts */
             .gradient = gradient,
             .numerical = m->numerical,
             .relative_error = isnan(difference) ? INFINITY
@@ -177,15 +175,13 @@ static void judge_span(const check *c, bp_gradcheck_layer *layer, size_t l, bool
 
 static void judge_layer(const check *c, size_t l, sums *all)
 {
-    const bp__layer_views *views = &c->glass->network->values[l];
+    bp__layer_views *views = &c->glass->network->values[l];
     bp_gradcheck_layer *layer = &c->out->layers[l];
     sums own = {0};
-    add_up(&own, c, weights_of(views));
-    add_up(&own, c, biases_of(views));
+    for (bp__part part = 0; part < BP__LEARNED_PARTS; ++part) add_up(&own, c, span_of(views, part));
     const double rms =
         layer->checked ? sqrt(fmax(own.gradient, own.numerical) / (double)layer->checked) : 0;
-    judge_span(c, layer, l, false, rms);
-    judge_span(c, layer, l, true, rms);
+    for (bp__part part = 0; part < BP__LEARNED_PARTS; ++part) judge_span(c, layer, l, part, rms);
     layer->relative_l2 = relative_l2(&own, c->options->tolerance);
     layer->device_error = NAN;
     layer->device_passed = 1;
@@ -248,9 +244,8 @@ bp_status bp__gradcheck_glass(bp_gradcheck_result *out, bp__glass *glass,
     BP_TRY_GOTO(bp__new_array(&out->layers, network->layer_count, sizeof *out->layers));
     out->layer_count = network->layer_count;
     for (size_t l = 0; l < network->layer_count; ++l) {
-        const bp_layer *layer = &network->layers[l];
-        out->layers[l].parameters =
-            layer->inputs * layer->outputs + (layer->bias ? layer->outputs : 0);
+        for (bp__part part = 0; part < BP__LEARNED_PARTS; ++part)
+            out->layers[l].parameters += span_of(&network->values[l], part).count;
     }
     BP_TRY_GOTO(bp__new_array(&c.measured, network->arena_size, sizeof *c.measured));
     for (size_t i = 0; i < network->arena_size; ++i) c.measured[i] = (measured){NAN, NAN};
@@ -306,9 +301,12 @@ static double norm(const double *values, const double *minus, span part)
     return sqrt(sum);
 }
 
-static double layer_norm(const bp__layer_views *views, const double *values, const double *minus)
+static double layer_norm(bp__layer_views *views, const double *values, const double *minus)
 {
-    return hypot(norm(values, minus, weights_of(views)), norm(values, minus, biases_of(views)));
+    double all = 0;
+    for (bp__part part = 0; part < BP__LEARNED_PARTS; ++part)
+        all = hypot(all, norm(values, minus, span_of(views, part)));
+    return all;
 }
 
 bp_status bp__gradcheck_device(bp_gradcheck_result *out, bp__glass *glass, const double *gradients,
@@ -324,7 +322,7 @@ bp_status bp__gradcheck_device(bp_gradcheck_result *out, bp__glass *glass, const
     BP_TRY_GOTO(unit_gradients(glass, unit));
     out->device_error = 0;
     for (size_t l = 0; l < out->layer_count; ++l) {
-        const bp__layer_views *views = &network->values[l];
+        bp__layer_views *views = &network->values[l];
         bp_gradcheck_layer *layer = &out->layers[l];
         const double apart = layer_norm(views, gradients, own);
         const double size =

@@ -97,16 +97,15 @@ static bp_status device_gradients(double *out, const bp__glass *glass, const bp_
     BP_TRY_GOTO(bp_trainer_create(&trainer, model, device, &how));
     BP_TRY_GOTO(bp_trainer_step(trainer, b->x, b->targets, b->labels, b->rows, NULL));
     BP_TRY_GOTO(bp__new_array(&values, glass->network->arena_size, sizeof *values));
-    for (size_t l = 0; l < glass->network->layer_count; ++l) {
-        const bp__layer_views *views = &glass->network->values[l];
-        const size_t weights = views->weights.rows * views->weights.columns;
-        BP_TRY_GOTO(bp_trainer_get_gradients(trainer, l, values, NULL));
-        for (size_t i = 0; i < weights; ++i) out[views->weights.offset + i] = (double)values[i];
-        if (!views->bias.buffer) continue;
-        BP_TRY_GOTO(bp_trainer_get_gradients(trainer, l, NULL, values));
-        for (size_t i = 0; i < views->bias.columns; ++i)
-            out[views->bias.offset + i] = (double)values[i];
-    }
+    for (size_t l = 0; l < glass->network->layer_count; ++l)
+        for (bp__part part = 0; part < BP__LEARNED_PARTS; ++part) {
+            const bp__view *view = bp__layer_part(&glass->network->values[l], part);
+            bp__view *from = bp__layer_part(&trainer->network->slopes[l], part);
+            if (!view->buffer) continue;
+            BP_TRY_GOTO(bp__view_read(trainer->engine, from, values));
+            for (size_t i = 0; i < view->rows * view->columns; ++i)
+                out[view->offset + i] = (double)values[i];
+        }
 fail:
     bp_trainer_free(trainer);
     free(values);

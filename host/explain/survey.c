@@ -163,6 +163,7 @@ bp_status bp_survey_data(bp_survey *out, const bp_model *model, const bp_data *d
         return bp__fail(BP_ERROR_ARGUMENT, "bp_survey_data: model, data and rows are needed");
     const bp_model_info shape = bp_model_get_info(model);
     BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
+    BP_TRY(bp__check_no_norm(model));
     if (bp_data_get_info(data).streamed)
         return bp__fail(BP_ERROR_UNSUPPORTED, "bp_survey_data: the data is streamed, its rows are "
                                               "not in memory; load a part of it");

@@ -141,6 +141,16 @@ static bp_status look_at(bp_trace *out, bp_trainer *trainer, const bp__op *op, s
         what = BP_TRACE_ACTIVATION;
         layer = layer_of(network, &op->as.dense_forward.weights);
         break;
+    case BP__OP_NORMALIZE:
+        view = &op->as.normalize.out;
+        what = BP_TRACE_ACTIVATION;
+        layer = op->layer - 1;
+        break;
+    case BP__OP_NORM_EFFECT:
+        view = &op->as.norm_effect.delta;
+        what = BP_TRACE_DELTA;
+        layer = op->layer - 1;
+        break;
     case BP__OP_LOSS:
         view = &op->as.loss.row_loss;
         what = BP_TRACE_ERROR;
@@ -153,6 +163,7 @@ static bp_status look_at(bp_trace *out, bp_trainer *trainer, const bp__op *op, s
     case BP__OP_DENSE_GRADIENT: return look_at_gradient(out, trainer, &op->as.dense_gradient);
     case BP__OP_OPTIMIZER: return look_at_parameters(out, trainer);
     case BP__OP_REDUCE_LOSS: return look_at_loss(out, trainer, &op->as.reduce_loss, step);
+    case BP__OP_NORM_GRADIENT:
     case BP__OP_SQUARES:
     case BP__OP_CLIP:
     case BP__OP_SOFTMAX: return BP_OK;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "explain/xray.h"
 #include "ops/engine.h"
 #include "reference/reference.h"
 
@@ -96,6 +97,7 @@ bp_status bp_watch_create(bp_watch **out, const bp_model *model, const bp_data *
         return bp__fail(BP_ERROR_ARGUMENT, "bp_watch_create: model, data and rows are needed");
     const bp_model_info shape = bp_model_get_info(model);
     BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
+    BP_TRY(bp__check_no_norm(model));
     bp_watch *watch = NULL;
     bp_status status;
     BP_TRY(bp__new_array(&watch, 1, sizeof *watch));

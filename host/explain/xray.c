@@ -167,6 +167,9 @@ static bp_status write_ops(bp__xray *xray)
         case BP__OP_LOSS: write_loss(&w, op); break;
         case BP__OP_DENSE_EFFECT: write_effect(&w, op); break;
         case BP__OP_DENSE_GRADIENT: write_gradient(&w, op); break;
+        case BP__OP_NORMALIZE: /* bp__check_no_norm has refused them */
+        case BP__OP_NORM_GRADIENT:
+        case BP__OP_NORM_EFFECT:
         case BP__OP_SQUARES:
         case BP__OP_CLIP:
         case BP__OP_OPTIMIZER: break;
@@ -178,6 +181,20 @@ static bp_status write_ops(bp__xray *xray)
     bp_status status = bp__sequence_create(glass->engine, &xray->sequence, w.ops, w.count);
     free(w.ops);
     return status;
+}
+
+bp_status bp__check_no_norm(const bp_model *model)
+{
+    for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
+        const int32_t norm = bp_model_get_layer(model, l).norm;
+        if (norm != BP_NORM_NONE)
+            return bp__fail(
+                BP_ERROR_UNSUPPORTED,
+                "layer %zu has %s, inside which there is no looking yet; gradcheck checks "
+                "its gradients",
+                l, bp_norm_name(norm));
+    }
+    return BP_OK;
 }
 
 bp_status bp__xray_create(bp__xray **out, bp__glass *glass)

@@ -24,6 +24,10 @@ typedef struct bp__xray {
     bp__sequence *sequence;
 } bp__xray;
 
+/* Networks with norms cannot be opened up: BP_ERROR_UNSUPPORTED names the layer. To be asked before
+ * bp__xray_create. */
+bp_status bp__check_no_norm(const bp_model *model);
+
 /* From the glass's operations as they are now; the glass must outlive it. */
 bp_status bp__xray_create(bp__xray **out, bp__glass *glass);
 void bp__xray_free(bp__xray *xray);

@@ -98,9 +98,13 @@ bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t coun
                 "layer %zu is residual: its inputs are added to its outputs, which must be "
                 "as many; it has %zu inputs and %zu outputs",
                 l, layer->inputs, layer->outputs);
-        if (l + 1 == count && (layer->dropout > 0 || layer->residual))
+        if (!bp_norm_name(layer->norm))
+            return bp__fail(status, "layer %zu: unknown norm %d", l, (int)layer->norm);
+        if (l + 1 == count && (layer->dropout > 0 || layer->residual || layer->norm))
             return bp__fail(status, "layer %zu is the output layer, which has no %s", l,
-                            layer->residual ? "residual connection" : "dropout");
+                            layer->norm       ? bp_norm_name(layer->norm)
+                            : layer->residual ? "residual connection"
+                                              : "dropout");
     }
     return check_output(status, layers[count - 1].activation, loss);
 }
@@ -124,17 +128,25 @@ size_t bp__layer_torch_index(const bp_layer *layers, size_t layer)
 {
     size_t index = 0;
     for (size_t l = 0; l < layer; ++l)
-        index += layers[l].residual ? 1u
-                                    : 1u + (layers[l].activation != BP_ACTIVATION_LINEAR) +
-                                          (layers[l].dropout > 0);
+        index += layers[l].residual
+                     ? 1u
+                     : 1u + (layers[l].norm != BP_NORM_NONE) +
+                           (layers[l].activation != BP_ACTIVATION_LINEAR) + (layers[l].dropout > 0);
     return index;
 }
 
 void bp__layer_tensor_name(char name[BP__TENSOR_NAME], const bp_layer *layers, size_t layer,
-                           const char *tensor)
+                           bp__part part)
 {
-    snprintf(name, BP__TENSOR_NAME, layers[layer].residual ? "%zu.0.%s" : "%zu.%s",
-             bp__layer_torch_index(layers, layer), tensor);
+    static const char *const names[] = {
+        [BP__PART_WEIGHTS] = "weight",     [BP__PART_BIASES] = "bias",
+        [BP__PART_GAINS] = "weight",       [BP__PART_SHIFTS] = "bias",
+        [BP__PART_MEANS] = "running_mean", [BP__PART_VARIANCES] = "running_var"};
+    const size_t index = bp__layer_torch_index(layers, layer), module = part >= BP__PART_GAINS;
+    if (layers[layer].residual)
+        snprintf(name, BP__TENSOR_NAME, "%zu.%zu.%s", index, module, names[part]);
+    else
+        snprintf(name, BP__TENSOR_NAME, "%zu.%s", index + module, names[part]);
 }
 
 /* AUTO takes what goes with what is named: softmax and cross-entropy come together, and so does bce

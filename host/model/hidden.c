@@ -46,7 +46,7 @@ static bp_status piece_activation(int32_t *out, const char *hidden, const piece 
             comma = ", ";
         }
         if (status == BP_OK)
-            status = bp__append(&reason, "%s%s%s); or dropout=P, residual",
+            status = bp__append(&reason, "%s%s%s); or dropout=P, residual, layernorm, batchnorm",
                                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
         if (status == BP_OK) status = piece_fail(hidden, at, reason);
     }
@@ -75,7 +75,7 @@ static bool is_word(const char *text, size_t length, const char *word)
     return length == strlen(word) && strncmp(text, word, length) == 0;
 }
 
-/* One of the words behind a width: "relu", "dropout=0.2", "residual". */
+/* One of the words behind a width: "relu", "layernorm", "dropout=0.2". */
 static bp_status piece_word(bp_layer *layer, bool *named, const char *hidden, const piece *at,
                             const char *text, size_t length)
 {
@@ -85,6 +85,12 @@ static bp_status piece_word(bp_layer *layer, bool *named, const char *hidden, co
         return piece_dropout(layer, hidden, at, text + prefix, length - prefix);
     if (is_word(text, length, "residual")) {
         layer->residual = 1;
+        return BP_OK;
+    }
+    for (int32_t norm = BP_NORM_LAYER; bp_norm_name(norm); ++norm) {
+        if (!is_word(text, length, bp_norm_name(norm))) continue;
+        if (layer->norm != BP_NORM_NONE) return piece_fail(hidden, at, "has two norms");
+        layer->norm = norm;
         return BP_OK;
     }
     if (*named) return piece_fail(hidden, at, "has two activations, or something unknown");

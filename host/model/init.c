@@ -88,7 +88,7 @@ bp_status bp__model_init(bp_model *model, int32_t init, float init_range, uint64
     for (size_t l = 0; l < model->layer_count; ++l) {
         const bp_layer *layer = &model->layers[l];
         const int32_t own = init == BP_INIT_AUTO ? automatic(layer->activation) : init;
-        float *weights = model->parameters + model->views[l].weights;
+        float *weights = model->parameters + model->views[l].part[BP__PART_WEIGHTS];
         if (own == BP_INIT_ORTHOGONAL) {
             BP_TRY(draw_orthogonal(weights, layer, seed, l));
             continue;
@@ -111,12 +111,12 @@ void bp__model_take(bp_model *model, const bp_model *from)
     for (size_t l = 0; l < model->layer_count && l < from->layer_count; ++l) {
         const bp_layer *to = &model->layers[l], *source = &from->layers[l];
         if (to->inputs != source->inputs || to->outputs != source->outputs) continue;
-        memcpy(model->parameters + model->views[l].weights,
-               from->parameters + from->views[l].weights,
-               to->inputs * to->outputs * sizeof *model->parameters);
-        if (to->bias && source->bias)
-            memcpy(model->parameters + model->views[l].biases,
-                   from->parameters + from->views[l].biases,
-                   to->outputs * sizeof *model->parameters);
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
+            const size_t size = bp__layer_part_size(to, part);
+            if (size && bp__layer_part_size(source, part) == size)
+                memcpy(model->parameters + model->views[l].part[part],
+                       from->parameters + from->views[l].part[part],
+                       size * sizeof *model->parameters);
+        }
     }
 }

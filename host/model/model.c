@@ -7,26 +7,55 @@
 #include "base/families.h"
 #include "base/memory.h"
 
-/* Sets the views and *count, the number of parameters in all. */
-static bp_status lay_out(bp__layer_view *views, size_t *count, const bp_layer *layers, size_t n)
+size_t bp__layer_part_size(const bp_layer *layer, bp__part part)
 {
-    size_t used = 0;
-    for (size_t l = 0; l < n; ++l) {
-        size_t weights;
-        views[l].weights = used;
-        bool fits = bp__mul_size(&weights, layers[l].inputs, layers[l].outputs) &&
-                    bp__add_size(&used, used, weights);
-        views[l].biases = used;
-        fits = fits && (!layers[l].bias || bp__add_size(&used, used, layers[l].outputs));
-        /* Everything that counts these parameters counts their bytes sooner or later. */
-        if (!fits || used > SIZE_MAX / 2 / sizeof(float))
-            return bp__fail(BP_ERROR_MEMORY,
-                            "layer %zu of %zu inputs and %zu outputs: more parameters than memory "
-                            "can hold",
-                            l, layers[l].inputs, layers[l].outputs);
-    }
-    *count = used;
+    if (!bp__layer_has(layer, part)) return 0;
+    return part == BP__PART_WEIGHTS ? layer->inputs * layer->outputs : layer->outputs;
+}
+
+/* Places parts first to last of all layers behind *used. */
+static bp_status place_parts(bp__layer_view *views, size_t *used, const bp_layer *layers, size_t n,
+                             bp__part first, bp__part last)
+{
+    for (size_t l = 0; l < n; ++l)
+        for (bp__part part = first; part <= last; ++part) {
+            size_t size = layers[l].outputs;
+            views[l].part[part] = *used;
+            if (!bp__layer_has(&layers[l], part)) continue;
+            bool fits = part != BP__PART_WEIGHTS ||
+                        bp__mul_size(&size, layers[l].inputs, layers[l].outputs);
+            fits = fits && bp__add_size(used, *used, size);
+            /* Everything that counts these parameters counts their bytes sooner or later. */
+            if (!fits || *used > SIZE_MAX / 2 / sizeof(float))
+                return bp__fail(
+                    BP_ERROR_MEMORY,
+                    "layer %zu of %zu inputs and %zu outputs: more parameters than memory "
+                    "can hold",
+                    l, layers[l].inputs, layers[l].outputs);
+        }
     return BP_OK;
+}
+
+static bp_status lay_out(bp_model *model)
+{
+    size_t *used = &model->parameter_count;
+    bp__layer_view *views = model->views;
+    const bp_layer *layers = model->layers;
+    const size_t n = model->layer_count;
+    BP_TRY(place_parts(views, used, layers, n, BP__PART_WEIGHTS, BP__PART_BIASES));
+    BP_TRY(place_parts(views, used, layers, n, BP__PART_GAINS, BP__PART_SHIFTS));
+    model->learned_count = *used;
+    return place_parts(views, used, layers, n, BP__PART_MEANS, BP__PART_VARIANCES);
+}
+
+static void set_ones(bp_model *model)
+{
+    static const bp__part ones[] = {BP__PART_GAINS, BP__PART_VARIANCES};
+    for (size_t l = 0; l < model->layer_count; ++l)
+        for (size_t i = 0; i < sizeof ones / sizeof *ones; ++i) {
+            float *values = bp__model_part(model, l, ones[i]);
+            for (size_t k = 0; values && k < model->layers[l].outputs; ++k) values[k] = 1;
+        }
 }
 
 bp_status bp__model_new(bp_model **out, const bp_layer *layers, size_t count, int32_t loss)
@@ -41,8 +70,9 @@ bp_status bp__model_new(bp_model **out, const bp_layer *layers, size_t count, in
     BP_TRY_GOTO(bp__new_array(&model->layers, count, sizeof *model->layers));
     memcpy(model->layers, layers, count * sizeof *layers);
     BP_TRY_GOTO(bp__new_array(&model->views, count, sizeof *model->views));
-    BP_TRY_GOTO(lay_out(model->views, &model->parameter_count, layers, count));
+    BP_TRY_GOTO(lay_out(model));
     BP_TRY_GOTO(bp__new_array(&model->parameters, model->parameter_count, sizeof(float)));
+    set_ones(model);
     *out = model;
     return BP_OK;
 fail:
@@ -72,7 +102,7 @@ bp_model_info bp_model_get_info(const bp_model *model)
     info.layers = model->layer_count;
     info.inputs = model->layers[0].inputs;
     info.outputs = model->layers[model->layer_count - 1].outputs;
-    info.parameters = model->parameter_count;
+    info.parameters = model->learned_count;
     info.loss = model->loss;
     info.loss_parameter = model->loss_parameter;
     return info;
@@ -84,20 +114,46 @@ bp_layer bp_model_get_layer(const bp_model *model, size_t layer)
     return model && layer < model->layer_count ? model->layers[layer] : none;
 }
 
+float *bp__model_part(bp_model *model, size_t layer, bp__part part)
+{
+    if (!model || layer >= model->layer_count || !bp__layer_has(&model->layers[layer], part))
+        return NULL;
+    return model->parameters + model->views[layer].part[part];
+}
+
 float *bp_model_weights(bp_model *model, size_t layer)
 {
-    if (!model || layer >= model->layer_count) return NULL;
-    return model->parameters + model->views[layer].weights;
+    return bp__model_part(model, layer, BP__PART_WEIGHTS);
 }
 
 float *bp_model_biases(bp_model *model, size_t layer)
 {
-    if (!model || layer >= model->layer_count || !model->layers[layer].bias) return NULL;
-    return model->parameters + model->views[layer].biases;
+    return bp__model_part(model, layer, BP__PART_BIASES);
 }
 
-const float *bp__model_parameters(const bp_model *model)
+float *bp_model_gains(bp_model *model, size_t layer)
 {
+    return bp__model_part(model, layer, BP__PART_GAINS);
+}
+
+float *bp_model_shifts(bp_model *model, size_t layer)
+{
+    return bp__model_part(model, layer, BP__PART_SHIFTS);
+}
+
+float *bp_model_means(bp_model *model, size_t layer)
+{
+    return bp__model_part(model, layer, BP__PART_MEANS);
+}
+
+float *bp_model_variances(bp_model *model, size_t layer)
+{
+    return bp__model_part(model, layer, BP__PART_VARIANCES);
+}
+
+const float *bp__model_parameters(const bp_model *model, size_t *count)
+{
+    *count = model->parameter_count;
     return model->parameters;
 }
 

@@ -3,6 +3,7 @@
 #ifndef BP_MODEL_MODEL_H
 #define BP_MODEL_MODEL_H
 
+#include "base/families.h"
 #include "base/status.h"
 
 /* Widest layer that a text or a list of layers may ask for: more is a typing error, not a network.
@@ -13,10 +14,11 @@ typedef struct bp__record {
     char *key, *value;
 } bp__record;
 
-/* Parameters are one arena, layer by layer: W_0, b_0, W_1, b_1…; offsets are in floats. Whatever
+/* Parameters are one arena, layer by layer: W_0, b_0, W_1, b_1…, then gains and shifts of layers
+ * that have them, then what trainings have found of batches; offsets are in floats. Whatever
  * touches all of them is then one loop over one array. */
 typedef struct bp__layer_view {
-    size_t weights, biases;
+    size_t part[BP__PART_COUNT];
 } bp__layer_view;
 
 struct bp_model {
@@ -24,7 +26,8 @@ struct bp_model {
     bp__layer_view *views;
     size_t layer_count;
     float *parameters;
-    size_t parameter_count;
+    size_t parameter_count; /* what has been found included */
+    size_t learned_count;
     int32_t loss;
     float loss_parameter; /* 0 where the loss has none */
     bp_schema *schema;    /* or NULL */
@@ -32,8 +35,12 @@ struct bp_model {
     size_t record_count, record_capacity;
 };
 
-/* All parameters, bp_model_get_info().parameters of them, in the order W_0, b_0, W_1, b_1… */
-const float *bp__model_parameters(const bp_model *model);
+/* The whole arena; *count is its size. */
+const float *bp__model_parameters(const bp_model *model, size_t *count);
+
+/* A layer's tensor and its size; NULL and 0 where it has none. */
+float *bp__model_part(bp_model *model, size_t layer, bp__part part);
+size_t bp__layer_part_size(const bp_layer *layer, bp__part part);
 
 /* A model with all parameters 0. The layers must have passed bp__layers_check. */
 bp_status bp__model_new(bp_model **out, const bp_layer *layers, size_t count, int32_t loss);
@@ -57,13 +64,15 @@ bp_status bp__hidden_read(bp_layer **out, size_t *count, const char *hidden, con
 bp_status bp__layers_check(bp_status status, const bp_layer *layers, size_t count, int32_t loss);
 
 /* Index of layer's linear module in nn.Sequential, where each activation but linear is a module of
- * its own, without tensors, and so is dropout: layers relu, softmax have the indices 0, 2. */
+ * its own, without tensors, and so are dropout and norms: layers relu, softmax have the indices
+ * 0, 2. */
 size_t bp__layer_torch_index(const bp_layer *layers, size_t layer);
 
-/* "2.weight"; what is in a residual layer is in a module of its own: "2.0.weight". */
+/* "2.weight", a norm's "3.weight" and "3.running_mean"; what is in a residual layer is in a module
+ * of its own: "2.0.weight". */
 enum { BP__TENSOR_NAME = 48 };
 void bp__layer_tensor_name(char name[BP__TENSOR_NAME], const bp_layer *layers, size_t layer,
-                           const char *tensor);
+                           bp__part part);
 
 /* The model in a safetensors file that has been read; activation is for hidden layers where the
  * file names none. */

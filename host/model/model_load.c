@@ -12,8 +12,8 @@ static const char record_prefix[] = "backprop.record.";
 
 /* The layers of a file and where their parameters are. */
 typedef struct found_layer {
-    const bp__tensor *weights, *biases; /* biases: NULL without */
-    size_t index;                       /* in nn.Sequential */
+    const bp__tensor *part[BP__PART_COUNT]; /* NULL where there is none */
+    size_t index;                           /* in nn.Sequential */
 } found_layer;
 
 typedef struct found {
@@ -81,6 +81,10 @@ static bp_status read_layer(bp_layer *layer, const bp__safetensors *file, const 
     if (residual && !json_is_boolean(residual))
         return architecture_fail(file, "\"residual\" is not true or false");
     layer->residual = json_is_true(residual);
+    const json_t *norm = json_object_get(entry, "norm");
+    layer->norm = norm ? bp_norm_from_name(json_string_value(norm)) : BP_NORM_NONE;
+    if (layer->norm < 0)
+        return architecture_fail(file, "a norm that is not known: written by a newer version?");
     return BP_OK;
 }
 
@@ -138,10 +142,9 @@ static bp_status check_all_matched(const found *in, const bp__safetensors *file)
 {
     char *matched = NULL;
     BP_TRY(bp__new_array(&matched, file->count, 1));
-    for (size_t l = 0; l < in->count; ++l) {
-        matched[in->from[l].weights - file->tensors] = 1;
-        if (in->from[l].biases) matched[in->from[l].biases - file->tensors] = 1;
-    }
+    for (size_t l = 0; l < in->count; ++l)
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part)
+            if (in->from[l].part[part]) matched[in->from[l].part[part] - file->tensors] = 1;
     const bool checkpoint = bp__safetensors_metadata(file, BP__CHECKPOINT) != NULL;
     const size_t prefix = sizeof BP__STATE_PREFIX - 1;
     bp_status status = BP_OK;
@@ -157,16 +160,15 @@ static bp_status check_all_matched(const found *in, const bp__safetensors *file)
 
 static bp_status match_tensors(found *out, const bp__safetensors *file)
 {
-    for (size_t l = 0; l < out->count; ++l) {
-        const bp_layer *layer = &out->layers[l];
-        char name[BP__TENSOR_NAME];
-        bp__layer_tensor_name(name, out->layers, l, "weight");
-        BP_TRY(expect_tensor(&out->from[l].weights, file, name, layer->outputs, layer->inputs));
-        if (layer->bias) {
-            bp__layer_tensor_name(name, out->layers, l, "bias");
-            BP_TRY(expect_tensor(&out->from[l].biases, file, name, layer->outputs, 0));
+    for (size_t l = 0; l < out->count; ++l)
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
+            const bp_layer *layer = &out->layers[l];
+            char name[BP__TENSOR_NAME];
+            if (!bp__layer_has(layer, part)) continue;
+            bp__layer_tensor_name(name, out->layers, l, part);
+            BP_TRY(expect_tensor(&out->from[l].part[part], file, name, layer->outputs,
+                                 part == BP__PART_WEIGHTS ? layer->inputs : 0));
         }
-    }
     return check_all_matched(out, file);
 }
 
@@ -255,25 +257,28 @@ static bp_status add_tensor(found *out, const bp__safetensors *file, const parse
                         name->bias ? "one dimension" : "two dimensions");
     if (!name->bias) {
         const found_layer *before = out->count ? &out->from[out->count - 1] : NULL;
-        if (before && tensor->shape[1] != before->weights->shape[0])
+        if (before && tensor->shape[1] != before->part[BP__PART_WEIGHTS]->shape[0])
             return bp__fail(BP_ERROR_MODEL,
                             "%s: tensor \"%s\" takes %zu inputs, but \"%s\" before it gives %zu",
-                            file->path, tensor->name, tensor->shape[1], before->weights->name,
-                            before->weights->shape[0]);
+                            file->path, tensor->name, tensor->shape[1],
+                            before->part[BP__PART_WEIGHTS]->name,
+                            before->part[BP__PART_WEIGHTS]->shape[0]);
         out->layers[out->count] =
             (bp_layer){.inputs = tensor->shape[1], .outputs = tensor->shape[0]};
-        out->from[out->count++] = (found_layer){tensor, NULL, name->index};
+        out->from[out->count++] =
+            (found_layer){.part = {[BP__PART_WEIGHTS] = tensor}, .index = name->index};
         return BP_OK;
     }
     found_layer *own = out->count ? &out->from[out->count - 1] : NULL;
     if (!own || own->index != name->index)
         return bp__fail(BP_ERROR_MODEL, "%s: tensor \"%s\" has no weight beside it", file->path,
                         tensor->name);
-    if (tensor->shape[0] != own->weights->shape[0])
-        return bp__fail(
-            BP_ERROR_MODEL, "%s: tensor \"%s\" has %zu elements, but \"%s\" gives %zu outputs",
-            file->path, tensor->name, tensor->shape[0], own->weights->name, own->weights->shape[0]);
-    own->biases = tensor;
+    if (tensor->shape[0] != own->part[BP__PART_WEIGHTS]->shape[0])
+        return bp__fail(BP_ERROR_MODEL,
+                        "%s: tensor \"%s\" has %zu elements, but \"%s\" gives %zu outputs",
+                        file->path, tensor->name, tensor->shape[0],
+                        own->part[BP__PART_WEIGHTS]->name, own->part[BP__PART_WEIGHTS]->shape[0]);
+    own->part[BP__PART_BIASES] = tensor;
     out->layers[out->count - 1].bias = 1;
     return BP_OK;
 }
@@ -345,12 +350,11 @@ static bp_status build(bp_model **out, const bp__safetensors *file, const found 
     bp_status status;
     BP_TRY(bp__model_new(&model, parts->layers, parts->count, parts->loss));
     model->loss_parameter = parts->loss_parameter;
-    for (size_t l = 0; l < parts->count; ++l) {
-        const found_layer *from = &parts->from[l];
-        BP_TRY_GOTO(bp__tensor_values(bp_model_weights(model, l), file, from->weights));
-        if (from->biases)
-            BP_TRY_GOTO(bp__tensor_values(bp_model_biases(model, l), file, from->biases));
-    }
+    for (size_t l = 0; l < parts->count; ++l)
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
+            const bp__tensor *from = parts->from[l].part[part];
+            if (from) BP_TRY_GOTO(bp__tensor_values(bp__model_part(model, l, part), file, from));
+        }
     BP_TRY_GOTO(load_schema(model, file));
     BP_TRY_GOTO(load_records(model, file));
     *out = model;

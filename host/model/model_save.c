@@ -22,9 +22,13 @@ static const char residual[] = "type('Residual', (nn.Sequential,), {'forward': l
 static bp_status torch_layer(char **text, const bp_layer *layer)
 {
     const char *module = bp__activation(layer->activation)->module;
-    BP_TRY(bp__append(text, "%snn.Linear(%zu, %zu%s)%s%s", layer->residual ? residual : "",
-                      layer->inputs, layer->outputs, layer->bias ? "" : ", bias=False",
-                      module ? ", " : "", module ? module : ""));
+    BP_TRY(bp__append(text, "%snn.Linear(%zu, %zu%s)", layer->residual ? residual : "",
+                      layer->inputs, layer->outputs, layer->bias ? "" : ", bias=False"));
+    if (layer->norm != BP_NORM_NONE)
+        BP_TRY(bp__append(text, ", nn.%s(%zu)",
+                          layer->norm == BP_NORM_LAYER ? "LayerNorm" : "BatchNorm1d",
+                          layer->outputs));
+    if (module) BP_TRY(bp__append(text, ", %s", module));
     if (layer->dropout > 0) BP_TRY(bp__append(text, ", nn.Dropout(%.6g)", (double)layer->dropout));
     return layer->residual ? bp__append(text, ")") : BP_OK;
 }
@@ -55,6 +59,8 @@ static bp_status architecture_text(char **out, const bp_model *model)
                        bp_activation_name(layer->activation), layer->bias ? "true" : "false");
         if (status == BP_OK && layer->dropout > 0)
             status = bp__append(&text, ",\"dropout\":%.9g", (double)layer->dropout);
+        if (status == BP_OK && layer->norm != BP_NORM_NONE)
+            status = bp__append(&text, ",\"norm\":\"%s\"", bp_norm_name(layer->norm));
         if (status == BP_OK && layer->residual) status = bp__append(&text, ",\"residual\":true");
         if (status == BP_OK) status = bp__append(&text, "}");
     }
@@ -103,26 +109,21 @@ static bp_status fill_metadata(json_t *metadata, const bp_model *model)
     return put_own(metadata, "torch.sequential", status, text);
 }
 
-/* Fills in out[2 * layers], all of float32; *count is how many there are. */
+/* Fills in out[BP__PART_COUNT * layers], all of float32; *count is how many there are. */
 static void name_tensors(bp__tensor_out *out, size_t *count, const bp_model *model)
 {
     *count = 0;
-    for (size_t l = 0; l < model->layer_count; ++l) {
-        const bp_layer *layer = &model->layers[l];
-        bp__tensor_out *weights = &out[(*count)++];
-        bp__layer_tensor_name(weights->name, model->layers, l, "weight");
-        weights->dtype = BP__DTYPE_F32;
-        weights->rows = layer->outputs;
-        weights->columns = layer->inputs;
-        weights->values = model->parameters + model->views[l].weights;
-        if (!layer->bias) continue;
-        bp__tensor_out *biases = &out[(*count)++];
-        bp__layer_tensor_name(biases->name, model->layers, l, "bias");
-        biases->dtype = BP__DTYPE_F32;
-        biases->rows = layer->outputs;
-        biases->columns = 0;
-        biases->values = model->parameters + model->views[l].biases;
-    }
+    for (size_t l = 0; l < model->layer_count; ++l)
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
+            const bp_layer *layer = &model->layers[l];
+            if (!bp__layer_has(layer, part)) continue;
+            bp__tensor_out *tensor = &out[(*count)++];
+            bp__layer_tensor_name(tensor->name, model->layers, l, part);
+            tensor->dtype = BP__DTYPE_F32;
+            tensor->rows = layer->outputs;
+            tensor->columns = part == BP__PART_WEIGHTS ? layer->inputs : 0;
+            tensor->values = model->parameters + model->views[l].part[part];
+        }
 }
 
 /* Loading refuses a model that is not finite, so it must not replace one that can be loaded. */
@@ -149,7 +150,8 @@ static bp_status write_model(const bp_model *model, const char *path, const bp__
     bp_status status;
     json_t *metadata = json_object();
     if (!metadata) return bp__fail_memory(sizeof *tensors);
-    BP_TRY_GOTO(bp__new_array(&tensors, 2 * model->layer_count + extra_count, sizeof *tensors));
+    BP_TRY_GOTO(bp__new_array(&tensors, BP__PART_COUNT * model->layer_count + extra_count,
+                              sizeof *tensors));
     name_tensors(tensors, &count, model);
     BP_TRY_GOTO(check_finite(tensors, count, path));
     BP_TRY_GOTO(fill_metadata(metadata, model));

@@ -6,29 +6,57 @@
 #include "base/families.h"
 #include "base/memory.h"
 
-/* Gives every tensor its place; *size is the arena's. */
-static bp_status lay_out(bp__network *network, size_t *size)
+bp__view *bp__layer_part(bp__layer_views *views, bp__part part)
 {
-    size_t next = 0;
-    for (size_t l = 0; l < network->layer_count; ++l) {
-        const bp_layer *layer = &network->layers[l];
-        bp__layer_views *views = &network->values[l];
-        if (!bp__view_place(&views->weights, &next, network->engine, BP__WEIGHTS, layer->outputs,
-                            layer->inputs) ||
-            (layer->bias &&
-             !bp__view_place(&views->bias, &next, network->engine, BP__TABLE, 1, layer->outputs)))
-            return bp__fail(BP_ERROR_ARGUMENT,
-                            "the network has more parameters than fit in memory");
-    }
-    *size = next;
+    bp__view *const parts[] = {
+        [BP__PART_WEIGHTS] = &views->weights, [BP__PART_BIASES] = &views->bias,
+        [BP__PART_GAINS] = &views->gain,      [BP__PART_SHIFTS] = &views->shift,
+        [BP__PART_MEANS] = &views->mean,      [BP__PART_VARIANCES] = &views->variance};
+    return parts[part];
+}
+
+/* Places parts first to last of all layers, layer by layer. */
+static bp_status place_parts(bp__network *network, size_t *next, bp__part first, bp__part last)
+{
+    for (size_t l = 0; l < network->layer_count; ++l)
+        for (bp__part part = first; part <= last; ++part) {
+            const bp_layer *layer = &network->layers[l];
+            if (!bp__layer_has(layer, part)) continue;
+            const bool weights = part == BP__PART_WEIGHTS;
+            if (!bp__view_place(bp__layer_part(&network->values[l], part), next, network->engine,
+                                weights ? BP__WEIGHTS : BP__TABLE, weights ? layer->outputs : 1,
+                                weights ? layer->inputs : layer->outputs))
+                return bp__fail(BP_ERROR_ARGUMENT,
+                                "the network has more parameters than fit in memory");
+        }
     return BP_OK;
 }
 
-static void bind(bp__layer_views *to, const bp__layer_views *layout, bp__buffer *buffer)
+/* Gives every tensor its place: what weight decay is for, what it is not for, what nothing updates.
+ */
+static bp_status lay_out(bp__network *network)
+{
+    size_t next = 0;
+    BP_TRY(place_parts(network, &next, BP__PART_WEIGHTS, BP__PART_BIASES));
+    network->gains_at = next;
+    BP_TRY(place_parts(network, &next, BP__PART_GAINS, BP__PART_SHIFTS));
+    network->moments_at = next;
+    BP_TRY(place_parts(network, &next, BP__PART_MEANS, BP__PART_VARIANCES));
+    network->arena_size = next;
+    return BP_OK;
+}
+
+static void bind(bp__layer_views *to, const bp__layer_views *layout, bp__buffer *buffer,
+                 bp__part last)
 {
     *to = *layout;
-    to->weights.buffer = buffer;
-    if (layout->bias.columns) to->bias.buffer = buffer;
+    for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
+        bp__view *view = bp__layer_part(to, part);
+        if (view->columns && part <= last)
+            view->buffer = buffer;
+        else
+            *view = (bp__view){0};
+    }
 }
 
 bp_status bp__network_create(bp__network **out, bp__engine *engine, const bp_model *model,
@@ -47,7 +75,7 @@ bp_status bp__network_create(bp__network **out, bp__engine *engine, const bp_mod
     BP_TRY_GOTO(bp__new_array(&network->values, info.layers, sizeof *network->values));
     BP_TRY_GOTO(bp__new_array(&network->slopes, info.layers, sizeof *network->slopes));
     for (size_t l = 0; l < info.layers; ++l) network->layers[l] = bp_model_get_layer(model, l);
-    BP_TRY_GOTO(lay_out(network, &network->arena_size));
+    BP_TRY_GOTO(lay_out(network));
 
     const size_t size = network->arena_size;
     BP_TRY_GOTO(bp__buffer_create(engine, &network->parameters, BP__NUMBER, size));
@@ -58,8 +86,8 @@ bp_status bp__network_create(bp__network **out, bp__engine *engine, const bp_mod
     if (training && bp__optimizer_of(optimizer)->moments > 1)
         BP_TRY_GOTO(bp__buffer_create(engine, &network->moment2, BP__NUMBER, size));
     for (size_t l = 0; l < info.layers; ++l) {
-        bind(&network->slopes[l], &network->values[l], network->gradients);
-        bind(&network->values[l], &network->values[l], network->parameters);
+        bind(&network->slopes[l], &network->values[l], network->gradients, BP__LEARNED_PARTS - 1);
+        bind(&network->values[l], &network->values[l], network->parameters, BP__PART_COUNT);
     }
     *out = network;
     return BP_OK;
@@ -82,27 +110,36 @@ void bp__network_free(bp__network *network)
     free(network);
 }
 
+/* Where a model has a part. */
+static float *part_of(bp_model *model, size_t layer, bp__part part)
+{
+    static float *(*const accessors[])(bp_model *, size_t) = {
+        [BP__PART_WEIGHTS] = bp_model_weights, [BP__PART_BIASES] = bp_model_biases,
+        [BP__PART_GAINS] = bp_model_gains,     [BP__PART_SHIFTS] = bp_model_shifts,
+        [BP__PART_MEANS] = bp_model_means,     [BP__PART_VARIANCES] = bp_model_variances};
+    return accessors[part](model, layer);
+}
+
 bp_status bp__network_upload(bp__network *network, const bp_model *model)
 {
     /* The accessors hand out pointers for writing; here they are only read. */
     bp_model *source = (bp_model *)(uintptr_t)model;
-    for (size_t l = 0; l < network->layer_count; ++l) {
-        const bp__layer_views *views = &network->values[l];
-        BP_TRY(bp__view_write(network->engine, &views->weights, bp_model_weights(source, l)));
-        if (views->bias.buffer)
-            BP_TRY(bp__view_write(network->engine, &views->bias, bp_model_biases(source, l)));
-    }
+    for (size_t l = 0; l < network->layer_count; ++l)
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
+            const bp__view *view = bp__layer_part(&network->values[l], part);
+            if (view->buffer)
+                BP_TRY(bp__view_write(network->engine, view, part_of(source, l, part)));
+        }
     return BP_OK;
 }
 
 bp_status bp__network_download(bp__network *network, bp_model *model)
 {
-    for (size_t l = 0; l < network->layer_count; ++l) {
-        const bp__layer_views *views = &network->values[l];
-        BP_TRY(bp__view_read(network->engine, &views->weights, bp_model_weights(model, l)));
-        if (views->bias.buffer)
-            BP_TRY(bp__view_read(network->engine, &views->bias, bp_model_biases(model, l)));
-    }
+    for (size_t l = 0; l < network->layer_count; ++l)
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
+            const bp__view *view = bp__layer_part(&network->values[l], part);
+            if (view->buffer) BP_TRY(bp__view_read(network->engine, view, part_of(model, l, part)));
+        }
     return BP_OK;
 }
 

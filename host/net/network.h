@@ -6,13 +6,19 @@
 #ifndef BP_NET_NETWORK_H
 #define BP_NET_NETWORK_H
 
+#include "base/families.h"
 #include "base/operation.h"
 
 /* The views of one layer; each exists in the parameters and in the gradients. */
 typedef struct bp__layer_views {
-    bp__view weights; /* [outputs][inputs] */
-    bp__view bias;    /* [1][outputs], absent without bias */
+    bp__view weights;        /* [outputs][inputs] */
+    bp__view bias;           /* [1][outputs], absent without bias */
+    bp__view gain, shift;    /* [1][outputs], absent without norm */
+    bp__view mean, variance; /* [1][outputs], of batch normalisation; in the parameters alone */
 } bp__layer_views;
+
+/* The view of a part. */
+bp__view *bp__layer_part(bp__layer_views *views, bp__part part);
 
 typedef struct bp__network {
     bp__engine *engine;
@@ -20,7 +26,9 @@ typedef struct bp__network {
     size_t layer_count;
     int32_t loss;
     double loss_parameter;
-    size_t arena_size; /* elements, padding included */
+    size_t arena_size;           /* elements, padding included */
+    size_t gains_at, moments_at; /* where weights and biases end, and gains and shifts; what a
+                                    training finds of batches comes last, and nothing updates it */
     bp__buffer *parameters, *gradients;
     bp__buffer *moment1, *moment2; /* NULL where the optimizer has none */
     bp__buffer *norms;       /* sums of squared gradients, then the factor that clips them; NULL

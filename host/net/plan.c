@@ -31,6 +31,18 @@ static bool keeps_nets(const bp__network *network, size_t layer)
             network->layers[layer].residual);
 }
 
+/* What a layer with a norm has beside other layers: net inputs and moments. */
+static bool reserve_norm(bp__plan *plan, size_t l, size_t *numbers)
+{
+    const bp_layer *layer = &plan->network->layers[l];
+    const bp__engine *engine = plan->network->engine;
+    if (layer->norm == BP_NORM_NONE) return true;
+    const size_t moments = layer->norm == BP_NORM_LAYER ? plan->rows : layer->outputs;
+    return bp__view_place(&plan->raw[l], numbers, engine, BP__BATCH, plan->rows, layer->outputs) &&
+           bp__view_place(&plan->moments[2 * l], numbers, engine, BP__TABLE, 1, moments) &&
+           bp__view_place(&plan->moments[2 * l + 1], numbers, engine, BP__TABLE, 1, moments);
+}
+
 /* Reserves the batch's views; they get their buffers afterwards. false on overflow. */
 static bool reserve_batch(bp__plan *plan, size_t *numbers, bool labels, bool training)
 {
@@ -48,6 +60,7 @@ static bool reserve_batch(bp__plan *plan, size_t *numbers, bool labels, bool tra
         ok = ok && bp__view_place(&plan->activations[l], numbers, engine, BP__BATCH, rows, width);
         if (training && keeps_nets(network, l))
             ok = ok && bp__view_place(&plan->nets[l], numbers, engine, BP__BATCH, rows, width);
+        ok = ok && reserve_norm(plan, l, numbers);
     }
     for (int i = 0; training && i < 2; ++i)
         ok = ok && bp__view_place(&plan->delta[i], numbers, engine, BP__BATCH, rows, widest);
@@ -79,6 +92,8 @@ static bp_status new_plan(bp__plan **out, bp__network *network, size_t rows)
     plan->rows = rows;
     BP_TRY_GOTO(bp__new_array(&plan->activations, network->layer_count, sizeof(bp__view)));
     BP_TRY_GOTO(bp__new_array(&plan->nets, network->layer_count, sizeof(bp__view)));
+    BP_TRY_GOTO(bp__new_array(&plan->raw, network->layer_count, sizeof(bp__view)));
+    BP_TRY_GOTO(bp__new_array(&plan->moments, 2 * network->layer_count, sizeof(bp__view)));
     *out = plan;
     return BP_OK;
 fail:
@@ -104,6 +119,9 @@ bp_status bp__plan_create(bp__plan **out, bp__network *network, size_t rows, boo
     for (size_t l = 0; l < network->layer_count; ++l) {
         plan->activations[l].buffer = plan->numbers;
         if (plan->nets[l].columns) plan->nets[l].buffer = plan->numbers;
+        bp__view *const norm[] = {&plan->raw[l], &plan->moments[2 * l], &plan->moments[2 * l + 1]};
+        for (size_t i = 0; i < sizeof norm / sizeof *norm; ++i)
+            if (norm[i]->columns) norm[i]->buffer = plan->numbers;
     }
     for (int i = 0; training && i < 2; ++i) {
         plan->delta[i].buffer = plan->numbers;
@@ -135,6 +153,11 @@ bp_status bp__plan_create_part(bp__plan **out, const bp__plan *whole, size_t row
     for (size_t l = 0; l < network->layer_count; ++l) {
         plan->activations[l] = bp__view_rows(&whole->activations[l], 0, rows);
         plan->nets[l] = bp__view_rows(&whole->nets[l], 0, rows);
+        plan->raw[l] = bp__view_rows(&whole->raw[l], 0, rows);
+        for (size_t i = 2 * l; i < 2 * l + 2; ++i) {
+            plan->moments[i] = whole->moments[i];
+            if (network->layers[l].norm == BP_NORM_LAYER) plan->moments[i].columns = rows;
+        }
     }
     for (int i = 0; i < 2; ++i) {
         plan->delta[i] = bp__view_rows(&whole->delta[i], 0, rows);
@@ -169,6 +192,8 @@ void bp__plan_free(bp__plan *plan)
     bp__buffer_free(engine, plan->weights.buffer);
     free(plan->activations);
     free(plan->nets);
+    free(plan->raw);
+    free(plan->moments);
     free(plan);
 }
 
@@ -220,6 +245,29 @@ static bp__dropout dropout_of(const bp__network *network, size_t l, const bp__ep
                          .layer = (uint32_t)l + 1};
 }
 
+/* How layer l is normalised: by the batch in training, where it is not frozen; otherwise by what
+ * has been found. */
+static bp__moments moments_of(const bp__plan *plan, size_t l, const bp__plan_optimizer *training)
+{
+    return (bp__moments){.in = plan->raw[l],
+                         .mean = plan->moments[2 * l],
+                         .scale = plan->moments[2 * l + 1],
+                         .norm = plan->network->layers[l].norm,
+                         .known = plan->network->layers[l].norm == BP_NORM_BATCH &&
+                                  (!training || l < training->freeze_layers)};
+}
+
+static bp_status check_norm(const bp__plan *plan, size_t l, const bp__moments *moments)
+{
+    if (moments->norm != BP_NORM_BATCH || moments->known || plan->rows > 1) return BP_OK;
+    return bp__fail(
+        BP_ERROR_ARGUMENT,
+        "layer %zu is normalised over the rows of a batch, and a batch of this training has "
+        "one row, which is its own mean: choose a batch size that leaves at least two rows "
+        "for the last batch too, or layernorm",
+        l);
+}
+
 /* for_loss: the last layer gives what the loss takes; otherwise activations, but for softmax, which
  * is an operation of its own. training: with dropout, of the epoch's step; NULL otherwise. */
 static bp_status add_forward(op_list *list, bp__plan *plan, bool for_loss,
@@ -232,17 +280,41 @@ static bp_status add_forward(op_list *list, bp__plan *plan, bool for_loss,
                                    : activation == BP_ACTIVATION_SOFTMAX;
         if (l + 1 == network->layer_count && nets) activation = BP_ACTIVATION_LINEAR;
         const bp__view in = l ? plan->activations[l - 1] : plan->input;
-        const bp__dense_forward forward = {.out = plan->activations[l],
-                                           .in = in,
-                                           .weights = network->values[l].weights,
-                                           .bias = network->values[l].bias,
-                                           .net = plan->nets[l],
-                                           .skip = network->layers[l].residual ? in : (bp__view){0},
-                                           .dropout = dropout_of(network, l, epoch, training),
-                                           .activation = activation};
+        const bp_layer *layer = &network->layers[l];
+        const bp__view skip = layer->residual ? in : (bp__view){0};
+        const bp__dropout dropout = dropout_of(network, l, epoch, training);
+        bp__dense_forward forward = {.out = plan->activations[l],
+                                     .in = in,
+                                     .weights = network->values[l].weights,
+                                     .bias = network->values[l].bias,
+                                     .net = plan->nets[l],
+                                     .skip = skip,
+                                     .dropout = dropout,
+                                     .activation = activation};
+        const bp__normalize normalize = {.out = forward.out,
+                                         .gain = network->values[l].gain,
+                                         .shift = network->values[l].shift,
+                                         .net = forward.net,
+                                         .skip = skip,
+                                         .known_mean = network->values[l].mean,
+                                         .known_variance = network->values[l].variance,
+                                         .moments = moments_of(plan, l, training),
+                                         .dropout = dropout,
+                                         .activation = activation};
+        if (layer->norm != BP_NORM_NONE) {
+            BP_TRY(check_norm(plan, l, &normalize.moments));
+            forward.out = plan->raw[l];
+            forward.net = forward.skip = (bp__view){0};
+            forward.dropout = (bp__dropout){0};
+            forward.activation = BP_ACTIVATION_LINEAR;
+        }
         BP_TRY(add(
             list,
             (bp__op){.kind = BP__OP_DENSE_FORWARD, .layer = l + 1, .as.dense_forward = forward}));
+        if (layer->norm != BP_NORM_NONE)
+            BP_TRY(
+                add(list,
+                    (bp__op){.kind = BP__OP_NORMALIZE, .layer = l + 1, .as.normalize = normalize}));
     }
     return BP_OK;
 }
@@ -294,6 +366,28 @@ static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *
                                                  .step = epoch->step}});
 }
 
+/* From the delta of what a layer's function takes to that of its net inputs. */
+static bp_status add_norm_backward(op_list *list, bp__plan *plan, size_t l, const bp__view *delta,
+                                   const bp__plan_optimizer *training)
+{
+    const bp__network *network = plan->network;
+    if (network->layers[l].norm == BP_NORM_NONE) return BP_OK;
+    const bp__norm_gradient gradient = {.gain_gradient = network->slopes[l].gain,
+                                        .shift_gradient = network->slopes[l].shift,
+                                        .delta = *delta,
+                                        .moments = moments_of(plan, l, training)};
+    const bp__norm_effect effect = {.delta = *delta,
+                                    .gain = network->values[l].gain,
+                                    .gain_gradient = gradient.gain_gradient,
+                                    .shift_gradient = gradient.shift_gradient,
+                                    .moments = gradient.moments};
+    BP_TRY(
+        add(list,
+            (bp__op){.kind = BP__OP_NORM_GRADIENT, .layer = l + 1, .as.norm_gradient = gradient}));
+    return add(list,
+               (bp__op){.kind = BP__OP_NORM_EFFECT, .layer = l + 1, .as.norm_effect = effect});
+}
+
 /* The deltas of all layers share two buffers in turn: layer l's is delta[l % 2]. Their padding is
  * therefore not zero, alone among all matrices, and no kernel may take anything from it: a delta is
  * the K or M side of its products, and the bias gradient drops the sums of padding. */
@@ -305,6 +399,7 @@ static bp_status add_backward(op_list *list, bp__plan *plan, const bp__epoch_vie
     for (size_t l = network->layer_count; l-- > frozen;) {
         const bp__view delta = delta_view(plan, l % 2, l);
         const bp__view in = l ? plan->activations[l - 1] : plan->input;
+        BP_TRY(add_norm_backward(list, plan, l, &delta, training));
         if (l > frozen) {
             const bp__dense_effect effect = {
                 .delta_in = delta_view(plan, (l - 1) % 2, l - 1),
@@ -333,20 +428,41 @@ static bp_status add_backward(op_list *list, bp__plan *plan, const bp__epoch_vie
 /* Stretches of the arena that an update takes. */
 typedef struct stretch {
     size_t first, count;
+    bool gains; /* gains and shifts, which do not decay */
 } stretch;
 
-/* All from the first layer that is not frozen; where biases are frozen, each layer's weights. */
-static stretch stretch_of(const bp__network *network, const bp__plan_optimizer *optimizer, size_t i)
+/* Where the gains of layers that are not frozen begin. */
+static size_t gains_from(const bp__network *network, const bp__plan_optimizer *optimizer)
 {
-    const bp__view *weights = &network->values[optimizer->freeze_layers + i].weights;
-    return (stretch){weights->offset, optimizer->freeze_bias
-                                          ? bp__view_extent(weights)
-                                          : network->arena_size - weights->offset};
+    for (size_t l = optimizer->freeze_layers; l < network->layer_count; ++l)
+        if (network->values[l].gain.buffer) return network->values[l].gain.offset;
+    return network->moments_at;
+}
+
+/* Stretches of weights and biases. */
+static size_t decaying_of(const bp__network *network, const bp__plan_optimizer *optimizer)
+{
+    return optimizer->freeze_bias ? network->layer_count - optimizer->freeze_layers : 1;
 }
 
 static size_t stretches_of(const bp__network *network, const bp__plan_optimizer *optimizer)
 {
-    return optimizer->freeze_bias ? network->layer_count - optimizer->freeze_layers : 1;
+    return decaying_of(network, optimizer) +
+           (gains_from(network, optimizer) < network->moments_at ? 1 : 0);
+}
+
+/* Weights and biases from the first layer that is not frozen, where biases are frozen each layer's
+ * weights; then gains and shifts. */
+static stretch stretch_of(const bp__network *network, const bp__plan_optimizer *optimizer, size_t i)
+{
+    const size_t gains = gains_from(network, optimizer);
+    if (i == decaying_of(network, optimizer))
+        return (stretch){gains, network->moments_at - gains, true};
+    const bp__view *weights = &network->values[optimizer->freeze_layers + i].weights;
+    return (stretch){weights->offset,
+                     optimizer->freeze_bias ? bp__view_extent(weights)
+                                            : network->gains_at - weights->offset,
+                     false};
 }
 
 static bp__view row_of(bp__buffer *buffer, size_t first, size_t count)
@@ -368,9 +484,9 @@ static bp_status add_update_of(op_list *list, const bp__network *network,
                             .beta1 = optimizer->beta1,
                             .beta2 = optimizer->beta2,
                             .epsilon = optimizer->epsilon,
-                            .decay = optimizer->decay,
-                            .l2 = optimizer->l2,
-                            .l1 = optimizer->l1,
+                            .decay = part.gains ? 0 : optimizer->decay,
+                            .l2 = part.gains ? 0 : optimizer->l2,
+                            .l1 = part.gains ? 0 : optimizer->l1,
                             .clip = optimizer->clip,
                             .keep_gradients = optimizer->keep_gradients};
     bp__view *const views[] = {&update.parameters, &update.gradients, &update.moment1,

@@ -36,6 +36,8 @@ typedef struct bp__plan {
                               where the loss takes those */
     bp__view *nets;        /* [layer_count], what slopes are taken from; absent where those are the
                               activations */
+    bp__view *raw;         /* [layer_count], net inputs that are normalised; absent without norm */
+    bp__view *moments;     /* [2 * layer_count], mean and scale of these */
     bp__view delta[2];     /* of the layer at hand and the one before, widths set where used */
     bp__view effect[2];    /* likewise, of layers past which something goes; absent without such */
     bp__view row_loss, row_hits;              /* [1][rows] */

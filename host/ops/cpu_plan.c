@@ -366,6 +366,78 @@ static bp_status write_clip(writing *w, plan_op *op, const bp__clip *clip)
     return takes(w, NORM_IN, &clip->squares);
 }
 
+/* Cut in rows where moments are those of rows, else in vectors of units. */
+static void cut_norm(writing *w, plan_op *op, const bp__moments *moments)
+{
+    const size_t rows = moments->in.rows, vectors = vectors_of(w, moments->in.columns);
+    enum { WORK = 8 }; /* of an element, as copies of it */
+    op->norm = moments->norm == BP_NORM_LAYER ? PLAN_NORM_LAYER
+               : moments->known               ? PLAN_NORM_KNOWN
+                                              : PLAN_NORM_BATCH;
+    op->epsilon = bp__norm_epsilon;
+    op->momentum = bp__norm_momentum;
+    w->engine->plan_norm = true;
+    if (moments->norm == BP_NORM_LAYER)
+        cut_freely(w, op, rows, WORK * moments->in.columns);
+    else
+        cut_freely(w, op, vectors, WORK * rows * w->engine->vector_width);
+}
+
+static bp_status takes_moments(writing *w, const bp__moments *moments)
+{
+    BP_TRY(takes(w, NORMALIZE_IN, &moments->in));
+    BP_TRY(takes(w, NORMALIZE_MEAN, &moments->mean));
+    return takes(w, NORMALIZE_SCALE, &moments->scale);
+}
+
+static bp_status write_normalize(writing *w, plan_op *op, const bp__normalize *normalize)
+{
+    const bool moves = normalize->moments.norm == BP_NORM_BATCH && !normalize->moments.known;
+    op->kind = PLAN_NORMALIZE;
+    op->function = (plan_uint)normalize->activation;
+    cut_norm(w, op, &normalize->moments);
+    BP_TRY(gives(w, NORMALIZE_OUT, &normalize->out));
+    BP_TRY(takes(w, NORMALIZE_IN, &normalize->moments.in));
+    BP_TRY(gives(w, NORMALIZE_MEAN, &normalize->moments.mean));
+    BP_TRY(gives(w, NORMALIZE_SCALE, &normalize->moments.scale));
+    BP_TRY(takes(w, NORMALIZE_GAIN, &normalize->gain));
+    BP_TRY(takes(w, NORMALIZE_SHIFT, &normalize->shift));
+    BP_TRY(gives(w, NORMALIZE_NET, &normalize->net));
+    BP_TRY(takes(w, NORMALIZE_SKIP, &normalize->skip));
+    BP_TRY((moves ? gives : takes)(w, NORMALIZE_KNOWN_MEAN, &normalize->known_mean));
+    BP_TRY((moves ? gives : takes)(w, NORMALIZE_KNOWN_VARIANCE, &normalize->known_variance));
+    BP_TRY(takes(w, UPDATE_HYPER, &normalize->dropout.hyper));
+    BP_TRY(takes(w, UPDATE_STEP, &normalize->dropout.step));
+    put_dropout(w, op, &normalize->dropout);
+    op->keeps_output = normalize->net.buffer && !bp__activation(normalize->activation)->of_net;
+    w->engine->plan_residual |= normalize->skip.buffer != NULL;
+    use_activation(w, normalize->activation);
+    return BP_OK;
+}
+
+static bp_status write_norm_gradient(writing *w, plan_op *op, const bp__norm_gradient *gradient)
+{
+    op->kind = PLAN_NORM_GRADIENT;
+    cut_norm(w, op, &gradient->moments);
+    cut_freely(w, op, vectors_of(w, gradient->delta.columns),
+               gradient->delta.rows * w->engine->vector_width * 2);
+    BP_TRY(gives(w, NORMALIZE_GAIN_GRADIENT, &gradient->gain_gradient));
+    BP_TRY(gives(w, NORMALIZE_SHIFT_GRADIENT, &gradient->shift_gradient));
+    BP_TRY(takes(w, NORMALIZE_OUT, &gradient->delta));
+    return takes_moments(w, &gradient->moments);
+}
+
+static bp_status write_norm_effect(writing *w, plan_op *op, const bp__norm_effect *effect)
+{
+    op->kind = PLAN_NORM_EFFECT;
+    cut_norm(w, op, &effect->moments);
+    BP_TRY(gives(w, NORMALIZE_OUT, &effect->delta));
+    BP_TRY(takes(w, NORMALIZE_GAIN, &effect->gain));
+    BP_TRY(takes(w, NORMALIZE_GAIN_GRADIENT, &effect->gain_gradient));
+    BP_TRY(takes(w, NORMALIZE_SHIFT_GRADIENT, &effect->shift_gradient));
+    return takes_moments(w, &effect->moments);
+}
+
 static bp_status write_optimizer(writing *w, plan_op *op, const bp__optimizer *optimizer)
 {
     op->kind = PLAN_OPTIMIZER;
@@ -429,6 +501,9 @@ static bp_status write_op(writing *w, const bp__op *from, const bp__optimizer *f
     case BP__OP_DENSE_GRADIENT: return write_dense_gradient(w, op, &from->as.dense_gradient, fused);
     case BP__OP_SQUARES: return write_squares(w, op, &from->as.squares);
     case BP__OP_CLIP: return write_clip(w, op, &from->as.clip);
+    case BP__OP_NORMALIZE: return write_normalize(w, op, &from->as.normalize);
+    case BP__OP_NORM_GRADIENT: return write_norm_gradient(w, op, &from->as.norm_gradient);
+    case BP__OP_NORM_EFFECT: return write_norm_effect(w, op, &from->as.norm_effect);
     case BP__OP_OPTIMIZER: return write_optimizer(w, op, &from->as.optimizer);
     }
     return bp__fail(BP_ERROR_INTERNAL, "unknown operation %d", (int)from->kind);
@@ -508,11 +583,11 @@ static bp_status record(writing *w, bp__recorder *recorder)
     snprintf(options, sizeof options,
              "-DBP_VW=%u -DTILE_M=%u -DTILE_N=%u -DTILE_LANES=%u -DTILE_LANES_N=%u "
              "-DBP_ACTIVATIONS=%u -DBP_LOSSES=%u -DBP_OPTIMIZERS=%u -DBP_SHAPED=%d "
-             "-DBP_DROPOUT=%d -DBP_RESIDUAL=%d",
+             "-DBP_DROPOUT=%d -DBP_RESIDUAL=%d -DBP_NORM=%d",
              engine->vector_width, w->product.rows, w->product.vectors, w->gradient.rows,
              w->gradient.vectors, COMMON_ACTIVATIONS | engine->plan_activations,
              COMMON_LOSSES | engine->plan_losses, COMMON_OPTIMIZERS | engine->plan_optimizers,
-             w->shaped, engine->plan_dropout, engine->plan_residual);
+             w->shaped, engine->plan_dropout, engine->plan_residual, engine->plan_norm);
     const bp__grid grid = {1, {w->threads, 1, 1}, {1, 1, 1}};
     BP_TRY(bp__record_launch(recorder, "cpu/plan.cl", options, "run_plan", args, BP_COUNT(args),
                              &grid));

@@ -296,6 +296,11 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, const
         return bp__launch_dense_gradient(engine, recorder, &op->as.dense_gradient);
     case BP__OP_SQUARES: return bp__launch_squares(engine, recorder, &op->as.squares);
     case BP__OP_CLIP: return bp__launch_clip(engine, recorder, &op->as.clip);
+    case BP__OP_NORMALIZE: return bp__launch_normalize(engine, recorder, &op->as.normalize);
+    case BP__OP_NORM_GRADIENT:
+        BP_TRY(bp__buffer_need(engine, op->as.norm_gradient.gain_gradient.buffer));
+        return bp__launch_norm_gradient(engine, recorder, &op->as.norm_gradient);
+    case BP__OP_NORM_EFFECT: return bp__launch_norm_effect(engine, recorder, &op->as.norm_effect);
     case BP__OP_OPTIMIZER:
         BP_TRY(bp__buffer_need(engine, op->as.optimizer.gradients.buffer));
         return bp__launch_optimizer(engine, recorder, &op->as.optimizer);

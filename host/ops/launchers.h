@@ -28,14 +28,14 @@ typedef struct bp__device_engine {
     bp__tuning tuning;     /* of the device when the engine was made */
     size_t threads;        /* of a CPU's plans; 0: as many as pay */
     unsigned plan_activations, plan_losses,
-        plan_optimizers;              /* bits: what a CPU's plans have used so far */
-    bool plan_dropout, plan_residual; /* likewise */
-    bp__when small_steps;             /* whole training steps of small networks in one launch */
-    cl_event behind;                  /* of the last read_behind */
-    bp__event_log *log;               /* of all that is enqueued, or NULL */
-    bool in_host_memory;              /* shared buffers are mapped, not copied */
-    cl_command_queue transfers;       /* of shared buffers, beside the device's queue; or NULL */
-    bp__buffer *scratch;              /* what kernels keep between two launches of one operation */
+        plan_optimizers;                         /* bits: what a CPU's plans have used so far */
+    bool plan_dropout, plan_residual, plan_norm; /* likewise */
+    bp__when small_steps;       /* whole training steps of small networks in one launch */
+    cl_event behind;            /* of the last read_behind */
+    bp__event_log *log;         /* of all that is enqueued, or NULL */
+    bool in_host_memory;        /* shared buffers are mapped, not copied */
+    cl_command_queue transfers; /* of shared buffers, beside the device's queue; or NULL */
+    bp__buffer *scratch;        /* what kernels keep between two launches of one operation */
     size_t scratch_size;
     bp__buffer **outgrown; /* smaller scratch that recorded launches still point to */
     size_t outgrown_count, outgrown_capacity;
@@ -84,6 +84,12 @@ bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *rec
 bp_status bp__launch_squares(bp__device_engine *engine, bp__recorder *recorder,
                              const bp__squares *op);
 bp_status bp__launch_clip(bp__device_engine *engine, bp__recorder *recorder, const bp__clip *op);
+bp_status bp__launch_normalize(bp__device_engine *engine, bp__recorder *recorder,
+                               const bp__normalize *op);
+bp_status bp__launch_norm_gradient(bp__device_engine *engine, bp__recorder *recorder,
+                                   const bp__norm_gradient *op);
+bp_status bp__launch_norm_effect(bp__device_engine *engine, bp__recorder *recorder,
+                                 const bp__norm_effect *op);
 bp_status bp__launch_optimizer(bp__device_engine *engine, bp__recorder *recorder,
                                const bp__optimizer *op);
 

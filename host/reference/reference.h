@@ -43,6 +43,18 @@ void bp__reference_dense_effect(bp__matrix_ref delta_in, bp__matrix_ref delta,
                                 double dropout, bp__matrix_ref skip, bp__matrix_ref effect);
 void bp__reference_dense_gradient(bp__matrix_ref weights_gradient, bp__matrix_ref bias_gradient,
                                   bp__matrix_ref delta, bp__matrix_ref in);
+/* Of bp__moments; known_mean and known_variance are of batches alone. nets (absent: not wanted)
+ * becomes what out is a function of. */
+void bp__reference_moments(double *mean, double *scale, bp__matrix_ref in, double *known_mean,
+                           double *known_variance, const bp__moments *how);
+void bp__reference_normalize(bp__matrix_ref out, bp__matrix_ref nets, bp__matrix_ref in,
+                             const double *gain, const double *shift, const double *mean,
+                             const double *scale, int32_t activation, const bp__moments *how);
+void bp__reference_norm_gradient(double *gain_gradient, double *shift_gradient,
+                                 bp__matrix_ref delta, bp__matrix_ref in, const double *mean,
+                                 const double *scale, const bp__moments *how);
+void bp__reference_norm_effect(bp__matrix_ref delta, bp__matrix_ref in, const double *mean,
+                               const double *scale, const double *gain, const bp__moments *how);
 void bp__reference_softmax(bp__matrix_ref out, bp__matrix_ref in);
 void bp__reference_loss(bp__matrix_ref delta, double *row_loss, double *row_hits,
                         bp__matrix_ref output, const int32_t *labels, bp__matrix_ref targets,

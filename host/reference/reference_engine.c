@@ -216,19 +216,53 @@ static void run_gather(const bp__gather *op)
                op->out.columns * sizeof(int32_t));
 }
 
+/* What comes after a layer's function: dropout, then what goes past the layer. nets are marked
+ * where out is dropped; net, where it is not nets, keeps out as it was before anything was added.
+ */
+static void finish_layer(bp__matrix_ref out, bp__matrix_ref nets, bp__matrix_ref net,
+                         const bp__dropout *dropout, const bp__view *skip)
+{
+    if (dropout->rate > 0)
+        bp__reference_drop(out, nets,
+                           numbers(&dropout->hyper) +
+                               (size_t)*integers(&dropout->step) * BP__HYPER_COUNT,
+                           dropout);
+    if (net.data && !nets.data) bp__reference_copy(net, out);
+    if (skip->buffer) bp__reference_skip(out, matrix(skip));
+}
+
 static void run_forward(const bp__dense_forward *f)
 {
     const bp__matrix_ref out = matrix(&f->out), net = matrix(&f->net), none = {0};
     const bp__matrix_ref nets = bp__activation(f->activation)->of_net ? net : none;
     bp__reference_dense_forward(out, matrix(&f->in), matrix(&f->weights), matrix(&f->bias), nets,
                                 f->activation);
-    if (f->dropout.rate > 0)
-        bp__reference_drop(out, nets,
-                           numbers(&f->dropout.hyper) +
-                               (size_t)*integers(&f->dropout.step) * BP__HYPER_COUNT,
-                           &f->dropout);
-    if (net.data && !nets.data) bp__reference_copy(net, out);
-    if (f->skip.buffer) bp__reference_skip(out, matrix(&f->skip));
+    finish_layer(out, nets, net, &f->dropout, &f->skip);
+}
+
+static void run_normalize(const bp__normalize *n)
+{
+    const bp__matrix_ref out = matrix(&n->out), net = matrix(&n->net), in = matrix(&n->moments.in);
+    const bp__matrix_ref none = {0}, nets = bp__activation(n->activation)->of_net ? net : none;
+    double *mean = numbers(&n->moments.mean), *scale = numbers(&n->moments.scale);
+    bp__reference_moments(mean, scale, in, numbers(&n->known_mean), numbers(&n->known_variance),
+                          &n->moments);
+    bp__reference_normalize(out, nets, in, numbers(&n->gain), numbers(&n->shift), mean, scale,
+                            n->activation, &n->moments);
+    finish_layer(out, nets, net, &n->dropout, &n->skip);
+}
+
+static void run_norm_gradient(const bp__norm_gradient *n)
+{
+    bp__reference_norm_gradient(numbers(&n->gain_gradient), numbers(&n->shift_gradient),
+                                matrix(&n->delta), matrix(&n->moments.in),
+                                numbers(&n->moments.mean), numbers(&n->moments.scale), &n->moments);
+}
+
+static void run_norm_effect(const bp__norm_effect *n)
+{
+    bp__reference_norm_effect(matrix(&n->delta), matrix(&n->moments.in), numbers(&n->moments.mean),
+                              numbers(&n->moments.scale), numbers(&n->gain), &n->moments);
 }
 
 static void run_loss(const bp__loss *op)
@@ -297,6 +331,9 @@ static void run(const bp__op *op)
     }
     case BP__OP_SQUARES: run_squares(&op->as.squares); break;
     case BP__OP_CLIP: run_clip(&op->as.clip); break;
+    case BP__OP_NORMALIZE: run_normalize(&op->as.normalize); break;
+    case BP__OP_NORM_GRADIENT: run_norm_gradient(&op->as.norm_gradient); break;
+    case BP__OP_NORM_EFFECT: run_norm_effect(&op->as.norm_effect); break;
     case BP__OP_OPTIMIZER: run_optimizer(&op->as.optimizer); break;
     }
 }

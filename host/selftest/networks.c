@@ -83,7 +83,10 @@ static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
 /* What hidden layers can have beside weights and a function: with one whose slope is of outputs,
  * and one whose slope is of net inputs. */
 static const bp_layer extras[] = {
-    {.dropout = 0.4f}, {.residual = 1}, {.dropout = 0.2f, .residual = 1}};
+    {.dropout = 0.4f}, {.residual = 1}, {.dropout = 0.2f, .residual = 1},
+    {.norm = BP_NORM_LAYER}, {.norm = BP_NORM_BATCH},
+    {.norm = BP_NORM_LAYER, .dropout = 0.3f, .residual = 1},
+    {.norm = BP_NORM_BATCH, .dropout = 0.3f, .residual = 1}};
 
 static bp_status check_extras(bp__selftest *test, const bp__way *way)
 {
@@ -94,7 +97,7 @@ static bp_status check_extras(bp__selftest *test, const bp__way *way)
             network.activation = net ? BP_ACTIVATION_GELU : BP_ACTIVATION_TANH;
             network.output = BP_ACTIVATION_SOFTMAX;
             network.loss = BP_LOSS_CROSS_ENTROPY;
-            network.bias = net;
+            network.bias = net && extras[i].norm != BP_NORM_BATCH; /* a mean takes it out again */
             network.extras = extras[i];
             BP_TRY(bp__selftest_check_network(test, way, &network, &how));
         }

@@ -72,8 +72,8 @@ static results results_of(const pair *p, int side, const bp__op *op)
         bp__buffer *const buffers[] = {network->parameters, network->moment1, network->moment2};
         for (size_t l = 0; l < network->layer_count; ++l)
             for (size_t b = 0; b < BP_COUNT(buffers); ++b) {
-                add_result(&r, &network->values[l].weights, buffers[b]);
-                add_result(&r, &network->values[l].bias, buffers[b]);
+                for (bp__part part = 0; part < BP__LEARNED_PARTS; ++part)
+                    add_result(&r, bp__layer_part(&network->values[l], part), buffers[b]);
             }
         return r;
     }
@@ -329,7 +329,7 @@ static bp_status open_side(bp_trainer **out, const bp_model *model, const bp_dat
         engine->gpu_tile = way->tile;
         /* One program that knows everything, not one for each network. */
         engine->plan_activations = engine->plan_losses = engine->plan_optimizers = UINT32_MAX;
-        engine->plan_dropout = engine->plan_residual = true;
+        engine->plan_dropout = engine->plan_residual = engine->plan_norm = true;
     }
     BP_TRY(bp_trainer_set_data(*out, data));
     return bp__trainer_begin_epoch(*out);

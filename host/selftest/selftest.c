@@ -125,11 +125,13 @@ bp_status bp__selftest_make(bp_model **model, bp_data **data, const bp__selftest
                        .activation = network->activation,
                        .bias = network->bias,
                        .dropout = network->extras.dropout,
+                       .norm = network->extras.norm,
                        .residual = network->extras.residual &&
                                    network->widths[count] == network->widths[count + 1]};
     layers[count - 1].activation = network->output;
     layers[count - 1].dropout = 0;
     layers[count - 1].residual = 0;
+    layers[count - 1].norm = BP_NORM_NONE;
     bp_model_options options = bp_model_options_default();
     options.loss = network->loss;
     options.seed = seed;
@@ -154,9 +156,11 @@ const char *bp__selftest_describe(char text[BP__SELFTEST_TEXT], const bp__selfte
         const size_t used = strlen(widths);
         snprintf(widths + used, sizeof widths - used, "%s%zu", i ? "," : "", network->widths[i]);
     }
-    snprintf(text, BP__SELFTEST_TEXT, "%s %s%s%s %s %s%s, batch %zu", widths,
-             bp_activation_name(network->activation), network->extras.dropout > 0 ? " dropout" : "",
-             network->extras.residual ? " residual" : "", bp_activation_name(network->output),
+    const bp_layer *extras = &network->extras;
+    snprintf(text, BP__SELFTEST_TEXT, "%s %s%s%s%s%s %s %s%s, batch %zu", widths,
+             bp_activation_name(network->activation), extras->norm ? " " : "",
+             extras->norm ? bp_norm_name(extras->norm) : "", extras->dropout > 0 ? " dropout" : "",
+             extras->residual ? " residual" : "", bp_activation_name(network->output),
              bp_loss_name(network->loss), network->bias ? "" : " without biases", network->batch);
     return text;
 }

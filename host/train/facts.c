@@ -142,6 +142,8 @@ static bp_status set_network(json_t *facts, const bp__network *network)
         if (status == BP_OK && layer->dropout > 0)
             status = bp__append(&text, " dropout %.6g", (double)layer->dropout);
         if (status == BP_OK && layer->residual) status = bp__append(&text, " residual");
+        if (status == BP_OK && layer->norm != BP_NORM_NONE)
+            status = bp__append(&text, " %s", bp_norm_name(layer->norm));
     }
     if (status == BP_OK) status = bp__append(&text, ", %s", bp_loss_name(network->loss));
     if (status == BP_OK && bp__loss_of(network->loss)->parameter > 0)
@@ -223,8 +225,9 @@ static bp_status fill_training_facts(json_t *facts, const bp_model *start,
         free(schema);
     }
     BP_TRY(set_fact(facts, "scaling and names of columns and classes", hash));
-    bp__fingerprint_bytes(hash, bp__model_parameters(start),
-                          bp_model_get_info(start).parameters * sizeof(float));
+    size_t count;
+    const float *parameters = bp__model_parameters(start, &count);
+    bp__fingerprint_bytes(hash, parameters, count * sizeof(float));
     return set_fact(facts, BP__START, hash);
 }
 

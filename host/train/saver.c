@@ -93,7 +93,9 @@ bp_status bp__saver_save(bp__saver *saver)
  * was compared when the checkpoint was made. */
 static bp_status take_start(bp__saver *saver, const bp__checkpoint *from)
 {
-    const size_t parameters = bp_model_get_info(saver->model).parameters;
+    size_t count, their_count;
+    const float *parameters = bp__model_parameters(saver->model, &count);
+    const float *their_parameters = bp__model_parameters(from->model, &their_count);
     const json_t *theirs = json_object_get(from->about, "training");
     json_t *start = json_object_get(theirs, BP__START);
     if (!json_is_object(theirs))
@@ -101,11 +103,9 @@ static bp_status take_start(bp__saver *saver, const bp__checkpoint *from)
                         "%s: was saved by bp_trainer_save, and is gone on from with "
                         "bp_trainer_load",
                         from->path);
-    if (start && bp_model_get_info(from->model).parameters == parameters &&
-        memcmp(bp__model_parameters(from->model), bp__model_parameters(saver->model),
-               parameters * sizeof(float)) == 0)
-        if (json_object_set(saver->facts, BP__START, start) != 0)
-            return bp__fail_memory(parameters);
+    if (start && their_count == count &&
+        memcmp(their_parameters, parameters, count * sizeof(float)) == 0)
+        if (json_object_set(saver->facts, BP__START, start) != 0) return bp__fail_memory(count);
     return BP_OK;
 }
 

@@ -29,13 +29,12 @@ static bp__dtype dtype_of(bp__state_kind kind)
                                        : BP__DTYPE_F32;
 }
 
-/* The weights (part 0) or biases (part 1) of a layer in an arena; its buffer is NULL where the
- * layer has none. */
-static bp__view part_of(const bp__network *network, bp__buffer *arena, size_t layer, int part)
+/* A part of a layer in an arena; its buffer is NULL where the layer has none, or the arena. */
+static bp__view part_of(const bp__network *network, bp__buffer *arena, size_t layer, bp__part part)
 {
-    const bp__layer_views *views = &network->values[layer];
-    bp__view view = part ? views->bias : views->weights;
-    if (view.buffer) view.buffer = arena;
+    bp__view view = *bp__layer_part(&network->values[layer], part);
+    const bool learned = part < BP__LEARNED_PARTS;
+    if (view.buffer) view.buffer = learned || arena == network->parameters ? arena : NULL;
     return view;
 }
 
@@ -46,9 +45,9 @@ static void name_row(char name[NAME], const bp__state_row *row)
     snprintf(name, NAME, BP__STATE_PREFIX "%s", row->name);
 }
 
-static void name_part(char name[NAME], const bp__state_row *row, size_t layer, int part)
+static void name_part(char name[NAME], const bp__state_row *row, size_t layer, bp__part part)
 {
-    snprintf(name, NAME, BP__STATE_PREFIX "%s.%zu.%s", row->name, layer, part ? "bias" : "weight");
+    snprintf(name, NAME, BP__STATE_PREFIX "%s.%zu.%s", row->name, layer, bp__part_name(part));
 }
 
 /* ---- Out ---- */
@@ -79,7 +78,7 @@ static bp_status gather_arena(gathered *out, const bp__state *state, const bp__s
     bp__engine *engine = state->network->engine;
     if (row->in_model && !bp__has_doubles(engine)) return BP_OK;
     for (size_t l = 0; l < state->network->layer_count; ++l)
-        for (int part = 0; part < 2; ++part) {
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
             const bp__view view = part_of(state->network, row->arena, l, part);
             bp__tensor_out *tensor;
             if (!view.buffer) continue;
@@ -185,7 +184,7 @@ static bp_status put_arena(const bp__state *state, const bp__state_row *row,
                            const bp__checkpoint *from, bool look_only, size_t *used)
 {
     for (size_t l = 0; l < state->network->layer_count; ++l)
-        for (int part = 0; part < 2; ++part) {
+        for (bp__part part = 0; part < BP__PART_COUNT; ++part) {
             const bp__view view = part_of(state->network, row->arena, l, part);
             const bp__tensor *tensor;
             char name[NAME];

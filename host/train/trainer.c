@@ -423,7 +423,7 @@ bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model)
     for (size_t l = 0; same && l < info.layers; ++l) {
         bp_layer theirs = bp_model_get_layer(model, l), ours = network->layers[l];
         same = theirs.inputs == ours.inputs && theirs.outputs == ours.outputs &&
-               theirs.bias == ours.bias;
+               theirs.bias == ours.bias && theirs.norm == ours.norm;
     }
     if (!same)
         return bp__fail(BP_ERROR_MODEL, "the model's layers are not those that are being trained");
@@ -431,7 +431,8 @@ bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model)
     return bp__network_download(trainer->network, model);
 }
 
-bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *weights, float *biases)
+/* *out = a part of the last step's gradients; nothing where out is NULL. */
+static bp_status get_gradient(bp_trainer *trainer, size_t layer, bp__part part, float *out)
 {
     if (!trainer || layer >= trainer->network->layer_count)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: no layer %zu", layer);
@@ -439,11 +440,24 @@ bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *wei
         return bp__fail(BP_ERROR_ARGUMENT,
                         "bp_trainer_get_gradients: only bp_trainer_step keeps the "
                         "gradients, and it was not what was done last");
-    const bp__layer_views *views = &trainer->network->slopes[layer];
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
-    if (weights) BP_TRY(bp__view_read(trainer->engine, &views->weights, weights));
-    if (biases && !views->bias.buffer)
-        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: layer %zu has no biases",
-                        layer);
-    return biases ? bp__view_read(trainer->engine, &views->bias, biases) : BP_OK;
+    if (!out) return BP_OK;
+    const bp__view *view = bp__layer_part(&trainer->network->slopes[layer], part);
+    if (!view->buffer)
+        return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_get_gradients: layer %zu has no %s", layer,
+                        part == BP__PART_BIASES ? "biases" : "norm");
+    return bp__view_read(trainer->engine, view, out);
+}
+
+bp_status bp_trainer_get_gradients(bp_trainer *trainer, size_t layer, float *weights, float *biases)
+{
+    BP_TRY(get_gradient(trainer, layer, BP__PART_WEIGHTS, weights));
+    return get_gradient(trainer, layer, BP__PART_BIASES, biases);
+}
+
+bp_status bp_trainer_get_norm_gradients(bp_trainer *trainer, size_t layer, float *gains,
+                                        float *shifts)
+{
+    BP_TRY(get_gradient(trainer, layer, BP__PART_GAINS, gains));
+    return get_gradient(trainer, layer, BP__PART_SHIFTS, shifts);
 }

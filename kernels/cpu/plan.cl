@@ -19,6 +19,9 @@
 #include "cpu/dense.cl"
 #include "cpu/gather.cl"
 #include "cpu/loss.cl"
+#if BP_NORM
+#include "cpu/normalize.cl"
+#endif
 
 /* Between a counter and the memory that it speaks for. POCL 3.1 takes mem_fence for nothing: not even
  * its compiler keeps to it. Where a processor is compiled for, clang's own fence is one; on x86 it
@@ -143,6 +146,24 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
     }
     case PLAN_SQUARES: squares(op, FIND(NORM_OUT), FIND(NORM_IN), row_block); break;
     case PLAN_CLIP: clip(op, FIND(NORM_OUT), FIND(NORM_IN)); break;
+#if BP_NORM
+    case PLAN_NORMALIZE:
+        norm_forward(op, FIND(NORMALIZE_OUT), FIND(NORMALIZE_IN), FIND(NORMALIZE_GAIN),
+                  FIND(NORMALIZE_SHIFT), FIND(NORMALIZE_MEAN), FIND(NORMALIZE_SCALE),
+                  FIND(NORMALIZE_NET), FIND(NORMALIZE_SKIP), FIND(NORMALIZE_KNOWN_MEAN),
+                  FIND(NORMALIZE_KNOWN_VARIANCE), FIND(UPDATE_HYPER), FIND(UPDATE_STEP), row_block);
+        break;
+    case PLAN_NORM_GRADIENT:
+        norm_gradient(op, FIND(NORMALIZE_GAIN_GRADIENT), FIND(NORMALIZE_SHIFT_GRADIENT),
+                      FIND(NORMALIZE_OUT), FIND(NORMALIZE_IN), FIND(NORMALIZE_MEAN),
+                      FIND(NORMALIZE_SCALE), row_block);
+        break;
+    case PLAN_NORM_EFFECT:
+        norm_effect(op, FIND(NORMALIZE_OUT), FIND(NORMALIZE_IN), FIND(NORMALIZE_MEAN),
+                    FIND(NORMALIZE_SCALE), FIND(NORMALIZE_GAIN), FIND(NORMALIZE_GAIN_GRADIENT),
+                    FIND(NORMALIZE_SHIFT_GRADIENT), row_block);
+        break;
+#endif
     case PLAN_OPTIMIZER: {
         arenas to;
         find_arenas(&to, op, buffers);

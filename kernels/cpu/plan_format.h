@@ -34,8 +34,14 @@ enum plan_kind {
     PLAN_DENSE_GRADIENT,
     PLAN_SQUARES,
     PLAN_CLIP,
+    PLAN_NORMALIZE,
+    PLAN_NORM_GRADIENT,
+    PLAN_NORM_EFFECT,
     PLAN_OPTIMIZER
 };
+
+/* What moments are taken over; PLAN_NORM_KNOWN: over nothing, they are known. */
+enum plan_norm { PLAN_NORM_LAYER, PLAN_NORM_BATCH, PLAN_NORM_KNOWN };
 
 /* The views of an operation, by kind; a view that is absent has no rows. */
 enum plan_gather_views { GATHER_OUT, GATHER_IN, GATHER_ORDER, GATHER_STEP };
@@ -72,6 +78,21 @@ enum plan_reduce_views {
     REDUCE_STEP
 };
 enum plan_norm_views { NORM_OUT, NORM_IN };
+/* Of normalize; of norm_gradient and norm_effect what their names say. */
+enum plan_normalize_views {
+    NORMALIZE_OUT, /* delta */
+    NORMALIZE_IN,
+    NORMALIZE_MEAN,
+    NORMALIZE_SCALE,
+    NORMALIZE_GAIN,
+    NORMALIZE_SHIFT,
+    NORMALIZE_NET,
+    NORMALIZE_SKIP,
+    NORMALIZE_KNOWN_MEAN,
+    NORMALIZE_KNOWN_VARIANCE,
+    NORMALIZE_GAIN_GRADIENT = NORMALIZE_NET,
+    NORMALIZE_SHIFT_GRADIENT = NORMALIZE_SKIP
+};
 /* Where parameters are updated, by dense_gradient too; hyper and step also where units are dropped. */
 enum plan_update_views {
     UPDATE_GRADIENTS = 6,
@@ -106,7 +127,7 @@ typedef struct plan_op {
     plan_uint drop_key0, drop_key1, drop_layer, drop_unit;
     plan_float drop_keep, drop_scale;
     plan_uint keeps_output; /* of dense_forward: DENSE_NET is for outputs, not for net inputs */
-    plan_uint reserved;
+    plan_uint norm;         /* PLAN_NORM_*, with its epsilon and momentum */
 } plan_op;
 
 /* Control words: what the groups of a launch share. Each on a cache line of its own. */
