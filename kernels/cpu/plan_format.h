@@ -1,5 +1,5 @@
 /* plan_format.h - a plan as it lies in a CPU's memory: read by kernels/cpu/plan.cl, written by
- * host/ops/cpu_plan.c. The layout of each struct is the same for both: 8-byte members first, no
+ * host/ops/cpu_write.c. The layout of each struct is the same for both: 8-byte members first, no
  * gaps. The host includes its OpenCL header first. */
 #ifndef PLAN_FORMAT_H
 #define PLAN_FORMAT_H
