@@ -33,7 +33,8 @@
 #if BP_VW == 1
 typedef uint uvec;
 #define PHILOX_MULTIPLY(hi, lo, m, x)                                                              \
-    const uint hi = mul_hi((uint)(m), x), lo = (m)*x;
+    const ulong hi##_lo = (ulong)(x) * (m##UL);                                                    \
+    const uint hi = (uint)(hi##_lo >> 32), lo = (uint)hi##_lo;
 #else
 typedef BP_PASTE(uint, BP_VW) uvec;
 #if BP_VW == 16
@@ -46,6 +47,8 @@ typedef BP_PASTE(uint, BP_VW) uvec;
 typedef BP_PASTE(ulong, PHILOX_PAIRS) pairs;
 #define AS_PAIRS BP_PASTE(as_ulong, PHILOX_PAIRS)
 #define AS_UVEC BP_PASTE(as_uint, BP_VW)
+#define CONVERT_UVEC BP_PASTE(convert_uint, BP_VW)
+#define CONVERT_WIDE BP_PASTE(convert_ulong, BP_VW)
 #define AS_IVEC BP_PASTE(as_int, BP_VW)
 #define UVLOAD(p) BP_PASTE(vload, BP_VW)(0, p)
 #ifdef __ENDIAN_LITTLE__
@@ -55,7 +58,8 @@ typedef BP_PASTE(ulong, PHILOX_PAIRS) pairs;
     const uvec hi = AS_UVEC(hi##_even >> 32 | (hi##_odd & 0xffffffff00000000UL)),                  \
                lo = (uvec)(m)*x;
 #else
-#define PHILOX_MULTIPLY(hi, lo, m, x) const uvec hi = mul_hi((uvec)(m), x), lo = (uvec)(m)*x;
+#define PHILOX_MULTIPLY(hi, lo, m, x)                                                              \
+    const uvec hi = CONVERT_UVEC(CONVERT_WIDE(x) * (m##UL) >> 32), lo = (uvec)(m)*x;
 #endif
 #endif
 

@@ -47,12 +47,13 @@ inline void drop_strip(__global const plan_op *op, matrix out, matrix net, uint 
             uvec bits[4];
             drop_bits(bits, unit, step, op->drop_layer, first / DROP_ROWS, op->drop_key0,
                       op->drop_key1);
+/* select, since oclgrind 21.10 takes the wrong side of a conditional between these. */
 #define DROP_ROW(t)                                                                                \
     {                                                                                              \
         const uint r = first + t;                                                                  \
         const ivec drop = DROP_BITS_OF(bits, t) < (uvec)(op->drop_limit);                          \
-        VSTORE(drop ? gone : VLOAD(r, x) * scale + 0.0f, r, x);                                    \
-        if (marks) VSTORE(drop ? gone : VLOAD(r, z) + 0.0f, r, z);                              \
+        VSTORE(select(VLOAD(r, x) * scale + 0.0f, gone, drop), r, x);                              \
+        if (marks) VSTORE(select(VLOAD(r, z) + 0.0f, gone, drop), r, z);                           \
     }
             if (first >= row0 && first + DROP_ROWS <= row1) {
 #pragma unroll
