@@ -1,142 +1,10 @@
 /* test_checkpoint.c - checkpoints in the library: a training that goes on from one ends with the
- * bits of one that was never broken off, wherever that was; files that are damaged, cut, of another
- * training are refused; what a full disk costs. On the reference, so that it needs no OpenCL. */
+ * bits of one that was never broken off, wherever that was; another training is refused by what
+ * differs. On the reference, so that it needs no OpenCL. */
 #define _XOPEN_SOURCE 700
-#include <criterion/criterion.h>
-#include <fcntl.h>
-#include <math.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "train/trainer.h"
-
-enum { ROWS = 23, INPUTS = 3, HIDDEN = 4, CLASSES = 2, BATCH = 4, STEPS = 6, EPOCHS = 5 };
-enum { PARAMETERS = INPUTS * HIDDEN + HIDDEN + HIDDEN * CLASSES + CLASSES };
-
-static char folder[64], path[96], previous[112];
-static bp_device *device;
-static bp_data *data, *validation;
-
-static void open_all(void)
-{
-    strcpy(folder, "/tmp/backprop-checkpoint-XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/c", folder);
-    snprintf(previous, sizeof previous, "%s.previous", path);
-    cr_assert_eq(bp_device_open(&device, "reference"), BP_OK);
-    float x[ROWS * INPUTS];
-    int32_t labels[ROWS];
-    for (int i = 0; i < ROWS * INPUTS; ++i) x[i] = sinf((float)(i * i));
-    for (int i = 0; i < ROWS; ++i) labels[i] = x[i * INPUTS] > 0;
-    cr_assert_eq(bp_data_from_labels(&data, x, ROWS, INPUTS, labels, CLASSES), BP_OK);
-    cr_assert_eq(bp_data_from_labels(&validation, x, ROWS / 2, INPUTS, labels, CLASSES), BP_OK);
-}
-
-static void close_all(void)
-{
-    char command[128];
-    bp_data_free(data);
-    bp_data_free(validation);
-    bp_device_free(device);
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_assert_eq(system(command), 0);
-}
+#include "checkpoint_support.h"
 
 TestSuite(checkpoint, .init = open_all, .fini = close_all, .timeout = 300);
-
-static bp_model *new_model(uint64_t seed)
-{
-    const bp_layer layers[] = {{INPUTS, HIDDEN, BP_ACTIVATION_TANH, 1},
-                               {HIDDEN, CLASSES, BP_ACTIVATION_SOFTMAX, 1}};
-    bp_model_options options = bp_model_options_default();
-    options.seed = seed;
-    bp_model *model;
-    cr_assert_eq(bp_model_create_layers(&model, layers, 2, &options), BP_OK);
-    return model;
-}
-
-static bp_train_options options_for(int32_t optimizer)
-{
-    bp_train_options how = bp_train_options_default();
-    how.optimizer = optimizer;
-    how.epochs = EPOCHS;
-    how.batch = BATCH;
-    how.checkpoint_seconds = 0;
-    return how;
-}
-
-typedef struct outcome {
-    float parameters[PARAMETERS];
-    bp_train_result result;
-    bp_status status;
-} outcome;
-
-static void take(outcome *out, bp_model *model)
-{
-    memcpy(out->parameters, bp_model_weights(model, 0), sizeof out->parameters);
-}
-
-static outcome train(const bp_train_options *how, bp_model *start)
-{
-    outcome out = {.status = BP_OK};
-    bp_model *model = start ? start : new_model(1);
-    out.status = bp_train(model, device, data, validation, how, &out.result);
-    take(&out, model);
-    bp_model_free(model);
-    return out;
-}
-
-static void want_same(const outcome *a, const outcome *b, const char *what)
-{
-    cr_assert_eq(a->status, BP_OK, "%s: %s", what, bp_last_error());
-    cr_assert_arr_eq(a->parameters, b->parameters, sizeof a->parameters, "%s: other bits", what);
-    cr_assert_eq(a->result.epochs, b->result.epochs, "%s", what);
-    cr_assert_eq(a->result.steps, b->result.steps, "%s", what);
-    const double mine[] = {a->result.train_loss, a->result.validation_loss,
-                           a->result.validation_accuracy};
-    const double theirs[] = {b->result.train_loss, b->result.validation_loss,
-                             b->result.validation_accuracy};
-    cr_assert_arr_eq(mine, theirs, sizeof mine, "%s: losses %.17g and %.17g", what, mine[0],
-                     theirs[0]);
-}
-
-static bool exists(const char *name)
-{
-    return access(name, F_OK) == 0;
-}
-
-static char *read_file(const char *name, size_t *size)
-{
-    FILE *file = fopen(name, "rb");
-    cr_assert_not_null(file, "%s", name);
-    char *bytes = malloc(1 << 20);
-    *size = fread(bytes, 1, 1 << 20, file);
-    fclose(file);
-    return bytes;
-}
-
-static void write_file(const char *name, const char *bytes, size_t size)
-{
-    FILE *file = fopen(name, "wb");
-    cr_assert(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
-}
-
-/* So many epochs of Adam with a checkpoint after every `every` steps and at the end: path has the
- * last of them, previous the one before. */
-static void train_some(int64_t epochs, int64_t every)
-{
-    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
-    how.checkpoint = path;
-    how.checkpoint_steps = every;
-    how.epochs = epochs;
-    const outcome some = train(&how, NULL);
-    cr_assert_eq(some.status, BP_OK, "%s", bp_last_error());
-}
 
 /* ---- the same bits -----------------------------------------------------------------------------
  */
@@ -310,107 +178,6 @@ Test(checkpoint, divergence_after_going_on_falls_back_as_before)
     bp_data_free(numbers);
 }
 
-/* ---- files that are not sound ------------------------------------------------------------------
- */
-
-static void want_refused(const char *what, size_t at)
-{
-    bp__checkpoint from;
-    const bp_status status = bp__checkpoint_read(&from, path);
-    cr_assert_eq(status, BP_ERROR_MODEL, "%s at %zu is taken", what, at);
-    cr_assert(strstr(bp_last_error(), path), "%s", bp_last_error());
-}
-
-Test(checkpoint, every_truncation_and_every_bit_flip_is_refused)
-{
-    size_t size;
-    train_some(2, 1);
-    char *bytes = read_file(previous, &size);
-    cr_assert_lt(size, 20000);
-    unlink(previous);
-    write_file(path, bytes, size);
-    const int fd = open(path, O_WRONLY);
-    cr_assert_geq(fd, 0);
-    for (size_t bit = 0; bit < 8 * size; ++bit) {
-        const char flipped = (char)(bytes[bit / 8] ^ 1 << bit % 8);
-        cr_assert_eq(pwrite(fd, &flipped, 1, (off_t)(bit / 8)), 1);
-        want_refused("a flipped bit", bit);
-        cr_assert_eq(pwrite(fd, &bytes[bit / 8], 1, (off_t)(bit / 8)), 1);
-    }
-    for (size_t cut = size; cut-- > 0;) {
-        cr_assert_eq(ftruncate(fd, (off_t)cut), 0);
-        want_refused("a cut", cut);
-    }
-    close(fd);
-    write_file(path, bytes, size);
-    bp__checkpoint from;
-    cr_assert_eq(bp__checkpoint_read(&from, path), BP_OK, "%s", bp_last_error());
-    bp__checkpoint_release(&from);
-    free(bytes);
-}
-
-Test(checkpoint, a_damaged_one_leaves_the_one_before_it)
-{
-    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
-    const outcome whole = train(&how, NULL);
-    train_some(2, 1);
-    size_t size;
-    char *bytes = read_file(path, &size);
-    how.resume = how.checkpoint = path;
-    how.checkpoint_steps = 5;
-    for (int round = 0; round < 3; ++round) {
-        train_some(2, 1);
-        bytes[size / 2] = (char)(bytes[size / 2] ^ 4);
-        if (round == 2)
-            unlink(path);
-        else
-            write_file(path, bytes, round ? size : size / 3);
-        bytes[size / 2] = (char)(bytes[size / 2] ^ 4);
-        bp_checkpoint_info info;
-        cr_assert_eq(bp_checkpoint_get_info(&info, path), BP_OK);
-        cr_assert_eq(info.previous, 1);
-        cr_assert_eq(info.total_steps, 2 * STEPS - 1);
-        cr_assert(strstr(info.damage, path), "%s", info.damage);
-        const outcome rest = train(&how, NULL);
-        want_same(&rest, &whole, "from the previous one");
-    }
-    /* The damaged one never takes the place of the sound one. */
-    train_some(2, 1);
-    write_file(path, bytes, size / 2);
-    how.checkpoint_steps = 0; /* one checkpoint, at the end */
-    (void)train(&how, NULL);
-    cr_assert_eq(bp_checkpoint_get_info(&(bp_checkpoint_info){0}, path), BP_OK);
-    bp_checkpoint_info before;
-    cr_assert_eq(bp_checkpoint_get_info(&before, previous), BP_OK);
-    cr_assert_eq(before.total_steps, 2 * STEPS - 1);
-    free(bytes);
-    /* Neither: the error is the newer one's. */
-    write_file(path, "x", 1);
-    write_file(previous, "yy", 2);
-    how.resume = path;
-    outcome none = train(&how, NULL);
-    cr_assert_eq(none.status, BP_ERROR_MODEL);
-    cr_assert(strstr(bp_last_error(), "1 byte,"), "%s", bp_last_error());
-    unlink(path);
-    unlink(previous);
-    none = train(&how, NULL);
-    cr_assert_eq(none.status, BP_ERROR_IO);
-}
-
-Test(checkpoint, a_checkpoint_is_a_model_and_a_model_is_none)
-{
-    train_some(1, 1);
-    bp_model *model;
-    float y[ROWS * CLASSES];
-    cr_assert_eq(bp_model_load(&model, path, BP_ACTIVATION_AUTO), BP_OK, "%s", bp_last_error());
-    cr_assert_eq(bp_predict(model, device, bp_data_features(data), ROWS, y), BP_OK);
-    cr_assert_eq(bp_model_save(model, path), BP_OK);
-    bp_model_free(model);
-    bp__checkpoint from;
-    cr_assert_eq(bp__checkpoint_read(&from, path), BP_ERROR_MODEL);
-    cr_assert(strstr(bp_last_error(), "is no checkpoint"), "%s", bp_last_error());
-}
-
 /* ---- another training --------------------------------------------------------------------------
  */
 
@@ -447,8 +214,7 @@ Test(checkpoint, what_differs_is_named)
     cr_assert_eq(none.status, BP_ERROR_MODEL);
     const char *const all[] = {"seed is 9, in the checkpoint 1", "batch is 5, in the checkpoint 4",
                                "optimizer is sgd, in the checkpoint adam",
-                               "shuffle is none, in the checkpoint all",
-                               "the start values differ"};
+                               "shuffle is none, in the checkpoint all", "the start values differ"};
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
         cr_assert(strstr(bp_last_error(), all[i]), "not \"%s\": %s", all[i], bp_last_error());
     how = same;
@@ -518,49 +284,6 @@ Test(checkpoint, every_option_is_a_fact_or_free)
                   "byte %zu of bp_train_options is in no table of facts.c", byte);
     }
     cr_assert_gt(facts, 40);
-}
-
-/* ---- a disk that is full -----------------------------------------------------------------------
- */
-
-static int count_errors(const bp_progress *now, void *user)
-{
-    if (now->checkpoint_error) ++*(int *)user;
-    return 0;
-}
-
-Test(checkpoint, a_full_disk_costs_no_more_than_the_checkpoint)
-{
-    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
-    const outcome whole = train(&how, NULL);
-    train_some(2, 1);
-    size_t size, again_size;
-    char *bytes = read_file(path, &size);
-    signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit = {1000, RLIM_INFINITY};
-    int errors = 0;
-    how.checkpoint = how.resume = path;
-    how.checkpoint_steps = 2;
-    how.progress = count_errors;
-    how.user = &errors;
-    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    outcome full = train(&how, NULL);
-    limit.rlim_cur = RLIM_INFINITY;
-    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    want_same(&full, &whole, "on a full disk");
-    cr_assert_eq(full.result.checkpoint, BP_ERROR_IO);
-    cr_assert_gt(errors, 0);
-    char *again = read_file(path, &again_size);
-    cr_assert(size == again_size && memcmp(bytes, again, size) == 0, "the old one has changed");
-    cr_assert(exists(previous));
-    char temporary[112];
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    cr_assert(!exists(temporary), "a temporary was left behind");
-    free(bytes);
-    free(again);
-    full = train(&how, NULL);
-    want_same(&full, &whole, "with room again");
-    cr_assert_eq(full.result.checkpoint, BP_OK);
 }
 
 /* ---- fingerprints ------------------------------------------------------------------------------
