@@ -1,9 +1,11 @@
 /* main.c - the command `backprop`: finds the command that was asked for and runs it. The commands
  * see the public headers alone; whatever they can do, a program that links the library can do. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backprop.h"
 #include "commands.h"
@@ -93,8 +95,19 @@ static int dispatch(int argc, char **argv)
     return run_command(argc - 1, argv + 1);
 }
 
+/* Where the caller has closed standard input, output or error, the next file that is opened would
+ * get its number, and with it what is printed. So each has something: an end that cannot be
+ * written, since a result that goes nowhere is a failure, and one that swallows messages. */
+static void occupy_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
+    occupy_standard_streams();
     int code = dispatch(argc, argv);
     /* A result that did not reach its reader is a failure, even though all went well up to here. */
     errno = 0;

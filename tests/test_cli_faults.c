@@ -253,6 +253,28 @@ Test(cli_faults, full_disk_leaves_the_old_files)
     free_result(&r);
 }
 
+/* A file that is written gets none of what is printed, also where it would have got the number of a
+ * closed stream. */
+Test(cli_faults, closed_streams_are_no_files)
+{
+    write_flowers("flowers.csv", 90, 1, true);
+    static const struct {
+        const char *closed;
+        int code;
+    } cases[] = {{"2>&-", 0}, {">&-", 1}, {"<&- >&- 2>&-", 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        result r = shell("cd %s; " CLI
+                         " train flowers.csv --device reference --epochs 2 --log log -o m %s",
+                         folder, cases[i].closed);
+        assert_code(r, cases[i].code);
+        free_result(&r);
+        r = shell("cd %s; grep -vc '^{.*}$' log; grep -c '^{.*}$' log; " CLI " info m", folder);
+        assert_code(r, 0);
+        cr_assert(strncmp(r.out, "0\n2\n", 4) == 0, "%s: %s", cases[i].closed, r.out);
+        free_result(&r);
+    }
+}
+
 Test(cli_faults, closed_pipe_ends_quietly_and_costs_no_model)
 {
     train_flowers("m");
