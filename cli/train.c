@@ -137,7 +137,13 @@ static int save(bp_model *model, const train_settings *s, const train_outcome *o
     if (!s->output || !o->learned) return CLI_OK;
     bp_status status = set_results(model, s, o);
     if (status == BP_OK) status = bp_model_save(model, s->output);
-    return status == BP_OK ? CLI_OK : cli_fail(status, "the trained model is lost");
+    if (status == BP_OK) return CLI_OK;
+    const char *checkpoint = s->checkpoint->path;
+    char kept[512] = "the trained model is lost";
+    if (checkpoint && o->result.checkpoint == BP_OK && o->status != BP_ERROR_DIVERGED)
+        snprintf(kept, sizeof kept,
+                 "nothing is lost: the same command with --resume %.400s saves it", checkpoint);
+    return cli_fail(status, kept);
 }
 
 static const char *stopped_by(const train_outcome *o)

@@ -294,6 +294,31 @@ Test(cli_checkpoint, a_disk_that_fills_keeps_two_sound_checkpoints)
     }
 }
 
+/* Where the model finds no room, the checkpoint on another disk has it. */
+Test(cli_checkpoint, a_model_that_cannot_be_written_is_in_the_checkpoint)
+{
+    write_flowers("d.csv", 90, 1, true);
+    const char *const line = TRAIN "m --device reference --hidden 300,300";
+    result r = command(line);
+    assert_code(r, 0);
+    free_result(&r);
+    r = shell("cd %s; mv m whole; touch m; exec unshare -m sh -c '"
+              "mkdir disk; mount -t tmpfs -o size=100k none disk || exit 77; "
+              "ln -sf disk/m m; " CLI " %s --checkpoint c'; rm m",
+              folder, line);
+    if (r.code == 77 || strstr(r.err, "unshare")) {
+        free_result(&r);
+        cr_skip_test("no small disk can be mounted here");
+    }
+    assert_code(r, 1);
+    assert_has(r.err, "nothing is lost: the same command with --resume c saves it");
+    free_result(&r);
+    r = shell("cd %s; rm m; exec " CLI " %s --checkpoint c --resume c", folder, line);
+    assert_code(r, 0);
+    free_result(&r);
+    want_file("m", "whole");
+}
+
 Test(cli_checkpoint, a_file_size_limit_is_told_and_survived)
 {
     write_flowers("d.csv", 90, 1, true);
