@@ -92,8 +92,21 @@ static void print_text(const folds *f)
            f->rows, f->epochs, cli_duration(time, f->seconds));
 }
 
+/* Why fold `fold` has no metrics; -1 where it has been trained. */
+static int explain_fold(const folds *f, size_t fold, const cli_command *command,
+                        const train_outcome *o)
+{
+    char where[64];
+    snprintf(where, sizeof where, "in fold %zu of %zu", fold + 1, f->count);
+    if (o->signal) {
+        if (!command->quiet) cli_note("stopped %s, before there were any means", where);
+        return CLI_SIGNAL + o->signal;
+    }
+    return o->status == BP_OK ? -1 : cli_fail(o->status, where);
+}
+
 /* Trains on one part and measures on the other. An exit code or -1. */
-static int train_fold(double values[METRICS], train_outcome *outcome, const cli_command *command,
+static int train_fold(folds *f, size_t fold, train_outcome *outcome, const cli_command *command,
                       const train_settings *s, bp_device *device, train_sets *sets)
 {
     cli_command silent = *command;
@@ -105,14 +118,12 @@ static int train_fold(double values[METRICS], train_outcome *outcome, const cli_
     sets->test = NULL;
     if (code < 0) code = cli_train_run(outcome, &silent, s, model, device, sets);
     sets->test = held;
-    if (code < 0 && outcome->signal) code = CLI_SIGNAL + outcome->signal;
-    if (code < 0 && outcome->status != BP_OK)
-        code = cli_fail(outcome->status, "of one of the folds");
+    if (code < 0) code = explain_fold(f, fold, command, outcome);
     if (code < 0) {
         const bp_status status = bp_report_evaluate(&report, model, device, held, 0);
         code = status == BP_OK ? -1 : cli_fail(status, NULL);
     }
-    if (code < 0) read_metrics(values, report);
+    if (code < 0) read_metrics(f->values[fold], report);
     bp_report_free(report);
     bp_model_free(model);
     return code;
@@ -144,7 +155,7 @@ static int run_fold(folds *f, size_t fold, const cli_command *command, const tra
     else
         bp_data_free(held);
     train_outcome outcome = {.status = BP_OK};
-    if (code < 0) code = train_fold(f->values[fold], &outcome, command, s, device, &sets);
+    if (code < 0) code = train_fold(f, fold, &outcome, command, s, device, &sets);
     if (code < 0 && !command->quiet) print_fold(fold, f, &outcome);
     f->seconds += outcome.result.seconds;
     f->epochs += outcome.result.epochs;
@@ -165,7 +176,8 @@ int cli_train_folds(const cli_command *command, const train_settings *s, bp_devi
     if (code >= 0) return code;
     f.rows = bp_data_get_info(raw).rows;
     if (f.count > f.rows)
-        code = cli_usage(command, "--folds %zu: there are %zu rows", f.count, f.rows);
+        code = cli_usage(command, "--folds %zu: there %s %zu row%s", f.count,
+                         f.rows == 1 ? "is" : "are", f.rows, cli_s(f.rows));
     f.values = calloc(f.count, sizeof *f.values);
     if (code < 0 && !f.values) code = cli_error(CLI_FAILURE, "out of memory");
     for (size_t k = 0; k < f.count && code < 0; ++k)

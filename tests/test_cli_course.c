@@ -119,6 +119,19 @@ Test(cli_course, find_a_learning_rate)
     cr_assert_eq(files_in_folder(), 1);
 }
 
+/* Which of the folds it was. */
+Test(cli_course, a_fold_that_diverges_is_named)
+{
+    write_prices("d.csv", 60, 1);
+    result r = shell("cd '%s' && exec " CLI " train d.csv --folds 3 --optimizer sgd --lr 1e30 "
+                     "--epochs 5 -q --device reference",
+                     folder);
+    assert_code(r, 5);
+    assert_has(r.err, "(in fold 1 of 3)");
+    cr_assert(!strstr(r.err, "-nan"), "%s", r.err);
+    free_result(&r);
+}
+
 Test(cli_course, folds)
 {
     write_flowers("d.csv", 90, 1, true);

@@ -337,7 +337,8 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
             BP_ERROR_DIVERGED,
             "training diverged: the loss is %g in epoch %lld; try a learning rate below "
             "%g",
-            mean, (long long)trainer->epoch + 1, (double)bp__learning_rate(&trainer->options));
+            isnan(mean) ? fabs(mean) : mean, (long long)trainer->epoch + 1,
+            (double)bp__learning_rate(&trainer->options));
     ++trainer->epoch;
     return BP_OK;
 }
