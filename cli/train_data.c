@@ -1,5 +1,6 @@
 /* train_data.c - the data sets of `backprop train`. Everything that is learned from data (scales,
  * categories, class names) is learned from the training part, never from what measures it. */
+#include <ctype.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -73,6 +74,17 @@ void cli_train_tell(const bp_schema *schema, size_t rows)
     cli_warn(text);
 }
 
+/* A word for --class-weight that is neither `balanced` nor numbers. Returns an exit code or -1. */
+static int refuse_word(const cli_command *command, const char *text)
+{
+    static const char *const words[] = {"balanced"};
+    if (!isalpha((unsigned char)*text) || strchr(text, ',')) return -1;
+    const char *near = bp_nearest(text, words, 1);
+    return cli_usage(command,
+                     "--class-weight: '%s' is neither balanced nor numbers joined by commas%s%s%s",
+                     text, near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
 /* --class-weight. Returns an exit code or -1. */
 static int weigh_classes(bp_data *train, const bp_schema *schema, const cli_command *command,
                          const train_settings *s)
@@ -83,8 +95,10 @@ static int weigh_classes(bp_data *train, const bp_schema *schema, const cli_comm
         return cli_usage(command, "--class-weight is for classes, and the target is a number");
     if (strcmp(s->class_weights, "balanced") != 0) {
         double *list;
-        int code = cli_read_numbers(&list, command, "class-weight", s->class_weights, info.outputs,
-                                    "weights of the classes, in their order; or balanced");
+        int code = refuse_word(command, s->class_weights);
+        if (code >= 0) return code;
+        code = cli_read_numbers(&list, command, "class-weight", s->class_weights, info.outputs,
+                                "weights of the classes, in their order; or balanced");
         if (code >= 0) return code;
         weights = malloc(info.outputs * sizeof *weights);
         for (size_t k = 0; weights && k < info.outputs; ++k) weights[k] = (float)list[k];

@@ -130,7 +130,10 @@ int cli_recipe_model(bp_model **out, const train_settings *s, const bp_data *tra
     bp_status status = BP_OK;
     options.seed = s->seed;
     *out = NULL;
-    if (s->init_from) status = bp_model_load(&source, s->init_from, options.activation);
+    if (s->init_from) {
+        status = bp_model_load(&source, s->init_from, options.activation);
+        if (status != BP_OK) return cli_fail_input(status);
+    }
     options.init_from = source;
     if (status == BP_OK) status = bp_model_create(out, train, &options);
     bp_model_free(source);
