@@ -19,7 +19,7 @@ static json_t *layers_json(const bp_model *model)
         const char *activation = bp_activation_name(layer.activation);
         json_object_set_new(json, "activation", cli_json_text(activation));
         json_object_set_new(json, "bias", json_boolean(layer.bias));
-        json_object_set_new(json, "dropout", cli_json_number((double)layer.dropout));
+        json_object_set_new(json, "dropout", cli_json_float(layer.dropout));
         json_object_set_new(json, "residual", json_boolean(layer.residual));
         json_object_set_new(json, "norm", cli_json_text(bp_norm_name(layer.norm)));
         json_array_append_new(layers, json);

@@ -176,6 +176,18 @@ json_t *cli_json_number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+json_t *cli_json_float(float value)
+{
+    char text[32];
+    double number = (double)value;
+    for (int digits = 6; digits <= 9 && isfinite(value); ++digits) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        number = strtod(text, NULL);
+        if ((float)number == value) break;
+    }
+    return cli_json_number(number);
+}
+
 json_t *cli_json_count(uint64_t count)
 {
     return json_integer((json_int_t)count);

@@ -60,6 +60,8 @@ const char *cli_s(size_t count);
 
 /* JSON null where value is not finite or text is NULL; bytes that are not UTF-8 become '?'. */
 json_t *cli_json_number(double value);
+/* A float as the shortest decimal number of which it is the rounding: 0.1, not 0.10000000149. */
+json_t *cli_json_float(float value);
 json_t *cli_json_text(const char *text);
 json_t *cli_json_count(uint64_t count);
 

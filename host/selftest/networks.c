@@ -81,7 +81,8 @@ static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
 }
 
 /* What hidden layers can have beside weights and a function: with one whose slope is of outputs,
- * and one whose slope is of net inputs. */
+ * and one whose slope is of net inputs. Of the latter networks the first layer is frozen, so that
+ * batches are normalised by what is known of them, as where nothing is trained. */
 static const bp_layer extras[] = {
     {.dropout = 0.4f}, {.residual = 1}, {.dropout = 0.2f, .residual = 1},
     {.norm = BP_NORM_LAYER}, {.norm = BP_NORM_BATCH},
@@ -90,9 +91,10 @@ static const bp_layer extras[] = {
 
 static bp_status check_extras(bp__selftest *test, const bp__way *way)
 {
-    const bp__selftest_recipe how = recipe_of(BP_OPTIMIZER_SGD);
+    bp__selftest_recipe how = recipe_of(BP_OPTIMIZER_SGD);
     for (size_t i = 0; i < BP_COUNT(extras); ++i)
         for (int net = 0; net < 2; ++net) {
+            how.options.freeze_layers = net;
             bp__selftest_network network = {.widths = {6, 19, 19, 4}, .batch = 21, .labels = true};
             network.activation = net ? BP_ACTIVATION_GELU : BP_ACTIVATION_TANH;
             network.output = BP_ACTIVATION_SOFTMAX;
