@@ -151,6 +151,15 @@ static const char *stopped_by(const train_outcome *o)
     return o->status == BP_ERROR_DIVERGED ? "diverged" : o->signal ? "interrupted" : NULL;
 }
 
+/* Rows of a step: those asked for, or the optimizer's own, of lbfgs all that there are. */
+static int64_t batch_of(const train_settings *s, const bp_data *train)
+{
+    const int64_t own = bp_optimizer_default_batch(s->how.optimizer);
+    const int64_t rows = (int64_t)bp_data_get_info(train).rows;
+    if (s->how.batch > 0) return s->how.batch;
+    return own == INT32_MAX ? rows : own;
+}
+
 static int print_json(const bp_model *model, const train_settings *s, const bp_device *device,
                       const train_sets *sets, const train_outcome *o)
 {
@@ -162,7 +171,10 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "samples", cli_json_count(bp_data_get_info(sets->train).rows));
     json_object_set_new(json, "parameters", cli_json_count(bp_model_get_info(model).parameters));
     json_object_set_new(json, "epochs", json_integer(o->result.epochs));
-    json_object_set_new(json, "batch", json_integer(s->how.batch));
+    json_object_set_new(json, "evaluations",
+                        s->how.optimizer == BP_OPTIMIZER_LBFGS ? json_integer(o->result.steps)
+                                                               : json_null());
+    json_object_set_new(json, "batch", json_integer(batch_of(s, sets->train)));
     json_object_set_new(json, "train_loss", cli_json_number(o->result.train_loss));
     json_object_set_new(json, "validation_loss", cli_json_number(o->result.validation_loss));
     json_object_set_new(json, "validation_accuracy",
@@ -202,7 +214,7 @@ static int print_text(const bp_model *model, const train_settings *s, const bp_d
     printf("device      %s (%s)\n", info->name, info->spec);
     printf("samples     %zu\n", bp_data_get_info(sets->train).rows);
     printf("parameters  %zu\n", bp_model_get_info(model).parameters);
-    cli_course_print(&o->result);
+    cli_course_print(&o->result, s->how.optimizer);
     print_losses("training", o->result.train_loss, NAN);
     print_losses("validation", o->result.validation_loss, o->result.validation_accuracy);
     if (o->has_test) {
@@ -396,7 +408,7 @@ int cli_train(int argc, char **argv)
     const size_t update_count = cli_recipe_updates(&s, updates);
     cli_option passes[] = {
         {.name = "batch", .kind = CLI_COUNT, .to.count = &s.how.batch, .value = "N", .min = 1,
-         .max = 2147483647, .help = "samples a step"},
+         .max = 2147483647, .help = "samples a step", .fallback = "32, of lbfgs all"},
         {.name = "epochs", .kind = CLI_COUNT, .to.count = &s.how.epochs, .value = "N", .min = 1,
          .max = 1000000000, .help = "times through the data",
          .fallback = "by its rows: 240,000 samples in all, 15 to 120 epochs; with --patience ten "

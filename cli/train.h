@@ -96,7 +96,7 @@ size_t cli_course_options(train_settings *s, cli_option rows[CLI_COURSE_OPTIONS]
 int cli_course_check(const cli_command *command, const train_settings *s);
 
 /* The best epoch and how the training stopped. */
-void cli_course_print(const bp_train_result *result);
+void cli_course_print(const bp_train_result *result, int32_t optimizer);
 void cli_course_json(json_t *json, const bp_train_result *result);
 
 #endif

@@ -147,9 +147,11 @@ int cli_course_check(const cli_command *command, const train_settings *s)
     return -1;
 }
 
-void cli_course_print(const bp_train_result *r)
+void cli_course_print(const bp_train_result *r, int32_t optimizer)
 {
     printf("epochs      %" PRId64, r->epochs);
+    if (optimizer == BP_OPTIMIZER_LBFGS)
+        printf(", %" PRId64 " evaluations of loss and gradient", r->steps);
     if (r->stopped_early)
         printf(" of %" PRId64 ", stopped for want of improvement", r->planned_epochs);
     putchar('\n');

@@ -59,7 +59,7 @@ static void list_rates(char *text, size_t size)
 
 size_t cli_recipe_updates(train_settings *s, cli_option rows[CLI_UPDATE_OPTIONS])
 {
-    static char rates[256];
+    static char rates[320];
     list_rates(rates, sizeof rates);
     const cli_option all[CLI_UPDATE_OPTIONS] = {
         {.name = "optimizer", .kind = CLI_CHOICE, .to.code = &s->how.optimizer, .value = "NAME",

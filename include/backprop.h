@@ -517,6 +517,10 @@ typedef struct bp_model bp_model;
 #define BP_OPTIMIZER_ADAMW 6    /* Loshchilov & Hutter 2019: Adam with decoupled weight decay */
 #define BP_OPTIMIZER_LION 7     /* Chen et al. 2023 */
 #define BP_OPTIMIZER_RPROP 8    /* iRPROP-, Igel & Huesken 2003: for batches that are all of the data */
+#define BP_OPTIMIZER_LBFGS 9    /* L-BFGS with a line search, for all of the data as one batch, small and
+                                   resident: an epoch is one iteration, a step one evaluation of loss
+                                   and gradient, learning_rate the first length that is tried. No
+                                   bp_trainer_step, L1, clipping or schedule */
 
 #define BP_INIT_AUTO (-1)       /* lecun_normal for selu, glorot_uniform otherwise */
 #define BP_INIT_GLOROT_UNIFORM 0 /* U(+-sqrt(6 / (n_in + n_out))), Glorot & Bengio 2010 */
@@ -736,7 +740,8 @@ typedef struct bp_train_options {
     size_t size;
     int64_t epochs;       /* 0: by the number of rows, so many that 240,000 samples are seen, at least
                              15 and at most 120; ten times as many with patience */
-    int64_t batch;        /* rows a step; the last batch of an epoch may be smaller */
+    int64_t batch;        /* rows a step; the last batch of an epoch may be smaller. 0: the optimizer's
+                             own (bp_optimizer_default_batch) */
     int32_t optimizer;    /* BP_OPTIMIZER_* */
     int32_t shuffle;      /* BP_SHUFFLE_* */
     int32_t gemm;         /* BP_GEMM_* */
@@ -792,6 +797,8 @@ typedef struct bp_train_options {
 
 BP_API bp_train_options bp_train_options_default(void);
 BP_API float bp_optimizer_default_learning_rate(int32_t optimizer);
+/* 32, or of lbfgs 2147483647: all rows that there are. */
+BP_API int64_t bp_optimizer_default_batch(int32_t optimizer);
 
 /* Of the whole training: what was done before it was resumed counts. */
 typedef struct bp_train_result {

@@ -1,5 +1,6 @@
 /* test_bench.c - bp_bench and bp_device_measure: their figures fit together, and wrong results are
  * refused before they are timed. */
+#include "base/families.h"
 #include "base/work.h"
 #include "bench/bench.h"
 #include "ops/peak.h"
@@ -59,7 +60,7 @@ static void check_shapes(bp_device *device)
         size_t count;
         int64_t batch;
     } cases[] = {{single, 1, 1}, {numbers, 3, 53}, {wide, 2, 64}, {classifier, 2, 128}};
-    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer)
+    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
             bp_bench_options options = quick();
             bp_bench_result r;

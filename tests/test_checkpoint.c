@@ -2,6 +2,7 @@
  * bits of one that was never broken off, wherever that was; another training is refused by what
  * differs. On the reference, so that it needs no OpenCL. */
 #define _XOPEN_SOURCE 700
+#include "base/families.h"
 #include "checkpoint_support.h"
 
 TestSuite(checkpoint, .init = open_all, .fini = close_all, .timeout = 300);
@@ -25,7 +26,7 @@ static int stop_at(size_t done, double sum, size_t rows, void *user)
  * the end. */
 Test(checkpoint, every_step_can_be_gone_on_from)
 {
-    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer) {
+    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer) {
         bp_train_options how = options_for(optimizer);
         const outcome whole = train(&how, NULL);
         for (int64_t at = 1; at < EPOCHS * STEPS; ++at) {

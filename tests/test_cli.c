@@ -149,7 +149,7 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
          "--validation-split: 0.99 of 30 rows leaves none to tra"},
         {"train $S --validation-split 0.4", "every class has a single row"},
         {"train $D --optimizer adm", "did you mean 'adam'"},
-        {"train $D --optimizer lbfgs", "sgd, momentum, adam"},
+        {"train $D --optimizer newton", "sgd, momentum, adam"},
         {"train $D --activation softmax", "--activation"},
         {"train $D --activation rleu", "did you mean 'relu'"},
         {"train $D --loss msee", "did you mean 'mse'"},

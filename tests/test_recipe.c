@@ -2,6 +2,7 @@
  * gradients first, in every way that a device has, against the reference. Where
  * BACKPROP_ACCURACY_TABLE names a file, the largest errors are written there as a table for
  * docs/accuracy.md. */
+#include "base/families.h"
 #include "network_support.h"
 #include "ops/launchers.h"
 
@@ -66,7 +67,7 @@ static float *train(bp_device *device, int32_t gemm, bp__when small, int32_t opt
 static void check_device(bp_device *device, bp_device *reference, double worst[][SHAPES][WAYS])
 {
     bp_data *data = data_of(71, 6, 3, true);
-    for (int32_t o = 0; bp_optimizer_name(o); ++o)
+    for (int32_t o = 0; bp__optimizer_updates(o); ++o)
         for (int s = 0; s < SHAPES; ++s) {
             size_t count;
             float *want = train(reference, BP_GEMM_AUTO, BP__NEVER, o, s, data, &count);
@@ -91,7 +92,7 @@ static void write_table(const char *path, double worst[][SHAPES][WAYS])
     fputs("| optimizer | gradients |", file);
     for (int w = 0; w < WAYS; ++w) fprintf(file, " %s |", ways[w].name);
     fputs("\n| --- | --- | --- | --- | --- | --- |\n", file);
-    for (int32_t o = 0; bp_optimizer_name(o); ++o)
+    for (int32_t o = 0; bp__optimizer_updates(o); ++o)
         for (int s = 0; s < SHAPES; ++s) {
             fprintf(file, "| %s | %s |", bp_optimizer_name(o), shapes[s].name);
             for (int w = 0; w < WAYS; ++w) fprintf(file, " %.1e |", worst[o][s][w]);

@@ -486,7 +486,7 @@ Test(training, wrong_use_is_refused)
     cr_assert_eq(bp_train(model, device, good, narrow, NULL, NULL), BP_ERROR_MODEL);
     cr_assert_eq(bp_train(NULL, device, good, NULL, NULL, NULL), BP_ERROR_ARGUMENT);
     bp_train_options options = bp_train_options_default();
-    options.batch = 0;
+    options.batch = -1;
     cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
     options = bp_train_options_default();
     options.learning_rate = NAN;

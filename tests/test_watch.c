@@ -1,6 +1,7 @@
 /* test_watch.c - a watched training: that watching changes nothing, that what is seen is what a
  * step does, that what is planted is named, and that a divergence is traced to where it began. */
 #include "backprop_explain.h"
+#include "base/families.h"
 #include "network_support.h"
 
 /* What the callback of a training keeps. */
@@ -57,7 +58,7 @@ static observed watched(bp_model *model, bp_device *device, const bp_data *data,
 static void check_same_bits(bp_device *device)
 {
     const size_t widths[] = {7, 9, 5, 3};
-    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer)
+    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer)
         for (int labels = 0; labels < 2; ++labels) {
             float *all[2];
             size_t count;
@@ -114,7 +115,7 @@ static double norm_of(const float *a, const float *b, size_t count)
 static void check_next_step(bp_device *device)
 {
     const size_t widths[] = {7, 9, 3}, layers = 2;
-    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer) {
+    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer) {
         bp_model *model = model_of(widths, layers, BP_ACTIVATION_TANH, BP_ACTIVATION_SOFTMAX,
                                    BP_LOSS_CROSS_ENTROPY, 1, 5);
         bp_data *data = data_of(40, 7, 3, true);
@@ -341,7 +342,7 @@ Test(watch, divergence_is_traced_to_where_it_began)
 static void check_late_trace(bp_device *device)
 {
     const size_t widths[] = {3, 4, 2};
-    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer)
+    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer)
         for (int64_t every = 1; every <= 1000; every += every == 1 ? 2 : 997) {
             bp_model *model = model_of(widths, 2, BP_ACTIVATION_LINEAR, BP_ACTIVATION_LINEAR,
                                        BP_LOSS_HALF_SQUARED, 1, 4);

@@ -17,8 +17,8 @@ static const bp__loss_traits losses[] = {
 };
 
 static const bp__optimizer_traits optimizers[] = {
-#define ROW(code, name, moments, rate, beta1, beta2, epsilon, decay, decoupled)                    \
-    [BP_OPTIMIZER_##code] = {moments, rate, beta1, beta2, epsilon, decay, decoupled},
+#define ROW(code, name, moments, rate, beta1, beta2, epsilon, decay, decoupled, full_batch)        \
+    [BP_OPTIMIZER_##code] = {moments, rate, beta1, beta2, epsilon, decay, decoupled, full_batch},
     BP__OPTIMIZERS(ROW)
 #undef ROW
 };
@@ -26,6 +26,11 @@ static const bp__optimizer_traits optimizers[] = {
 const bp__optimizer_traits *bp__optimizer_of(int32_t optimizer)
 {
     return &optimizers[optimizer];
+}
+
+bool bp__optimizer_updates(int32_t optimizer)
+{
+    return bp_optimizer_name(optimizer) && !bp__optimizer_of(optimizer)->full_batch;
 }
 
 const bp__activation_traits *bp__activation(int32_t activation)

@@ -42,20 +42,22 @@
     X(BCE, "bce", 0, 0, BP_ACTIVATION_SIGMOID)
 /* clang-format on */
 
-/* X(code, name, moments, rate, beta1, beta2, epsilon, decay, decoupled): how many arenas of the
- * parameters' size it keeps; the defaults; decoupled 1 where weight decay is part of the update,
- * not of the gradient. */
+/* X(code, name, moments, rate, beta1, beta2, epsilon, decay, decoupled, full_batch): how many
+ * arenas of the parameters' size it keeps; the defaults; decoupled 1 where weight decay is part of
+ * the update, not of the gradient; full_batch 1 where it is no update after a batch, but run by the
+ * host on all rows (host/train/full_batch.h); these come last. */
 /* clang-format off */
 #define BP__OPTIMIZERS(X)                                                                          \
-    X(SGD, "sgd", 0, 0.1, 0.9, 0.999, 1e-8, 0, 0)                                                  \
-    X(MOMENTUM, "momentum", 1, 0.02, 0.9, 0.999, 1e-8, 0, 0)                                       \
-    X(ADAM, "adam", 2, 0.001, 0.9, 0.999, 1e-8, 0, 0)                                              \
-    X(NESTEROV, "nesterov", 1, 0.02, 0.9, 0.999, 1e-8, 0, 0)                                       \
-    X(ADAGRAD, "adagrad", 1, 0.01, 0.9, 0.999, 1e-10, 0, 0)                                        \
-    X(RMSPROP, "rmsprop", 1, 0.001, 0.9, 0.99, 1e-8, 0, 0)                                         \
-    X(ADAMW, "adamw", 2, 0.001, 0.9, 0.999, 1e-8, 0.01, 1)                                         \
-    X(LION, "lion", 1, 0.0001, 0.9, 0.99, 1e-8, 0, 1)                                              \
-    X(RPROP, "rprop", 2, 0.01, 0.9, 0.999, 1e-8, 0, 0)
+    X(SGD, "sgd", 0, 0.1, 0.9, 0.999, 1e-8, 0, 0, 0)                                               \
+    X(MOMENTUM, "momentum", 1, 0.02, 0.9, 0.999, 1e-8, 0, 0, 0)                                    \
+    X(ADAM, "adam", 2, 0.001, 0.9, 0.999, 1e-8, 0, 0, 0)                                           \
+    X(NESTEROV, "nesterov", 1, 0.02, 0.9, 0.999, 1e-8, 0, 0, 0)                                    \
+    X(ADAGRAD, "adagrad", 1, 0.01, 0.9, 0.999, 1e-10, 0, 0, 0)                                     \
+    X(RMSPROP, "rmsprop", 1, 0.001, 0.9, 0.99, 1e-8, 0, 0, 0)                                      \
+    X(ADAMW, "adamw", 2, 0.001, 0.9, 0.999, 1e-8, 0.01, 1, 0)                                      \
+    X(LION, "lion", 1, 0.0001, 0.9, 0.99, 1e-8, 0, 1, 0)                                           \
+    X(RPROP, "rprop", 2, 0.01, 0.9, 0.999, 1e-8, 0, 0, 0)                                          \
+    X(LBFGS, "lbfgs", 0, 1, 0.9, 0.999, 1e-8, 0, 0, 1)
 /* clang-format on */
 
 /* X(code, name): the tensors that a layer may have. Those up to SHIFT are learned. */
@@ -83,10 +85,13 @@ bool bp__layer_has(const bp_layer *layer, bp__part part);
 typedef struct bp__optimizer_traits {
     int moments;
     double rate, beta1, beta2, epsilon, decay;
-    bool decoupled;
+    bool decoupled, full_batch;
 } bp__optimizer_traits;
 
 const bp__optimizer_traits *bp__optimizer_of(int32_t optimizer);
+
+/* Whether it is one of those that update after each batch, which come first in the table. */
+bool bp__optimizer_updates(int32_t optimizer);
 
 typedef struct bp__activation_traits {
     const char *module;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/random.h"
@@ -13,6 +14,7 @@
 #include "ops/peak.h"
 #include "profile/profile.h"
 #include "reference/reference.h"
+#include "train/full_batch.h"
 
 /* Data on the device: more than caches hold, so that a step's rows come from memory as in a
  * training, and steps enough that setting the step counter back is no part of the figure. */
@@ -136,6 +138,8 @@ static bp_status set_up(bench *b, bp_device *device, const bp_layer *layers, siz
     asked.shuffle = 0;
     asked.stream = BP_STREAM_NO;
     BP_TRY(bp__read_train_options(&how, &asked)); /* before the batch's size is trusted */
+    if (bp__optimizer_of(how.optimizer)->full_batch)
+        return bp__full_batch_refuse("bench", how.optimizer);
     const size_t batch = (size_t)options->batch;
     BP_TRY(check_room(device, layers, batch));
     const bool labels = bp_model_get_info(b->model).loss == BP_LOSS_CROSS_ENTROPY;

@@ -6,6 +6,7 @@
 
 #include "backprop_measure.h"
 #include "base/clock.h"
+#include "base/families.h"
 #include "base/memory.h"
 #include "train/trainer.h"
 
@@ -60,6 +61,10 @@ static bp_status read_question(question *q, const bp_model *model, size_t rows,
     q->options.repeat_seconds = 0.02;
     q->options.batch = how.batch;
     q->options.optimizer = how.optimizer;
+    if (bp__optimizer_of(how.optimizer)->full_batch) { /* what costs is losses and gradients */
+        q->options.optimizer = BP_OPTIMIZER_SGD;
+        q->options.batch = (int64_t)rows;
+    }
     q->options.gemm = how.gemm;
     q->options.loss = info.loss;
     BP_TRY(bp__new_array(&q->layers, info.layers, sizeof *q->layers));

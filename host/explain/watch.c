@@ -10,6 +10,7 @@
 #include "explain/xray.h"
 #include "ops/engine.h"
 #include "reference/reference.h"
+#include "train/full_batch.h"
 
 /* ---- The watch ----------------------------------------------------------------------------------
  */
@@ -282,6 +283,8 @@ bp_status bp_watch_look(bp_watch *watch, bp_trainer *trainer)
 {
     if (!watch || !trainer)
         return bp__fail(BP_ERROR_ARGUMENT, "bp_watch_look: watch and trainer are needed");
+    if (trainer->full_batch)
+        return bp__full_batch_refuse("watching gradients", trainer->options.optimizer);
     bp__arenas now;
     bp_survey survey = {0};
     bp_status status;

@@ -355,6 +355,7 @@ static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views
 {
     bp__network *network = plan->network;
     bp__view factor = {0};
+    if (bp__optimizer_of(optimizer->optimizer)->full_batch) return BP_OK; /* the host does it */
     BP_TRY(add_clip(list, network, optimizer, &factor));
     for (size_t i = 0; i < stretches_of(network, optimizer); ++i)
         BP_TRY(add_update_of(list, network, epoch, optimizer, stretch_of(network, optimizer, i),

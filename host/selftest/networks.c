@@ -1,5 +1,6 @@
 /* networks.c - the networks whose operations are checked: every member of each family once, not
  * every one with every other. */
+#include "base/families.h"
 #include "ops/launchers.h"
 #include "selftest/selftest.h"
 
@@ -65,7 +66,7 @@ static bp_status check_losses(bp__selftest *test, const bp__way *way)
 /* Every optimizer, with everything that shapes a gradient before; limits that are exceeded. */
 static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
 {
-    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer) {
+    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer) {
         bp__selftest_network network = optimizer ? smallest : networks[3];
         bp__selftest_recipe how = recipe_of(optimizer);
         network.activation = BP_ACTIVATION_TANH;
@@ -116,7 +117,7 @@ bp_status bp__selftest_operations(bp__selftest *test, const bp__way *way)
         BP_TRY(check_extras(test, way));
     }
     int32_t optimizers = 0;
-    while (bp_optimizer_name(optimizers)) ++optimizers;
+    while (bp__optimizer_updates(optimizers)) ++optimizers;
     for (size_t i = 0; i < BP_COUNT(networks); ++i) {
         bp__selftest_network network = networks[i];
         const bp__selftest_recipe how = recipe_of((int32_t)i % optimizers);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backprop_explain.h"
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "ops/engine.h"
@@ -216,7 +217,7 @@ fail:
 
 bp_status bp__selftest_training(bp__selftest *test, const bp__way *way)
 {
-    for (int32_t optimizer = 0; bp_optimizer_name(optimizer); ++optimizer) {
+    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer) {
         bp_selftest_check *check;
         char name[64];
         snprintf(name, sizeof name, "training %s", bp_optimizer_name(optimizer));

@@ -7,6 +7,7 @@
 #include "base/families.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "train/full_batch.h"
 #include "train/trainer.h"
 
 static bp_status check_options(const bp_train_options *options)
@@ -15,7 +16,8 @@ static bp_status check_options(const bp_train_options *options)
         return bp__fail(BP_ERROR_ARGUMENT, "epochs is %lld, 0 (by the rows) or more is possible",
                         (long long)options->epochs);
     if (options->batch < 1 || options->batch > INT32_MAX)
-        return bp__fail(BP_ERROR_ARGUMENT, "batch is %lld, 1 to 2^31 - 1 is possible",
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "batch is %lld, 0 (the optimizer's own) to 2^31 - 1 is possible",
                         (long long)options->batch);
     if (!bp_optimizer_name(options->optimizer))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown optimizer %d", (int)options->optimizer);
@@ -69,6 +71,7 @@ static bp_status check_options(const bp_train_options *options)
     if (options->keep_best < -1 || options->keep_best > 1)
         return bp__fail(BP_ERROR_ARGUMENT, "keep_best is %d, -1, 0 or 1 is needed",
                         (int)options->keep_best);
+    if (bp__optimizer_of(options->optimizer)->full_batch) BP_TRY(bp__full_batch_check(options));
     return bp__schedule_check(options);
 }
 
@@ -78,6 +81,7 @@ bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *
     BP_TRY(bp__read_options(out, sizeof *out, given, "bp_train_options"));
     if (bp_optimizer_name(out->optimizer)) { /* negative: the optimizer's own */
         const bp__optimizer_traits *own = bp__optimizer_of(out->optimizer);
+        if (out->batch == 0) out->batch = bp_optimizer_default_batch(out->optimizer);
         if (out->beta1 < 0) out->beta1 = (float)own->beta1;
         if (out->beta2 < 0) out->beta2 = (float)own->beta2;
         if (out->epsilon < 0) out->epsilon = (float)own->epsilon;
@@ -86,12 +90,21 @@ bp_status bp__read_train_options(bp_train_options *out, const bp_train_options *
     return check_options(out);
 }
 
+/* A schedule that nobody has asked for is for trainings of a length that nobody has set, in steps
+ * whose length is the learning rate's. */
+static bool wants_schedule(const bp_train_options *options)
+{
+    return options->epochs == 0 && options->patience == 0 &&
+           !bp__optimizer_of(options->optimizer)->full_batch;
+}
+
 /* How long a training is that nobody has set a length for; docs/decisions/defaults.md. */
 enum { AUTO_SAMPLES = 240000, AUTO_LEAST = 15, AUTO_MOST = 120, AUTO_PATIENT = 10 };
 
 bool bp__fill_in_epochs(bp_train_options *options, size_t rows)
 {
     const bool patient = options->patience > 0, by_rows = options->epochs == 0;
+    const bool cosine = wants_schedule(options);
     const bool automatic = options->schedule == BP_SCHEDULE_AUTO;
     if (by_rows) {
         int64_t epochs = rows > 0 ? (int64_t)(AUTO_SAMPLES / rows) : AUTO_MOST;
@@ -99,9 +112,8 @@ bool bp__fill_in_epochs(bp_train_options *options, size_t rows)
         if (epochs > AUTO_MOST) epochs = AUTO_MOST;
         options->epochs = patient ? AUTO_PATIENT * epochs : epochs;
     }
-    if (automatic)
-        options->schedule = by_rows && !patient ? BP_SCHEDULE_COSINE : BP_SCHEDULE_CONSTANT;
-    return automatic && by_rows && !patient;
+    if (automatic) options->schedule = cosine ? BP_SCHEDULE_COSINE : BP_SCHEDULE_CONSTANT;
+    return automatic && cosine;
 }
 
 bp_status bp__check_fit(size_t inputs, size_t outputs, const bp_data *data)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "train/full_batch.h"
 #include "train/trainer.h"
 
 enum { FORMAT = 1 };
@@ -41,7 +42,8 @@ bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer)
         {.name = "moment2", .kind = BP__STATE_ARENA, .arena = network->moment2},
     };
     state->network = network;
-    return bp__state_add(state, rows, sizeof rows / sizeof *rows);
+    BP_TRY(bp__state_add(state, rows, sizeof rows / sizeof *rows));
+    return trainer->full_batch ? bp__full_batch_state(state, trainer->full_batch) : BP_OK;
 }
 
 /* ---- Out ---- */

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "backprop_evaluate.h"
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "train/full_batch.h"
 #include "train/trainer.h"
 
 static const double memory = 0.95; /* of the smoothed loss: about 20 steps */
@@ -141,6 +143,8 @@ bp_status bp_find_rate(bp_rate_test **out, const bp_model *model, bp_device *dev
     bp_train_options training;
     BP_TRY(read_options(&read, options));
     BP_TRY(bp__read_train_options(&training, how));
+    if (bp__optimizer_of(training.optimizer)->full_batch)
+        return bp__full_batch_refuse("a search for the learning rate", training.optimizer);
     training.schedule = BP_SCHEDULE_CONSTANT;
     training.warmup = 0;
     BP_TRY(bp__check_fit(bp_model_get_info(model).inputs, bp_model_get_info(model).outputs, data));

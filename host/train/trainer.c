@@ -11,11 +11,12 @@
 #include "base/random.h"
 #include "ops/engine.h"
 #include "profile/profile.h"
+#include "train/full_batch.h"
 
 bp_train_options bp_train_options_default(void)
 {
     return (bp_train_options){.size = sizeof(bp_train_options),
-                              .batch = 32,
+                              .batch = 0,
                               .optimizer = BP_OPTIMIZER_ADAM,
                               .shuffle = 1,
                               .gemm = BP_GEMM_AUTO,
@@ -35,6 +36,12 @@ bp_train_options bp_train_options_default(void)
 float bp_optimizer_default_learning_rate(int32_t optimizer)
 {
     return bp_optimizer_name(optimizer) ? (float)bp__optimizer_of(optimizer)->rate : 0;
+}
+
+int64_t bp_optimizer_default_batch(int32_t optimizer)
+{
+    if (!bp_optimizer_name(optimizer)) return 0;
+    return bp__optimizer_of(optimizer)->full_batch ? INT32_MAX : 32;
 }
 
 float bp__learning_rate(const bp_train_options *options)
@@ -77,6 +84,8 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     BP_TRY_GOTO(
         bp__network_create(&trainer->network, trainer->engine, model, true, read.optimizer));
     BP_TRY_GOTO(bp__network_upload(trainer->network, model));
+    if (bp__optimizer_of(read.optimizer)->full_batch)
+        BP_TRY_GOTO(bp__full_batch_create(&trainer->full_batch, trainer));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     *out = trainer;
     return BP_OK;
@@ -127,6 +136,7 @@ void bp__trainer_forget_data(bp_trainer *trainer)
     trainer->chunk_steps = 1;
     trainer->losses = NULL;
     trainer->order = NULL;
+    if (trainer->full_batch) bp__full_batch_forget(trainer->full_batch);
 }
 
 void bp_trainer_free(bp_trainer *trainer)
@@ -135,6 +145,7 @@ void bp_trainer_free(bp_trainer *trainer)
     if (trainer->engine) wait_for_device(trainer);
     if (trainer->engine) leave_profile(trainer);
     bp__trainer_forget_data(trainer);
+    bp__full_batch_free(trainer->full_batch);
     bp__plan_free(trainer->single);
     bp__pass_free(trainer->single_pass);
     bp__network_free(trainer->network);
@@ -260,6 +271,8 @@ static bp__view losses_view(const bp_trainer *trainer, size_t from, size_t to)
 
 bp_status bp__trainer_begin_epoch(bp_trainer *trainer)
 {
+    if (trainer->full_batch)
+        return bp__full_batch_refuse("a look at single steps", trainer->options.optimizer);
     bp__pass *pass = trainer->pass;
     if (trainer->stream)
         return bp__fail(BP_ERROR_UNSUPPORTED,
@@ -319,8 +332,9 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_epoch: give the trainer data first "
                                            "(bp_trainer_set_data)");
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
-    bp_status status = trainer->stream ? bp__stream_run(trainer->stream, chunk, user)
-                                       : run_resident(trainer, chunk, user);
+    bp_status status = trainer->full_batch ? bp__full_batch_run(trainer->full_batch)
+                       : trainer->stream   ? bp__stream_run(trainer->stream, chunk, user)
+                                           : run_resident(trainer, chunk, user);
     if (status == BP_OK) status = bp__engine_phase(trainer->engine, BP_PHASE_OTHER);
     if (status != BP_OK) { /* how far it came, nobody knows */
         trainer->place = 0;
@@ -369,6 +383,8 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
     if (!trainer || !x || !targets == !labels)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "bp_trainer_step: x and exactly one of targets and labels are needed");
+    if (trainer->full_batch)
+        return bp__full_batch_refuse("bp_trainer_step", trainer->options.optimizer);
     if (rows < 1 || rows > trainer->batch)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "bp_trainer_step: %zu rows, 1 to %zu (batch) are allowed", rows,

@@ -81,6 +81,7 @@ struct bp_trainer {
     bp__schedule schedule;
     bool schedule_by_itself; /* nobody has asked for it (bp__fill_in_epochs) */
     bp__course course;
+    struct bp__full_batch *full_batch; /* of an optimizer that the host runs, or NULL */
 };
 
 /* The rest of the epoch under way, or a new one; *loss is the mean over the rows that were trained

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "ops/engine.h"
 #include "profile/profile.h"
+#include "train/full_batch.h"
 #include "train/trainer.h"
 
 /* A driver may compile a kernel when it is first launched, so that is done here and not on the
@@ -44,6 +45,26 @@ static bp_status warm_up_and_restore(bp_trainer *trainer)
     if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment2);
     free(parameters);
     return status;
+}
+
+/* All rows must be there, in one batch; their order changes nothing then. */
+static bp_status take_all_rows(bp_trainer *trainer, const bp_data *data, bool stream)
+{
+    const size_t rows = bp_data_get_info(data).rows;
+    const char *name = bp_optimizer_name(trainer->options.optimizer);
+    if (stream)
+        return bp__fail(BP_ERROR_UNSUPPORTED,
+                        "%s takes all rows at once, and these would have to be streamed: take "
+                        "another optimizer",
+                        name);
+    if (trainer->batch < rows)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "batch is %zu, but %s takes all of the %zu rows at once: leave batch out, "
+                        "or take another optimizer",
+                        trainer->batch, name, rows);
+    trainer->options.batch = (int64_t)rows;
+    trainer->options.shuffle = BP_SHUFFLE_NONE;
+    return BP_OK;
 }
 
 static bp_status upload_data(bp_trainer *trainer, const bp_data *data)
@@ -105,6 +126,7 @@ bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool ha
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
     bool stream = false;
     BP_TRY_GOTO(bp__choose_stream(&stream, trainer, data));
+    if (trainer->full_batch) BP_TRY_GOTO(take_all_rows(trainer, data, stream));
     BP_TRY_GOTO(stream ? stream_data(trainer, data) : upload_data(trainer, data));
     (void)bp__fill_in_epochs(&trainer->options, trainer->pass->rows);
     if (trainer->options.steps_per_epoch == 0)

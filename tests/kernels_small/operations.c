@@ -262,7 +262,7 @@ void check_optimizer(rig *r)
     enum { N = 64 };
     float *w = random_floats(N, 1, 14), *g = random_floats(N, 1, 15), zeros[N] = {0};
     const float hyper[2 * BP__HYPER_COUNT] = {9, 9, 9, 9, 0.5f, 10, 1000, 0};
-    for (int32_t kind = 0; bp_optimizer_name(kind); ++kind) {
+    for (int32_t kind = 0; bp__optimizer_updates(kind); ++kind) {
         const int32_t now = 2, moments = bp__optimizer_of(kind)->moments;
         pair sums = pair_of(r, BP__TABLE, 1, 3, NULL), factor = pair_of(r, BP__TABLE, 1, 1, NULL);
         pair parameters = pair_of(r, BP__TABLE, 1, N, w),
