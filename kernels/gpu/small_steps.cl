@@ -4,7 +4,7 @@
 #include "gpu/step.cl"
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
-small_steps_gpu(const uint count, BATCH_PARAMETERS, __global float *restrict parameters,
+small_steps_gpu(const uint count, BATCH_PARAMETERS(restrict), __global float *restrict parameters,
             __global float *restrict gradients, __global float *restrict moment1,
             __global float *restrict moment2, __global const float *restrict hyper,
             __global int *restrict step, __global float *restrict losses,

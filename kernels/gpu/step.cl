@@ -54,13 +54,14 @@ INLINE uint renewed(uint item)
 #endif
 }
 
-/* What a step reads of the data, and of the loss. */
-#define BATCH_PARAMETERS                                                                           \
+/* What a step reads of the data, and of the loss; kernels say of their pointers that they are
+ * `restrict`, functions do not: oclgrind cannot run what inlining makes of that. */
+#define BATCH_PARAMETERS(RESTRICT)                                                                 \
     const float scale, const float share, const float on, const float off, const float parameter,  \
-        __global const float *restrict x, const ulong x_offset, const uint ldx,                    \
-        __global const float *restrict targets, const ulong t_offset, const uint ldt,              \
-        __global const float *restrict sample_weights, const ulong w_offset,                       \
-        __global const int *restrict order
+        __global const float *RESTRICT x, const ulong x_offset, const uint ldx,                    \
+        __global const float *RESTRICT targets, const ulong t_offset, const uint ldt,              \
+        __global const float *RESTRICT sample_weights, const ulong w_offset,                       \
+        __global const int *RESTRICT order
 #define BATCH                                                                                      \
     scale, share, on, off, parameter, x, x_offset, ldx, targets, t_offset, ldt, sample_weights,    \
         w_offset, order
@@ -172,7 +173,7 @@ INLINE float4 weight(weight_memory w, layer l, uint o, uint c)
 /* ---- Samples ------------------------------------------------------------------------------------ */
 
 /* Reads what this work-item will put into local memory of CHUNK samples from `first` on. */
-INLINE void fetch(float *next, uint item, uint now, uint first, BATCH_PARAMETERS)
+INLINE void fetch(float *next, uint item, uint now, uint first, BATCH_PARAMETERS())
 {
     item = renewed(item);
 #pragma unroll
