@@ -10,7 +10,8 @@ TestSuite(cli_checkpoint, .init = make_folder, .fini = remove_folder, .timeout =
 static const char *const devices[] = {"reference", "auto"};
 enum { DEVICES = sizeof devices / sizeof *devices };
 
-#define TRAIN "train d.csv --hidden 8 --batch 9 --epochs 12 --validation-split 0.2 -q -o "
+#define OPTIONS "--hidden 8 --batch 9 --validation-split 0.2 "
+#define TRAIN "train d.csv " OPTIONS "--epochs 12 -q -o "
 
 static void want_file(const char *a, const char *b)
 {
@@ -182,10 +183,10 @@ Test(cli_checkpoint, what_is_refused_and_why)
 Test(cli_checkpoint, a_training_under_way_is_not_written_over)
 {
     write_flowers("d.csv", 90, 1, true);
-    process p = start(
-        "cd %s; exec " CLI " " TRAIN "m --device reference --epochs 100000 --checkpoint c", folder);
-    struct timespec moment = {.tv_nsec = 300000000};
-    nanosleep(&moment, NULL);
+    process p = start("cd %s; exec " CLI " train d.csv " OPTIONS "--epochs 100000 -o m "
+                      "--device reference --checkpoint c",
+                      folder);
+    read_until(&p, "epoch ");
     kill(p.pid, SIGINT);
     result r = finish(&p);
     assert_code(r, 130);
@@ -426,11 +427,10 @@ Test(cli_checkpoint, records_say_what_it_came_from)
     r = command("info m");
     assert_has(r.out, "not the same bit for bit: data came from standard input");
     free_result(&r);
-    process p = start("cd %s; exec " CLI " train d.csv -q --device reference --epochs 100000 -o m "
+    process p = start("cd %s; exec " CLI " train d.csv --device reference --epochs 100000 -o m "
                       "--checkpoint c",
                       folder);
-    struct timespec moment = {.tv_nsec = 300000000};
-    nanosleep(&moment, NULL);
+    read_until(&p, "epoch ");
     kill(p.pid, SIGTERM);
     r = finish(&p);
     assert_code(r, 143);

@@ -134,8 +134,7 @@ double bp__gpu_steps_nanoseconds(const bp__gpu_steps *steps, const bp__training_
                   product_cost(steps->items, l.blocks, lanes);
     for (size_t i = 0; i < step->layers; ++i) {
         turn += product_cost(steps->items, l.bands[i] * lanes, l.cols[i]);
-        if (i > 0)
-            turn += product_cost(steps->items, l.bands[i - 1] * lanes, FOURS * l.bands[i] / FOURS);
+        if (i > 0) turn += product_cost(steps->items, l.bands[i - 1] * lanes, l.bands[i]);
     }
     const double all = turn * (double)turns;
     return steps->groups ? all + 2 * launch_cost + addition_cost * (double)steps->groups : all;
@@ -282,9 +281,8 @@ static bp_status launch_small(bp__recorder *recorder, const bp__training_step *s
     return BP_OK;
 }
 
-static bp_status launch_sliced(bp__device_engine *engine, bp__recorder *recorder,
-                               const bp__training_step *step, const bp__gpu_steps *steps,
-                               const char *options)
+static bp_status launch_sliced(bp__recorder *recorder, const bp__training_step *step,
+                               const bp__gpu_steps *steps, const char *options)
 {
     const operands a = operands_of(step);
     const bp__optimizer *o = step->optimizer;
@@ -300,7 +298,6 @@ static bp_status launch_sliced(bp__device_engine *engine, bp__recorder *recorder
                               UPDATE_ARGS(o, a)};
     const bp__grid groups = {1, {(size_t)steps->items * steps->groups, 1, 1}, {steps->items, 1, 1}};
     const bp__grid rows = {1, {FOURS * blocks, 1, 1}, {0}};
-    (void)engine;
     BP_TRY(bp__record_launch(recorder, "gpu/sliced_step.cl", options, "sliced_pass", pass,
                              BP_COUNT(pass), &groups));
     bp__recorder_multiplies(recorder);
@@ -339,7 +336,7 @@ bp_status bp__fuse_gpu_steps(bp__device_engine *engine, bp__recorder *recorder, 
     char *options = NULL;
     bp_status status = describe(&options, &steps, &step);
     if (status == BP_OK)
-        status = steps.groups ? launch_sliced(engine, recorder, &step, &steps, options)
+        status = steps.groups ? launch_sliced(recorder, &step, &steps, options)
                               : launch_small(recorder, &step, &steps, options);
     free(options);
     return status;

@@ -51,13 +51,13 @@ inline vec weights_of(matrix weights, uint row0)
     return VLOAD(0, lanes);
 }
 
-/* x[t] = f(x[t]) for functions of which net inputs come here. */
-inline void activate_nets(uint function, vec *x)
+/* x[t] = f(x[t]), t < n, for functions of which net inputs come here. */
+inline void activate_nets(uint function, vec *x, uint n)
 {
 #define ACTIVATE_NETS(N)                                                                           \
     case N:                                                                                        \
         if (BP_HAS_ACTIVATION(N) && BP_SLOPE_OF_NET(N))                                            \
-            for (uint t = 0; t < BP_VW; ++t) x[t] = BP_ACTIVATE(N, v)(x[t]);                       \
+            for (uint t = 0; t < n; ++t) x[t] = BP_ACTIVATE(N, v)(x[t]);                           \
         break;
     switch (function) { BP_FOR_ACTIVATIONS(ACTIVATE_NETS) }
 #undef ACTIVATE_NETS
@@ -69,10 +69,11 @@ inline vec largest_of(matrix z, uint function, uint row0, ivec *where)
     vec largest = (vec)(-INFINITY);
     *where = (ivec)(0);
     for (uint c0 = 0; c0 < z.columns; c0 += BP_VW) {
+        const uint n = min(z.columns - c0, (uint)BP_VW);
         vec x[BP_VW];
         load_columns(x, z, row0, c0);
-        activate_nets(function, x);
-        for (uint t = 0; t < BP_VW && c0 + t < z.columns; ++t) {
+        activate_nets(function, x, n);
+        for (uint t = 0; t < n; ++t) {
             const ivec larger = x[t] > largest;
             *where = larger ? (ivec)((int)(c0 + t)) : *where;
             largest = larger ? x[t] : largest;
@@ -144,7 +145,7 @@ inline vec sum_errors(__global const plan_op *op, matrix output, matrix delta, m
         load_columns(x, output, row0, c0);
         load_targets(op, d, targets, label, row0, c0);
         for (uint t = 0; t < n; ++t) a[t] = x[t];
-        activate_nets(op->function, a);
+        activate_nets(op->function, a, n);
         take_errors(op, &error, a, d, n);
         if (!delta.rows) continue;
         multiply_slopes(op->function, d, x, n);

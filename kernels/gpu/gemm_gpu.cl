@@ -102,7 +102,10 @@ gemm_gpu(GEMM_ARGUMENTS, __global float *P DROPOUT_ARGUMENTS)
         }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-#pragma unroll
+    /* Row after row, each moved to sums[0] first: indices stay constant, so that sums stay in
+     * registers, while the text of a long function stands here ITEM_N times, not ITEM_M as often.
+     */
+#pragma unroll 1
     for (uint i = 0; i < ITEM_M; ++i) {
         const uint m = m0 + ROW(i, y);
 #pragma unroll
@@ -110,12 +113,16 @@ gemm_gpu(GEMM_ARGUMENTS, __global float *P DROPOUT_ARGUMENTS)
             const uint n = n0 + COLUMN(j, x);
             if (m < M && n < N) {
 #if SPLITS > 1
-                P[((ulong)z * M + m) * N + n] = sums[i][j];
+                P[((ulong)z * M + m) * N + n] = sums[0][j];
 #else
-                C[(ulong)m * ldc + n] = epilogue(sums[i][j], E, m, n, lde DROPOUT_VALUES);
+                C[(ulong)m * ldc + n] = epilogue(sums[0][j], E, m, n, lde DROPOUT_VALUES);
 #endif
             }
         }
+#pragma unroll
+        for (uint k = 0; k + 1 < ITEM_M; ++k)
+#pragma unroll
+            for (uint j = 0; j < ITEM_N; ++j) sums[k][j] = sums[k + 1][j];
     }
 }
 
