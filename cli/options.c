@@ -53,6 +53,17 @@ bool cli_given(const cli_command *command, const char *name)
     return option && option->given;
 }
 
+void cli_warn_without_effect(const cli_command *command, const cli_effect *effects, size_t count)
+{
+    for (size_t i = 0; i < count; ++i) {
+        if (effects[i].has_effect || !cli_given(command, effects[i].option)) continue;
+        char text[128];
+        snprintf(text, sizeof text, "--%s has no effect without %s", effects[i].option,
+                 effects[i].needs);
+        cli_warn(text);
+    }
+}
+
 static int unknown_option(const cli_command *command, const cli_group *common, const char *given)
 {
     const char *names[NAMES];

@@ -81,6 +81,14 @@ int cli_parse(cli_command *command, int argc, char **argv,
 /* Whether the option was on the command line. */
 bool cli_given(const cli_command *command, const char *name);
 
+/* Options that only work beside others: each that was given without them is warned of. */
+typedef struct cli_effect {
+    const char *option; /* without dashes */
+    bool has_effect;
+    const char *needs; /* what it goes with */
+} cli_effect;
+void cli_warn_without_effect(const cli_command *command, const cli_effect *effects, size_t count);
+
 /* Reports wrong usage of a command and returns CLI_USAGE. */
 int cli_usage(const cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -102,11 +102,7 @@ static void warn_without_effect(const cli_command *command, const bp_train_optio
 {
     const bool plateau = how->schedule == BP_SCHEDULE_PLATEAU;
     const bool stages = plateau || how->schedule == BP_SCHEDULE_STEP;
-    const struct {
-        const char *option;
-        bool has_effect;
-        const char *needs;
-    } table[] = {
+    const cli_effect effects[] = {
         {"min-delta", how->patience > 0 || plateau, "--patience or --schedule plateau"},
         {"decay", stages || how->schedule == BP_SCHEDULE_EXPONENTIAL,
          "--schedule step, exponential or plateau"},
@@ -115,13 +111,7 @@ static void warn_without_effect(const cli_command *command, const bp_train_optio
                          (how->schedule != BP_SCHEDULE_AUTO || (!how->epochs && !how->patience)),
          "a --schedule"},
     };
-    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
-        if (table[i].has_effect || !cli_given(command, table[i].option)) continue;
-        char text[128];
-        snprintf(text, sizeof text, "--%s has no effect without %s", table[i].option,
-                 table[i].needs);
-        cli_warn(text);
-    }
+    cli_warn_without_effect(command, effects, sizeof effects / sizeof *effects);
 }
 
 int cli_course_check(const cli_command *command, const train_settings *s)

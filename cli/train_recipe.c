@@ -102,11 +102,7 @@ void cli_recipe_warn(const cli_command *command, const train_settings *s)
     const bool adam = o == BP_OPTIMIZER_ADAM || o == BP_OPTIMIZER_ADAMW;
     const bool lion = o == BP_OPTIMIZER_LION;
     const bool rmsprop = o == BP_OPTIMIZER_RMSPROP, adagrad = o == BP_OPTIMIZER_ADAGRAD;
-    const struct {
-        const char *option;
-        bool has_effect;
-        const char *needs;
-    } table[] = {
+    const cli_effect effects[] = {
         {"momentum", o == BP_OPTIMIZER_MOMENTUM || o == BP_OPTIMIZER_NESTEROV,
          "--optimizer momentum or nesterov"},
         {"beta1", adam || lion, "--optimizer adam, adamw or lion"},
@@ -114,13 +110,7 @@ void cli_recipe_warn(const cli_command *command, const train_settings *s)
         {"epsilon", adam || rmsprop || adagrad, "--optimizer adam, adamw, rmsprop or adagrad"},
         {"init-range", s->model.init == BP_INIT_UNIFORM, "--init uniform"},
     };
-    for (size_t i = 0; i < sizeof table / sizeof *table; ++i) {
-        if (table[i].has_effect || !cli_given(command, table[i].option)) continue;
-        char text[128];
-        snprintf(text, sizeof text, "--%s has no effect without %s", table[i].option,
-                 table[i].needs);
-        cli_warn(text);
-    }
+    cli_warn_without_effect(command, effects, sizeof effects / sizeof *effects);
 }
 
 int cli_recipe_model(bp_model **out, const train_settings *s, const bp_data *train)

@@ -4,21 +4,7 @@
  * One work-group of LOCAL work-items for each chunk of gradients, and one for all sums. */
 #pragma OPENCL FP_CONTRACT OFF
 
-#ifndef LOCAL
-#error "LOCAL, the size of the work-group, must be defined"
-#endif
-
-/* The sum of what all work-items have; the same in all of them. */
-inline float sum_group(float mine, __local float *sums, uint item)
-{
-    sums[item] = mine;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint half_size = LOCAL / 2; half_size > 0; half_size /= 2) {
-        if (item < half_size) sums[item] += sums[item + half_size];
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    return sums[0];
-}
+#include "group_sum.cl"
 
 /* sums[c] = sum of the squares of chunk c of x[count]. */
 __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1))) void
@@ -31,7 +17,7 @@ squares(__global float *out, const ulong out_offset, __global const float *x, co
     float sum = 0.0f;
     for (ulong i = first + item; i < first + chunk && i < count; i += LOCAL)
         sum += x[x_offset + i] * x[x_offset + i];
-    sum = sum_group(sum, sums, item);
+    sum = group_sum(sum, sums, item);
     if (item == 0) out[out_offset + group] = sum;
 }
 
@@ -44,7 +30,7 @@ clip(__global float *factor, const ulong f_offset, __global const float *squares
     __local float sums[LOCAL];
     float sum = 0.0f;
     for (uint i = item; i < count; i += LOCAL) sum += squares[s_offset + i];
-    sum = sum_group(sum, sums, item);
+    sum = group_sum(sum, sums, item);
     const float f = limit / (sqrt(sum) + 1e-6f);
     if (item == 0) factor[f_offset] = f < 1.0f ? f : 1.0f;
 }

@@ -14,23 +14,11 @@
 
 #define LOCAL 64
 #define SIDE 16
+#include "group_sum.cl"
 
 #define AT(M, r, c) (M)[M##_offset + (ulong)(r) * M##_stride + (c)]
 #define MATRIX(M) __global float *M, const ulong M##_offset, const uint M##_stride
 #define VECTOR(M) __global float *M, const ulong M##_offset
-
-/* The sum of what the LOCAL work-items of a row have; the same in all of them. */
-inline float sum_row(float mine, __local float *sums, uint item)
-{
-    barrier(CLK_LOCAL_MEM_FENCE); /* sums may still be read */
-    sums[item] = mine;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint half_size = LOCAL / 2; half_size > 0; half_size /= 2) {
-        if (item < half_size) sums[item] += sums[item + half_size];
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    return sums[0];
-}
 
 /* The sum of what the SIDE work-items of unit x have; the same in all of them. */
 inline float sum_column(float mine, __local float *sums, uint x, uint y)
@@ -53,13 +41,13 @@ row_moments(const uint columns, const float epsilon, MATRIX(Z), VECTOR(mean), VE
     __local float sums[LOCAL];
     float sum = 0.0f;
     for (uint c = item; c < columns; c += LOCAL) sum += AT(Z, row, c);
-    const float middle = sum_row(sum, sums, item) / (float)columns;
+    const float middle = group_sum(sum, sums, item) / (float)columns;
     sum = 0.0f;
     for (uint c = item; c < columns; c += LOCAL) {
         const float d = AT(Z, row, c) - middle;
         sum += d * d;
     }
-    const float variance = sum_row(sum, sums, item) / (float)columns;
+    const float variance = group_sum(sum, sums, item) / (float)columns;
     if (item > 0) return;
     mean[mean_offset + row] = middle;
     scale[scale_offset + row] = 1.0f / sqrt(variance + epsilon);
@@ -166,8 +154,8 @@ norm_effect_row(const uint columns, MATRIX(D), MATRIX(Z), VECTOR(mean), VECTOR(s
         first += d;
         second += d * ((AT(Z, row, c) - middle) * s);
     }
-    first = sum_row(first, sums, item) / (float)columns;
-    second = sum_row(second, sums, item) / (float)columns;
+    first = group_sum(first, sums, item) / (float)columns;
+    second = group_sum(second, sums, item) / (float)columns;
     for (uint c = item; c < columns; c += LOCAL) {
         const float d = AT(D, row, c) * gain[gain_offset + c];
         AT(D, row, c) = s * (d - first - (AT(Z, row, c) - middle) * s * second);

@@ -19,15 +19,7 @@ __kernel void optimizer(__global float *parameters, const ulong p_offset,
                         const float decay, const float l2, const float l1, const float clip)
 {
     const size_t i = get_global_id(0);
-    update_numbers u = {.factor = HAS_FACTOR ? factor[f_offset] : 1.0f,
-                        .momentum = momentum,
-                        .beta1 = beta1,
-                        .beta2 = beta2,
-                        .epsilon = epsilon,
-                        .decay = decay,
-                        .l2 = l2,
-                        .l1 = l1,
-                        .clip = clip};
+    update_numbers u = UPDATE_NUMBERS(HAS_FACTOR ? factor[f_offset] : 1.0f);
     update_set_hyper(&u, hyper + h_offset + (ulong)(step[s_offset] - 1) * 4);
     BP_UPDATE_AT(OPTIMIZER)(i * BP_VW, parameters + p_offset, moment1 + m1_offset,
                             moment2 + m2_offset, VLOAD(i, gradients + g_offset), &u);

@@ -7,9 +7,7 @@
  * batch may be a whole data set), then a tree adds the work-items' sums. */
 #pragma OPENCL FP_CONTRACT OFF
 
-#ifndef LOCAL
-#error "LOCAL, the size of the work-group, must be defined"
-#endif
+#include "group_sum.cl"
 
 inline float sum_strided(__global const float *x, uint start, uint count)
 {
@@ -30,21 +28,13 @@ reduce_loss(__global float *losses, const ulong losses_offset, __global float *h
             __global int *step, const ulong step_offset)
 {
     const uint item = get_local_id(0);
-    __local float loss_sums[LOCAL], hit_sums[LOCAL];
-    loss_sums[item] = sum_strided(row_loss + row_loss_offset, item, rows);
-    hit_sums[item] = sum_strided(row_hits + row_hits_offset, item, rows);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint half_size = LOCAL / 2; half_size > 0; half_size /= 2) {
-        if (item < half_size) {
-            loss_sums[item] += loss_sums[item + half_size];
-            hit_sums[item] += hit_sums[item + half_size];
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
+    __local float sums[LOCAL];
+    const float loss = group_sum(sum_strided(row_loss + row_loss_offset, item, rows), sums, item);
+    const float hit = group_sum(sum_strided(row_hits + row_hits_offset, item, rows), sums, item);
     if (item == 0) {
         const int now = step[step_offset];
-        losses[losses_offset + now] = loss_sums[0];
-        hits[hits_offset + now] = hit_sums[0];
+        losses[losses_offset + now] = loss;
+        hits[hits_offset + now] = hit;
         step[step_offset] = now + 1;
     }
 }

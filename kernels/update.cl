@@ -40,6 +40,13 @@ typedef struct update_numbers {
     float decay, l2, l1, clip;
 } update_numbers;
 
+/* Those that do not change, from arguments of the same names. */
+#define UPDATE_NUMBERS(FACTOR)                                                                     \
+    {                                                                                              \
+        .factor = (FACTOR), .momentum = momentum, .beta1 = beta1, .beta2 = beta2,                  \
+        .epsilon = epsilon, .decay = decay, .l2 = l2, .l1 = l1, .clip = clip                       \
+    }
+
 #ifndef BP_SHAPED
 #define BP_SHAPED 0
 #endif

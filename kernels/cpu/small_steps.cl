@@ -172,15 +172,7 @@ small_steps(const uint count, const float scale, const float share, const float 
     copy_all(w, parameters, false);
     if (BP_MOMENTS(OPTIMIZER) > 0) copy_all(m1, moment1, false);
     if (BP_MOMENTS(OPTIMIZER) > 1) copy_all(m2, moment2, false);
-    update_numbers u = {.factor = 1.0f,
-                        .momentum = momentum,
-                        .beta1 = beta1,
-                        .beta2 = beta2,
-                        .epsilon = epsilon,
-                        .decay = decay,
-                        .l2 = l2,
-                        .l1 = l1,
-                        .clip = clip};
+    update_numbers u = UPDATE_NUMBERS(1.0f);
     const loss_numbers numbers = {scale, share, on, off, parameter};
     x += x_offset;
     targets += t_offset;

@@ -71,8 +71,7 @@ __kernel void sliced_update(__global float *restrict parameters, __global float 
 {
     const uint t = get_global_id(0), r = t % 4;
     const uint now = (uint)step_copy[0];
-    update_numbers u = {.momentum = momentum, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon,
-                        .decay = decay, .l2 = l2, .l1 = l1, .clip = clip, .factor = 1.0f};
+    update_numbers u = UPDATE_NUMBERS(1.0f);
     update_set_hyper(&u, hyper + now * 4);
     const block b = block_of(t / 4);
     float4 g = (float4)(0.0f), value = load_row(parameters, &b, r), m = g, v = g;

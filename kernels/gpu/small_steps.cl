@@ -34,8 +34,7 @@ small_steps_gpu(const uint count, BATCH_PARAMETERS(restrict), __global float *re
     put(units, next, item);
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE); /* the step counter has been read, too */
 
-    update_numbers u = {.momentum = momentum, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon,
-                        .decay = decay, .l2 = l2, .l1 = l1, .clip = clip, .factor = 1.0f};
+    update_numbers u = UPDATE_NUMBERS(1.0f);
     for (uint now = first; now < first + count; ++now) {
         float loss = 0.0f, hit = 0.0f;
         update_set_hyper(&u, hyper + now * 4);

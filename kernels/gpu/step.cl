@@ -162,11 +162,18 @@ typedef __global const float *weight_memory;
 
 INLINE float4 weight(weight_memory w, layer l, uint o, uint c)
 {
-    if (o < l.outputs && 4 * c + 4 <= l.inputs)
-        return *(__global const float4 *)(w + l.weights + o * l.stride + 4 * c);
-    const block b = {.o = o, .i = 4 * c, .inputs = l.inputs, .outputs = l.outputs,
-                     .weights = l.weights, .stride = l.stride, .biases = l.biases};
-    return load_row(w, &b, 0);
+    float4 row = (float4)(0.0f);
+    if (o >= l.outputs) return row;
+    if (4 * c < l.inputs) row = *(__global const float4 *)(w + l.weights + o * l.stride + 4 * c);
+    if (BIAS && l.inputs - 4 * c < 4) { /* behind the last weight, in whose row the padding is 0 */
+        const float bias = w[l.biases + o];
+        const uint lane = l.inputs - 4 * c;
+        if (lane == 0) row.x = bias;
+        if (lane == 1) row.y = bias;
+        if (lane == 2) row.z = bias;
+        if (lane == 3) row.w = bias;
+    }
+    return row;
 }
 #endif
 
@@ -233,18 +240,16 @@ INLINE void net_inputs(float4 *z, weight_memory w, layer l, uint o, __local cons
     for (uint r = 0; r < 4; ++r) z[r] = (float4)(0.0f);
 #pragma unroll 1
     for (uint c = 0; c < l.cols; ++c) {
-        float4 a[4], x[4];
+        float4 x[4];
+#pragma unroll
+        for (uint r = 0; r < 4; ++r) x[r] = in[(4 * c + r) * PITCH + s];
 #pragma unroll
         for (uint r = 0; r < 4; ++r) {
-            a[r] = weight(w, l, o + r, c);
-            x[r] = in[(4 * c + r) * PITCH + s];
-        }
-#pragma unroll
-        for (uint r = 0; r < 4; ++r) {
-            z[r] = fma((float4)(a[r].x), x[0], z[r]);
-            z[r] = fma((float4)(a[r].y), x[1], z[r]);
-            z[r] = fma((float4)(a[r].z), x[2], z[r]);
-            z[r] = fma((float4)(a[r].w), x[3], z[r]);
+            const float4 a = weight(w, l, o + r, c);
+            z[r] = fma((float4)(a.x), x[0], z[r]);
+            z[r] = fma((float4)(a.y), x[1], z[r]);
+            z[r] = fma((float4)(a.z), x[2], z[r]);
+            z[r] = fma((float4)(a.w), x[3], z[r]);
         }
     }
 }
@@ -257,18 +262,13 @@ INLINE void effects(float4 *effect, weight_memory w, layer l, uint c, __local co
     for (uint r = 0; r < 4; ++r) effect[r] = (float4)(0.0f);
 #pragma unroll 1
     for (uint o = 0; o < l.outputs; o += 4) {
-        float4 a[4], d[4];
 #pragma unroll
         for (uint k = 0; k < 4; ++k) {
-            a[k] = weight(w, l, o + k, c);
-            d[k] = delta[(o + k) * PITCH + s];
-        }
-#pragma unroll
-        for (uint k = 0; k < 4; ++k) {
-            effect[0] = fma((float4)(a[k].x), d[k], effect[0]);
-            effect[1] = fma((float4)(a[k].y), d[k], effect[1]);
-            effect[2] = fma((float4)(a[k].z), d[k], effect[2]);
-            effect[3] = fma((float4)(a[k].w), d[k], effect[3]);
+            const float4 a = weight(w, l, o + k, c), d = delta[(o + k) * PITCH + s];
+            effect[0] = fma((float4)(a.x), d, effect[0]);
+            effect[1] = fma((float4)(a.y), d, effect[1]);
+            effect[2] = fma((float4)(a.z), d, effect[2]);
+            effect[3] = fma((float4)(a.w), d, effect[3]);
         }
     }
 }
