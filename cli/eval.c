@@ -1,5 +1,6 @@
 /* eval.c - `backprop eval`: how good a model is on data that it may not have seen. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "commands.h"
 #include "confusion.h"
@@ -20,11 +21,39 @@ static int print_result(const cli_command *command, const bp_report *report,
     return cli_print_json(stdout, json);
 }
 
-static int check_top(const cli_command *command, int64_t top, const bp_model *model)
+static int no_labels(const cli_command *command, const char *what)
 {
-    const size_t classes = bp_model_get_info(model).outputs;
-    if (top <= 0 || (uint64_t)top <= classes) return -1;
-    return cli_usage(command, "--top-k %" PRId64 ": the model tells %zu classes apart", top, classes);
+    return cli_usage(command, "--threshold is for labels, targets that are all 0 or 1 and come out "
+                              "of a network with the loss bce; %s", what);
+}
+
+/* What is asked for, against the model. */
+static int check_report(const cli_command *command, int64_t top, double threshold,
+                        const bp_model *model)
+{
+    const bp_model_info info = bp_model_get_info(model);
+    if (!isnan(threshold) && info.loss != BP_LOSS_BCE)
+        return no_labels(command, "this one has another");
+    if (top <= 0 || (uint64_t)top <= info.outputs) return -1;
+    return cli_usage(command, "--top-k %" PRId64 ": the model tells %zu classes apart", top,
+                     info.outputs);
+}
+
+/* Measures and prints. An exit code. */
+static int report(const cli_command *command, int64_t top, double threshold, const bp_model *model,
+                  bp_device *device, const bp_data *set)
+{
+    bp_report *report;
+    bp_report_options how = bp_report_options_default();
+    how.top_k = (size_t)top;
+    if (!isnan(threshold)) how.threshold = threshold;
+    const bp_status status = bp_report_evaluate(&report, model, device, set, &how);
+    if (status != BP_OK) return cli_fail(status, NULL);
+    const int code = !isnan(threshold) && report->labels == 0
+                         ? no_labels(command, "these are not")
+                         : print_result(command, report, model, device);
+    bp_report_free(report);
+    return code;
 }
 
 int cli_eval(int argc, char **argv)
@@ -34,6 +63,7 @@ int cli_eval(int argc, char **argv)
     cli_confusion_options confusion = {.path = NULL};
     cli_stream stream = {.mode = BP_STREAM_AUTO};
     int64_t top = 0;
+    double threshold = NAN;
     cli_option data[CLI_INPUT_OPTIONS + CLI_STREAM_OPTIONS], picture[CLI_CONFUSION_OPTIONS];
     size_t data_rows = cli_input_options(&input, data, CLI_TO_USE);
     data_rows += cli_stream_options(&stream, data + data_rows);
@@ -41,7 +71,10 @@ int cli_eval(int argc, char **argv)
     cli_option measuring[] = {
         {.name = "top-k", .kind = CLI_COUNT, .to.count = &top, .value = "K", .min = 1,
          .max = 1000000000, .help = "a prediction counts for top-k accuracy where the true class is "
-                                    "among the K most likely", .fallback = "5; 2 below 10 classes"}};
+                                    "among the K most likely", .fallback = "5; 2 below 10 classes"},
+        {.name = "threshold", .kind = CLI_DOUBLE, .to.wide = &threshold, .value = "F", .max = 1,
+         .help = "of several labels at once (0 and 1, loss bce): what an output must reach for its "
+                 "label to be taken for there", .fallback = "0.5"}};
     cli_option machine[] = {cli_activation_option(&input.activation), cli_device_option(&spec)};
     cli_command command = {
         .name = "eval",
@@ -76,7 +109,7 @@ int cli_eval(int argc, char **argv)
     bp_device *device = NULL;
     bp_data *set = NULL;
     code = cli_open(&model, &device, arguments[0], &input, spec);
-    if (code < 0) code = check_top(&command, top, model);
+    if (code < 0) code = check_report(&command, top, threshold, model);
     if (code < 0 && !bp_model_get_schema(model)) {
         if (stream.mode == BP_STREAM_YES)
             code = cli_usage(&command, "--stream yes: the model has no schema, by which rows could be "
@@ -87,11 +120,7 @@ int cli_eval(int argc, char **argv)
     input.stream = &stream;
     if (code < 0) code = cli_load_for_model(&set, &command, &files, &input, model, 1);
     if (code < 0) {
-        bp_report *report;
-        bp_status status = bp_report_evaluate(&report, model, device, set, (size_t)top);
-        code = status == BP_OK ? print_result(&command, report, model, device)
-                               : cli_fail(status, NULL);
-        bp_report_free(report);
+        code = report(&command, top, threshold, model, device, set);
         if (code == CLI_OK && confusion.path)
             code = cli_confusion_draw(&confusion, &command, model, device, set, arguments[1]);
     }

@@ -33,6 +33,13 @@ static json_t *scores_json(const bp_class_scores *scores)
     return json;
 }
 
+static json_t *micro_json(const bp_report *r)
+{
+    json_t *json = scores_json(&r->micro);
+    json_object_set_new(json, "auc", cli_json_number(r->micro_auc));
+    return json;
+}
+
 static json_t *confusion_json(const bp_report *r)
 {
     json_t *rows = json_array();
@@ -78,10 +85,29 @@ static json_t *targets_json(const bp_report *r, const bp_schema *schema)
     return list;
 }
 
+static json_t *labels_json(const bp_report *r, const bp_schema *schema)
+{
+    char text[32];
+    json_t *list = json_array();
+    for (size_t k = 0; k < r->labels; ++k) {
+        const bp_label_report *l = &r->by_label[k];
+        json_t *json = json_object();
+        json_object_set_new(json, "name", cli_json_text(name_of(text, schema, k)));
+        json_object_set_new(json, "support", cli_json_count(l->support));
+        json_object_set_new(json, "predicted", cli_json_count(l->predicted));
+        json_object_set_new(json, "true_positives", cli_json_count(l->true_positives));
+        json_object_set_new(json, "accuracy", cli_json_number(l->accuracy));
+        add_scores(json, &l->scores);
+        json_object_set_new(json, "auc", cli_json_number(l->auc));
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
 json_t *cli_report_json(const bp_report *r, const bp_schema *schema)
 {
     const bp_metrics *m = &r->overall;
-    const bool classes = r->classes > 0;
+    const bool classes = r->classes > 0, labels = r->labels > 0;
     json_t *json = json_object();
     json_object_set_new(json, "samples", cli_json_count(m->samples));
     json_object_set_new(json, "loss", cli_json_number(m->loss));
@@ -94,10 +120,15 @@ json_t *cli_report_json(const bp_report *r, const bp_schema *schema)
     json_object_set_new(json, "balanced_accuracy", cli_json_number(r->balanced_accuracy));
     json_object_set_new(json, "auc", cli_json_number(r->auc));
     json_object_set_new(json, "log_loss", cli_json_number(r->log_loss));
-    json_object_set_new(json, "macro", classes ? scores_json(&r->macro) : json_null());
-    json_object_set_new(json, "weighted", classes ? scores_json(&r->weighted) : json_null());
+    json_object_set_new(json, "hamming_loss", cli_json_number(r->hamming_loss));
+    json_object_set_new(json, "threshold", cli_json_number(r->threshold));
+    json_object_set_new(json, "micro", labels ? micro_json(r) : json_null());
+    json_object_set_new(json, "macro", classes || labels ? scores_json(&r->macro) : json_null());
+    json_object_set_new(json, "weighted",
+                        classes || labels ? scores_json(&r->weighted) : json_null());
     json_object_set_new(json, "classes", classes ? classes_json(r, schema) : json_null());
     json_object_set_new(json, "confusion", classes ? confusion_json(r) : json_null());
+    json_object_set_new(json, "labels", labels ? labels_json(r, schema) : json_null());
     json_object_set_new(json, "targets", classes ? json_null() : targets_json(r, schema));
     json_object_set_new(json, "seconds", cli_json_number(m->seconds));
     return json;
@@ -154,34 +185,59 @@ static void print_class(const bp_report *r, const bp_schema *schema, size_t k)
     fputc('\n', stdout);
 }
 
-/* The class with the lowest F1 among those that are not yet marked; marks it. */
-static size_t next_worst(const bp_report *r, char *marked)
+static void print_label(const bp_report *r, const bp_schema *schema, size_t k)
 {
-    size_t worst = r->classes;
-    for (size_t k = 0; k < r->classes; ++k)
-        if (!marked[k] && r->by_class[k].support + r->by_class[k].predicted > 0 &&
-            (worst == r->classes || r->by_class[k].scores.f1 < r->by_class[worst].scores.f1))
+    char text[32];
+    print_name(name_of(text, schema, k), -NAME);
+    printf("  %7zu", r->by_label[k].support);
+    print_cell(r->by_label[k].accuracy);
+    print_scores(&r->by_label[k].scores);
+    print_cell(r->by_label[k].auc);
+    fputc('\n', stdout);
+}
+
+/* One of the classes or labels: its F1, or NAN where it neither occurs nor is predicted. */
+static double f1_of(const bp_report *r, size_t k)
+{
+    const size_t occurs = r->classes ? r->by_class[k].support + r->by_class[k].predicted
+                                     : r->by_label[k].support + r->by_label[k].predicted;
+    if (occurs == 0) return (double)NAN;
+    return r->classes ? r->by_class[k].scores.f1 : r->by_label[k].scores.f1;
+}
+
+/* Of `count`, the one with the lowest F1 among those that are not yet marked; marks it. */
+static size_t next_worst(const bp_report *r, size_t count, char *marked)
+{
+    size_t worst = count;
+    for (size_t k = 0; k < count; ++k)
+        if (!marked[k] && !isnan(f1_of(r, k)) && (worst == count || f1_of(r, k) < f1_of(r, worst)))
             worst = k;
-    if (worst < r->classes) marked[worst] = 1;
+    if (worst < count) marked[worst] = 1;
     return worst;
 }
 
-static void print_worst(const bp_report *r, const bp_schema *schema)
+/* The rows of a table of classes or labels: all, or of many those that went worst. */
+static void print_rows(const bp_report *r, const bp_schema *schema)
 {
-    char *marked = calloc(r->classes, 1);
+    const size_t count = r->classes ? r->classes : r->labels;
+    void (*const print)(const bp_report *, const bp_schema *, size_t) =
+        r->classes ? print_class : print_label;
+    for (size_t k = 0; k < count && count <= TABLE_MOST; ++k) print(r, schema, k);
+    if (count <= TABLE_MOST) return;
+    char *marked = calloc(count, 1);
     if (!marked) return;
-    for (size_t i = 0, k; i < WORST && (k = next_worst(r, marked)) < r->classes; ++i)
-        print_class(r, schema, k);
+    for (size_t i = 0, k; i < WORST && (k = next_worst(r, count, marked)) < count; ++i)
+        print(r, schema, k);
     free(marked);
-    printf("(the %d of %zu classes with the lowest f1; --json has all)\n", WORST, r->classes);
+    printf("(the %d of %zu %s with the lowest f1; --json has all)\n", WORST, count,
+           r->classes ? "classes" : "labels");
 }
 
 static void print_classes(const bp_report *r, const bp_schema *schema)
 {
     printf("\n%-*s  %8s  %9s  %9s  %9s  %9s\n", NAME, "class", "samples", "precision", "recall",
            "f1", "auc");
-    for (size_t k = 0; k < r->classes && r->classes <= TABLE_MOST; ++k) print_class(r, schema, k);
-    if (r->classes > TABLE_MOST) print_worst(r, schema);
+    print_rows(r, schema);
     const struct {
         const char *name;
         const bp_class_scores *scores;
@@ -190,6 +246,30 @@ static void print_classes(const bp_report *r, const bp_schema *schema)
         printf("%-*s  %8zu", NAME, means[i].name, r->overall.samples);
         print_scores(means[i].scores);
         if (i == 0 && r->classes > 2) print_cell(r->auc);
+        fputc('\n', stdout);
+    }
+}
+
+/* 80 columns wide. */
+static void print_labels(const bp_report *r, const bp_schema *schema)
+{
+    const struct {
+        const char *name;
+        const bp_class_scores *scores;
+        double accuracy, auc;
+    } means[] = {{"micro mean", &r->micro, 1 - r->hamming_loss, r->micro_auc},
+                 {"macro mean", &r->macro, (double)NAN, r->auc},
+                 {"weighted mean", &r->weighted, (double)NAN, (double)NAN}};
+    size_t support = 0;
+    for (size_t k = 0; k < r->labels; ++k) support += r->by_label[k].support;
+    printf("\n%-*s  %7s  %9s  %9s  %9s  %9s  %9s\n", NAME, "label", "support", "accuracy",
+           "precision", "recall", "f1", "auc");
+    print_rows(r, schema);
+    for (size_t i = 0; i < sizeof means / sizeof *means; ++i) {
+        printf("%-*s  %7zu", NAME, means[i].name, support);
+        print_cell(means[i].accuracy);
+        print_scores(means[i].scores);
+        print_cell(means[i].auc);
         fputc('\n', stdout);
     }
 }
@@ -256,7 +336,8 @@ void cli_report_print(const bp_report *r, const bp_schema *schema)
     const bp_metrics *m = &r->overall;
     printf("samples   %zu\n", m->samples);
     if (isfinite(m->loss)) printf("loss      %.6g\n", m->loss);
-    print_share("accuracy", m->accuracy);
+    print_share(r->labels ? "exact" : "accuracy", m->accuracy);
+    if (r->labels) printf("hamming   %.4f\nthreshold %g\n", r->hamming_loss, r->threshold);
     if (r->classes > 2) {
         char title[32];
         snprintf(title, sizeof title, "top %zu", r->top_k);
@@ -264,9 +345,9 @@ void cli_report_print(const bp_report *r, const bp_schema *schema)
     }
     if (isfinite(r->log_loss)) printf("log loss  %.6g\n", r->log_loss);
     if (isfinite(r->auc)) printf("auc       %.4f\n", r->auc);
-    if (isfinite(m->rmse)) printf("rmse      %.6g\n", m->rmse);
-    if (isfinite(m->mae)) printf("mae       %.6g\n", m->mae);
-    if (isfinite(m->r2)) printf("r2        %.4f\n", m->r2);
+    if (isfinite(m->rmse) && !r->labels) printf("rmse      %.6g\n", m->rmse);
+    if (isfinite(m->mae) && !r->labels) printf("mae       %.6g\n", m->mae);
+    if (isfinite(m->r2) && !r->labels) printf("r2        %.4f\n", m->r2);
     if (r->classes > 0) {
         print_classes(r, schema);
         if (r->classes <= MATRIX_MOST)
@@ -274,5 +355,8 @@ void cli_report_print(const bp_report *r, const bp_schema *schema)
         else
             print_mistakes(r, schema);
     }
-    if (r->targets > 1) print_targets(r, schema);
+    if (r->labels > 0)
+        print_labels(r, schema);
+    else if (r->targets > 1)
+        print_targets(r, schema);
 }

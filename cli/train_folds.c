@@ -9,17 +9,18 @@
 #include "output.h"
 #include "train.h"
 
-enum { METRICS = 9 };
+enum { METRICS = 10 };
 
-static const char *const names[METRICS] = {
-    "loss", "accuracy", "balanced_accuracy", "f1", "auc", "log_loss", "rmse", "mae", "r2"};
+static const char *const names[METRICS] = {"loss", "accuracy", "balanced_accuracy", "f1",
+                                           "auc",  "log_loss", "hamming_loss",      "rmse",
+                                           "mae",  "r2"};
 
 static void read_metrics(double values[METRICS], const bp_report *r)
 {
     const bp_metrics *m = &r->overall;
-    const double all[METRICS] = {m->loss,     m->accuracy, r->balanced_accuracy,
-                                 r->macro.f1, r->auc,      r->log_loss,
-                                 m->rmse,     m->mae,      m->r2};
+    const double all[METRICS] = {m->loss, m->accuracy, r->balanced_accuracy, r->macro.f1,
+                                 r->auc,  r->log_loss, r->hamming_loss,      m->rmse,
+                                 m->mae,  m->r2};
     for (int i = 0; i < METRICS; ++i) values[i] = all[i];
 }
 
@@ -120,7 +121,7 @@ static int train_fold(folds *f, size_t fold, train_outcome *outcome, const cli_c
     sets->test = held;
     if (code < 0) code = explain_fold(f, fold, command, outcome);
     if (code < 0) {
-        const bp_status status = bp_report_evaluate(&report, model, device, held, 0);
+        const bp_status status = bp_report_evaluate(&report, model, device, held, NULL);
         code = status == BP_OK ? -1 : cli_fail(status, NULL);
     }
     if (code < 0) read_metrics(f->values[fold], report);

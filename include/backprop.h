@@ -666,9 +666,9 @@ BP_API int32_t bp_schedule_from_name(const char *name);
 #define BP_MONITOR_AUTO (-1) /* validation_loss, without validation data train_loss */
 #define BP_MONITOR_TRAIN_LOSS 0
 #define BP_MONITOR_VALIDATION_LOSS 1
-#define BP_MONITOR_ACCURACY 2
+#define BP_MONITOR_ACCURACY 2 /* of classes, and of labels: of whole samples */
 #define BP_MONITOR_BALANCED_ACCURACY 3
-#define BP_MONITOR_F1 4       /* mean over the classes */
+#define BP_MONITOR_F1 4       /* mean over the classes, or labels */
 #define BP_MONITOR_AUC 5
 #define BP_MONITOR_LOG_LOSS 6
 #define BP_MONITOR_RMSE 7
@@ -868,7 +868,7 @@ BP_API bp_status bp_checkpoint_get_info(bp_checkpoint_info *out, const char *pat
 typedef struct bp_metrics {
     size_t samples;
     double loss;         /* mean over samples, in scaled units for regression */
-    double accuracy;     /* classification; NAN otherwise */
+    double accuracy;     /* of classes; of labels (bp_label_report) of whole samples; NAN otherwise */
     double rmse, mae, r2; /* regression, in the targets' own units; NAN otherwise */
     double seconds;
 } bp_metrics;

@@ -16,11 +16,12 @@ extern "C" {
 /* ---- 1. Reports ------------------------------------------------------------------------------
  *
  *     bp_report *report;
- *     bp_report_evaluate(&report, model, device, data, 0);
+ *     bp_report_evaluate(&report, model, device, data, NULL);
  *     printf("%.3f of macro F1\n", report->macro.f1);
  *     bp_report_free(report);
  *
- * A sample is taken for the class with the largest output, the first of them where they tie. */
+ * A sample is taken for the class with the largest output, the first of them where they tie. Names and
+ * conventions are scikit-learn's, with 0 where there is nothing to divide by. */
 
 typedef struct bp_class_scores {
     double precision; /* right ones among the samples taken for the class; 0 where there are none */
@@ -42,6 +43,17 @@ typedef struct bp_target_report {
     double r2;        /* NAN where the target is the same in all samples */
 } bp_target_report;
 
+/* Of one of several labels that a sample may have at once: targets that are all 0 or 1, of a network
+ * with the loss bce. A sample is taken to have it where its output reaches the threshold. */
+typedef struct bp_label_report {
+    size_t support;        /* samples that have it */
+    size_t predicted;      /* samples that are taken to have it */
+    size_t true_positives; /* samples of both kinds */
+    double accuracy;       /* the share of samples in which it is right, there or not */
+    bp_class_scores scores;
+    double auc;            /* as of a class; NAN where all samples have it, or none */
+} bp_label_report;
+
 typedef struct bp_report {
     bp_metrics overall; /* as bp_evaluate gives them; loss is NAN where only outputs were given */
 
@@ -61,14 +73,31 @@ typedef struct bp_report {
 
     size_t targets;     /* 0 for classification */
     const bp_target_report *by_target; /* [targets] */
+
+    size_t labels;      /* as many as targets where these are labels, else 0. Then overall.accuracy is
+                           the share of samples all of whose labels are right, macro and weighted are
+                           means over all labels, auc the mean over those that have one */
+    double threshold;
+    double hamming_loss;      /* the share of labels, of all samples, that are wrong */
+    bp_class_scores micro;    /* of the counts of all labels together */
+    double micro_auc;         /* of all labels of all samples together; NAN where all are the same */
+    const bp_label_report *by_label; /* [labels] */
 } bp_report;
 
-/* Measures a model on encoded data, streamed or not, with the same numbers. top_k 0: 5, or 2 where
- * there are fewer than ten classes. The areas under ROC curves take 8 bytes of memory for each row and
- * class, whatever else is streamed. Errors as bp_evaluate; BP_ERROR_ARGUMENT where top_k is more than
- * the classes, BP_ERROR_MEMORY. */
+typedef struct bp_report_options {
+    size_t size;
+    size_t top_k;     /* of classes; 0: 5, or 2 where there are fewer than ten */
+    double threshold; /* of labels: what an output must reach to be taken for a 1 */
+} bp_report_options;
+
+BP_API bp_report_options bp_report_options_default(void); /* top_k 0, threshold 0.5 */
+
+/* Measures a model on encoded data, streamed or not, with the same numbers. options may be NULL. The
+ * areas under ROC curves take 8 bytes of memory for each row and class or label, whatever else is
+ * streamed. Errors as bp_evaluate; BP_ERROR_ARGUMENT where top_k is more than the classes or threshold
+ * no number, BP_ERROR_MEMORY. */
 BP_API bp_status bp_report_evaluate(bp_report **out, const bp_model *model, bp_device *device,
-                                    const bp_data *data, size_t top_k);
+                                    const bp_data *data, const bp_report_options *options);
 
 /* The same of outputs that are there already, whatever they come from: outputs [rows][classes]
  * (probabilities, for log_loss), labels[rows] in 0..classes-1. Errors: BP_ERROR_ARGUMENT,
@@ -79,6 +108,11 @@ BP_API bp_status bp_report_classes(bp_report **out, const float *outputs, const 
 /* outputs and truths, both [rows][targets], in the targets' own units. Errors as above. */
 BP_API bp_status bp_report_targets(bp_report **out, const float *outputs, const float *truths,
                                    size_t rows, size_t targets);
+
+/* The same and what is measured of labels: outputs [rows][labels], of any range, and truths
+ * [rows][labels] of 0 and 1. Errors as above, also a truth that is neither. */
+BP_API bp_status bp_report_labels(bp_report **out, const float *outputs, const float *truths,
+                                  size_t rows, size_t labels, double threshold);
 
 BP_API void bp_report_free(bp_report *report);
 

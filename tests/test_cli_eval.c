@@ -59,6 +59,59 @@ Test(cli_eval, targets)
     free_result(&r);
 }
 
+/* Several labels a row; as wide as a terminal is at least. */
+Test(cli_eval, labels)
+{
+    FILE *file = fopen(path_of("tags.csv"), "w");
+    fputs("x,y,warm,a_name_that_fits_no_column,never\n", file);
+    unsigned seed = 1;
+    for (int i = 0; i < 60; ++i) {
+        const double x = noise(&seed), y = noise(&seed);
+        fprintf(file, "%.3f,%.3f,%d,%d,0\n", x, y, x > 0, x + y > 0);
+    }
+    fclose(file);
+    result r = shell("exec " CLI " train %s --target warm,a_name_that_fits_no_column,never --loss "
+                     "bce --validation-split 0.2 --epochs 30 --lr 0.02 --monitor f1 --patience 30 "
+                     "--device reference -q -o %s",
+                     path_of("tags.csv"), path_of("m"));
+    assert_code(r, 0);
+    assert_has(r.out, "the best by f1");
+    free_result(&r);
+    r = shell("exec " CLI " eval %s %s --device reference", path_of("m"), path_of("tags.csv"));
+    assert_code(r, 0);
+    assert_has(r.out, "\nexact ");
+    assert_has(r.out, "\nthreshold 0.5\n");
+    assert_has(
+        r.out,
+        "\nlabel             support   accuracy  precision     recall         f1        auc\n");
+    assert_has(r.out, "\nnever                   0     1.0000     0.0000     0.0000     0.0000");
+    assert_has(r.out, "\nmicro mean ");
+    assert_has_not(r.out, "rmse");
+    for (const char *line = r.out; *line; line = strchr(line, '\n') + 1)
+        cr_assert_leq(strchr(line, '\n') - line, 80, "%s", line);
+    free_result(&r);
+    r = shell("exec " CLI " eval %s %s --device reference --json --threshold 0", path_of("m"),
+              path_of("tags.csv"));
+    json_t *json = json_of(&r);
+    const json_t *never = json_array_get(want_key(json, "labels", "a"), 2);
+    cr_assert_str_eq(json_string_value(want_key(never, "name", "s")), "never");
+    cr_assert_eq(want_number(never, "predicted"), 60);
+    cr_assert_eq(want_number(never, "true_positives"), 0);
+    want_key(never, "auc", "0");
+    cr_assert_eq(want_number(json, "threshold"), 0);
+    cr_assert_eq(want_number(json, "accuracy"), 0);
+    cr_assert_gt(want_number(json, "hamming_loss"), 1.0 / 3);
+    want_number(want_key(json, "micro", "o"), "auc");
+    json_decref(json);
+    free_result(&r);
+    train_flowers("flowers");
+    r = shell("exec " CLI " eval %s %s --threshold 0.3", path_of("flowers"),
+              path_of("flowers.csv"));
+    assert_code(r, 2);
+    assert_has(r.err, "--threshold is for labels, targets that are all 0 or 1");
+    free_result(&r);
+}
+
 /* Many classes: the worst and the most frequent mistakes in place of a table that nobody reads. */
 Test(cli_eval, many_classes)
 {

@@ -175,7 +175,7 @@ Test(course, monitors)
                          bp_monitor_name(monitor), bp_last_error());
             if (!possible) continue;
             bp_report *report;
-            OK(bp_report_evaluate(&report, model, device, other, 0));
+            OK(bp_report_evaluate(&report, model, device, other, NULL));
             const bp__measured measured = {.train_loss = result.train_loss,
                                            .validation_loss = report->overall.loss,
                                            .validation_accuracy = report->overall.accuracy,
@@ -190,6 +190,58 @@ Test(course, monitors)
         bp_data_free(other);
         bp_model_free(model);
     }
+    bp_device_free(device);
+}
+
+static float half_or_one(float value, bool soft)
+{
+    return value > 0.5f ? 1 : soft ? 0.5f : 0;
+}
+
+/* Of labels, targets of 0 and 1 with the loss bce, there are these; of other targets with that loss
+ * only what numbers have. */
+Test(course, monitors_of_labels)
+{
+    enum { ROWS = 60, INPUTS = 6, LABELS = 4 };
+    const size_t widths[] = {INPUTS, 9, LABELS};
+    bp_device *device;
+    OK(bp_device_open(&device, "reference"));
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID, BP_LOSS_BCE, 1, 3);
+    bp_data *some = data_of(ROWS, INPUTS, LABELS, false);
+    for (int soft = 0; soft <= 1; ++soft) {
+        float targets[ROWS * LABELS];
+        bp_data *data;
+        for (size_t i = 0; i < ROWS * LABELS; ++i)
+            targets[i] = half_or_one(bp_data_targets(some)[i], soft);
+        OK(bp_data_from_arrays(&data, bp_data_features(some), ROWS, INPUTS, targets, LABELS));
+        for (int32_t monitor = 1; bp_monitor_name(monitor); ++monitor) {
+            bp_train_options options = bp_train_options_default();
+            bp_train_result result;
+            options.epochs = 3;
+            options.monitor = monitor;
+            options.keep_best = 1;
+            const bool of_labels = monitor == BP_MONITOR_ACCURACY || monitor == BP_MONITOR_F1 ||
+                                   monitor == BP_MONITOR_AUC;
+            const bool possible = monitor <= BP_MONITOR_VALIDATION_LOSS ||
+                                  monitor >= BP_MONITOR_RMSE || (of_labels && !soft);
+            const bp_status status = bp_train(model, device, data, data, &options, &result);
+            cr_assert_eq(status, possible ? BP_OK : BP_ERROR_ARGUMENT, "%s: %s",
+                         bp_monitor_name(monitor), bp_last_error());
+            if (!possible || !of_labels) continue;
+            bp_report *r;
+            OK(bp_report_evaluate(&r, model, device, data, NULL));
+            cr_assert_float_eq(result.best_value,
+                               monitor == BP_MONITOR_ACCURACY ? r->overall.accuracy
+                               : monitor == BP_MONITOR_F1     ? r->macro.f1
+                                                              : r->auc,
+                               1e-9, "%s", bp_monitor_name(monitor));
+            bp_report_free(r);
+        }
+        bp_data_free(data);
+    }
+    bp_data_free(some);
+    bp_model_free(model);
     bp_device_free(device);
 }
 

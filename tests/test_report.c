@@ -102,6 +102,115 @@ Test(report, targets_by_hand)
     bp_report_free(r);
 }
 
+/* Four samples of three labels, of which nobody has the last:
+ *   truth      1 0 0   1 1 0   0 1 0   0 0 0
+ *   taken for  1 0 0   1 0 0   0 1 1   1 0 0 */
+static const float label_truths[] = {1, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0};
+static const float label_outputs[] = {.9f, .1f, .2f, .5f, .4f, .1f, .2f, .8f, .6f, .7f, .3f, 0};
+
+Test(report, labels_by_hand)
+{
+    bp_report *r;
+    OK(bp_report_labels(&r, label_outputs, label_truths, 4, 3, 0.5));
+    cr_assert_eq(r->labels, 3);
+    cr_assert_eq(r->targets, 3);
+    cr_assert_eq(r->classes, 0);
+    NEAR(r->threshold, 0.5);
+    NEAR(r->overall.accuracy, 0.25); /* the first alone is right in all of them */
+    NEAR(r->hamming_loss, 3.0 / 12);
+    const bp_label_report *l = r->by_label;
+    cr_assert(l[0].support == 2 && l[0].predicted == 3 && l[0].true_positives == 2);
+    cr_assert(l[1].support == 2 && l[1].predicted == 1 && l[1].true_positives == 1);
+    cr_assert(l[2].support == 0 && l[2].predicted == 1 && l[2].true_positives == 0);
+    for (int k = 0; k < 3; ++k) NEAR(l[k].accuracy, 0.75);
+    NEAR(l[0].scores.precision, 2.0 / 3); /* .5 reaches the threshold */
+    NEAR(l[0].scores.recall, 1);
+    NEAR(l[0].scores.f1, 0.8);
+    NEAR(l[1].scores.f1, 2.0 / 3);
+    NEAR(l[2].scores.precision, 0);
+    NEAR(l[2].scores.recall, 0);
+    NEAR(l[2].scores.f1, 0);
+    NEAR(r->micro.precision, 3.0 / 5);
+    NEAR(r->micro.recall, 3.0 / 4);
+    NEAR(r->micro.f1, 6.0 / 9);
+    NEAR(r->macro.f1, (0.8 + 2.0 / 3) / 3);
+    NEAR(r->weighted.f1, (0.8 + 2.0 / 3) / 2);
+    NEAR(l[0].auc, 3.0 / 4); /* .9 .5 against .2 .7 */
+    NEAR(l[1].auc, 1);
+    cr_assert(isnan(l[2].auc));
+    NEAR(r->auc, 7.0 / 8);
+    /* .9 .5 .4 .8 against .1 .2 .1 .2 .6 .7 .3 0: 8, 6, 6 and 8 of 8 pairs. */
+    NEAR(r->micro_auc, 28.0 / 32);
+    cr_assert(isnan(r->log_loss) && isnan(r->balanced_accuracy) && isnan(r->overall.loss));
+    cr_assert(isfinite(r->overall.rmse));
+    bp_report_free(r);
+    OK(bp_report_labels(&r, label_outputs, label_truths, 4, 3, 0.65));
+    NEAR(r->hamming_loss, 3.0 / 12);
+    cr_assert_eq(r->by_label[0].predicted, 2);
+    NEAR(r->overall.accuracy, 0.5);
+    bp_report_free(r);
+}
+
+/* Nothing there and nothing taken to be: no division by zero anywhere. */
+Test(report, no_labels_at_all)
+{
+    const float outputs[] = {.1f, .2f, .3f, .4f}, truths[] = {0, 0, 0, 0};
+    bp_report *r;
+    OK(bp_report_labels(&r, outputs, truths, 2, 2, 0.5));
+    NEAR(r->overall.accuracy, 1);
+    NEAR(r->hamming_loss, 0);
+    NEAR(r->micro.f1, 0);
+    NEAR(r->macro.f1, 0);
+    NEAR(r->weighted.f1, 0);
+    cr_assert(isnan(r->auc) && isnan(r->micro_auc));
+    bp_report_free(r);
+}
+
+/* Targets are labels where all of them are 0 or 1 and the loss is bce. */
+Test(report, labels_of_a_network)
+{
+    enum { ROWS = 1500, INPUTS = 6, LABELS = 4 };
+    const size_t widths[] = {INPUTS, 9, LABELS};
+    const float *x, *soft;
+    float y[ROWS * LABELS], hard[ROWS * LABELS];
+    bp_device *device;
+    bp_report *r, *expected;
+    OK(bp_device_open(&device, "reference"));
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID, BP_LOSS_BCE, 1, 3);
+    bp_data *some = data_of(ROWS, INPUTS, LABELS, false), *data;
+    x = bp_data_features(some);
+    soft = bp_data_targets(some);
+    for (size_t i = 0; i < ROWS * LABELS; ++i) hard[i] = soft[i] > 0.5f;
+    OK(bp_data_from_arrays(&data, x, ROWS, INPUTS, hard, LABELS));
+    OK(bp_predict(model, device, x, ROWS, y));
+    bp_report_options options = bp_report_options_default();
+    options.threshold = 0.55;
+    OK(bp_report_evaluate(&r, model, device, data, &options));
+    OK(bp_report_labels(&expected, y, hard, ROWS, LABELS, 0.55));
+    cr_assert_eq(r->labels, LABELS);
+    cr_assert_eq(memcmp(r->by_label, expected->by_label, LABELS * sizeof *r->by_label), 0);
+    NEAR(r->hamming_loss, expected->hamming_loss);
+    NEAR(r->micro_auc, expected->micro_auc);
+    bp_report_free(r);
+    bp_report_free(expected);
+    bp_metrics metrics; /* keeps no outputs, and finds the same at the default threshold */
+    OK(bp_evaluate(&metrics, model, device, data));
+    OK(bp_report_labels(&expected, y, hard, ROWS, LABELS, 0.5));
+    NEAR(metrics.accuracy, expected->overall.accuracy);
+    bp_report_free(expected);
+    OK(bp_report_evaluate(&r, model, device, some, NULL));
+    cr_assert_eq(r->labels, 0, "targets between 0 and 1 are numbers");
+    cr_assert(isnan(r->overall.accuracy) && !r->by_label);
+    bp_report_free(r);
+    options.threshold = NAN;
+    cr_assert_eq(bp_report_evaluate(&r, model, device, data, &options), BP_ERROR_ARGUMENT);
+    bp_data_free(some);
+    bp_data_free(data);
+    bp_model_free(model);
+    bp_device_free(device);
+}
+
 Test(report, refusals)
 {
     const float outputs[] = {.5f, .5f, NAN, .5f}, fine[] = {.5f, .5f, .1f, .9f};
@@ -115,7 +224,14 @@ Test(report, refusals)
     cr_assert_eq(bp_report_classes(&r, fine, labels, 0, 2, 0), BP_ERROR_ARGUMENT);
     cr_assert_eq(bp_report_classes(&r, NULL, labels, 2, 2, 0), BP_ERROR_ARGUMENT);
     cr_assert_eq(bp_report_targets(&r, outputs, fine, 2, 2), BP_ERROR_DATA);
-    cr_assert_eq(bp_report_evaluate(NULL, NULL, NULL, NULL, 0), BP_ERROR_ARGUMENT);
+    const float halves[] = {0, 1, .5f, 0};
+    cr_assert_eq(bp_report_labels(&r, fine, halves, 2, 2, 0.5), BP_ERROR_DATA);
+    cr_assert_null(r);
+    cr_assert(strstr(bp_last_error(), "the truth of label 0 of sample 1 is 0.5, not 0 or 1"), "%s",
+              bp_last_error());
+    cr_assert_eq(bp_report_labels(&r, outputs, fine, 2, 2, 0.5), BP_ERROR_DATA);
+    cr_assert_eq(bp_report_labels(&r, fine, halves, 2, 2, (double)INFINITY), BP_ERROR_ARGUMENT);
+    cr_assert_eq(bp_report_evaluate(NULL, NULL, NULL, NULL, NULL), BP_ERROR_ARGUMENT);
     bp_report_free(NULL);
 }
 
@@ -131,12 +247,14 @@ Test(report, of_a_network)
     bp_metrics metrics;
     bp_report *r;
     OK(bp_evaluate(&metrics, model, device, data));
-    OK(bp_report_evaluate(&r, model, device, data, 0));
+    OK(bp_report_evaluate(&r, model, device, data, NULL));
     NEAR(r->overall.loss, metrics.loss);
     NEAR(r->overall.accuracy, metrics.accuracy);
     cr_assert_float_eq(r->log_loss, metrics.loss, 1e-6);
     bp_report_free(r);
-    cr_assert_eq(bp_report_evaluate(&r, model, device, data, 5), BP_ERROR_ARGUMENT);
+    bp_report_options options = bp_report_options_default();
+    options.top_k = 5;
+    cr_assert_eq(bp_report_evaluate(&r, model, device, data, &options), BP_ERROR_ARGUMENT);
     cr_assert_null(r);
     bp_data_free(data);
     bp_model_free(model);

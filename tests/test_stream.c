@@ -239,7 +239,7 @@ static void run(outcome *out, const char *path, bp_device *device, bool classes,
     how.window = 320;
     OK(bp_train(model, device, train_data, validation, &how, &out->result));
     OK(bp_evaluate(&out->metrics, model, device, validation));
-    OK(bp_report_evaluate(&out->report, model, device, validation, 0));
+    OK(bp_report_evaluate(&out->report, model, device, validation, NULL));
     bp_model_free(model);
     bp_data_free(validation);
     bp_data_free(train_data);

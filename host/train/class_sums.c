@@ -16,14 +16,14 @@ struct bp__class_sums {
     size_t samples, classes, top_k;
     bool net_inputs;
     size_t seen, hits, near;
-    size_t *confusion; /* [classes][classes] */
-    double log_loss;   /* sum; NAN where an output is no share */
-    double *wide;      /* [BLOCK][classes] */
-    bp__scores *scores;
+    size_t *confusion;  /* [classes][classes] */
+    double log_loss;    /* sum; NAN where an output is no share */
+    double *wide;       /* [BLOCK][classes] */
+    bp__scores *scores; /* or NULL */
 };
 
 bp_status bp__class_sums_create(bp__class_sums **out, size_t samples, size_t classes, size_t top_k,
-                                bool net_inputs)
+                                bool net_inputs, bool areas)
 {
     *out = NULL;
     bp__class_sums *sums = NULL;
@@ -39,7 +39,7 @@ bp_status bp__class_sums_create(bp__class_sums **out, size_t samples, size_t cla
     sums->net_inputs = net_inputs;
     BP_TRY_GOTO(bp__new_array(&sums->confusion, classes * classes, sizeof *sums->confusion));
     BP_TRY_GOTO(bp__new_array(&sums->wide, classes, BLOCK * sizeof *sums->wide));
-    BP_TRY_GOTO(bp__scores_create(&sums->scores, samples, classes));
+    if (areas) BP_TRY_GOTO(bp__scores_create(&sums->scores, samples, classes));
     *out = sums;
     return BP_OK;
 fail:
@@ -61,7 +61,7 @@ void bp__class_sums_begin(bp__class_sums *sums)
     sums->seen = sums->hits = sums->near = 0;
     sums->log_loss = 0;
     memset(sums->confusion, 0, sums->classes * sums->classes * sizeof *sums->confusion);
-    bp__scores_begin(sums->scores);
+    if (sums->scores) bp__scores_begin(sums->scores);
 }
 
 /* ---- sample by sample ------------------------------------------------------------------------ */
@@ -137,7 +137,7 @@ static bp_status add_block(bp__class_sums *sums, const float *outputs, const int
         sums->near += rank_of(row, classes, label) < sums->top_k;
         sums->log_loss += loss_of(row, classes, label);
     }
-    bp__scores_add(sums->scores, sums->wide, labels, count);
+    if (sums->scores) bp__scores_add(sums->scores, sums->wide, labels, count);
     sums->seen += count;
     return BP_OK;
 }
@@ -229,5 +229,6 @@ bp_status bp__class_sums_end(bp__class_sums *sums, bp_report *report, bp_class_r
     report->log_loss = sums->log_loss / (double)sums->seen;
     count_classes(by_class, confusion, sums->classes);
     score_classes(report, by_class, confusion, sums->seen);
-    return find_areas(sums->scores, report, by_class);
+    for (size_t k = 0; k < sums->classes; ++k) by_class[k].auc = NAN;
+    return sums->scores ? find_areas(sums->scores, report, by_class) : BP_OK;
 }

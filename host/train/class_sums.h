@@ -7,9 +7,10 @@
 
 typedef struct bp__class_sums bp__class_sums;
 
-/* top_k 0: the default of bp_report_evaluate. net_inputs: outputs are those before a softmax. */
+/* top_k 0: the default of bp_report_evaluate. net_inputs: outputs are those before a softmax.
+ * areas: those under ROC curves are wanted, for which all outputs are kept. */
 bp_status bp__class_sums_create(bp__class_sums **out, size_t samples, size_t classes, size_t top_k,
-                                bool net_inputs);
+                                bool net_inputs, bool areas);
 void bp__class_sums_free(bp__class_sums *sums);
 
 void bp__class_sums_begin(bp__class_sums *sums);

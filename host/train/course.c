@@ -5,26 +5,31 @@
 
 #include "train/schedule.h"
 
-enum { ANY, CLASSES, TARGETS };
+enum {
+    CLASSES = 1 << BP__TRUTH_CLASSES,
+    LABELS = 1 << BP__TRUTH_LABELS,
+    NUMBERS = 1 << BP__TRUTH_NUMBERS,
+    ANY = CLASSES | LABELS | NUMBERS
+};
 
 /* What is known of each monitor. */
 static const struct {
     int32_t code;
     bool larger;     /* is better */
     bool validation; /* it is measured on validation data */
-    bool report;     /* it takes a report */
-    int of;          /* which data has it */
+    int of;          /* what it is measured of */
+    int report;      /* of which of them it takes a report */
 } monitors[] = {
-    {BP_MONITOR_TRAIN_LOSS, false, false, false, ANY},
-    {BP_MONITOR_VALIDATION_LOSS, false, true, false, ANY},
-    {BP_MONITOR_ACCURACY, true, true, false, CLASSES},
-    {BP_MONITOR_BALANCED_ACCURACY, true, true, true, CLASSES},
-    {BP_MONITOR_F1, true, true, true, CLASSES},
-    {BP_MONITOR_AUC, true, true, true, CLASSES},
-    {BP_MONITOR_LOG_LOSS, false, true, true, CLASSES},
-    {BP_MONITOR_RMSE, false, true, true, TARGETS},
-    {BP_MONITOR_MAE, false, true, true, TARGETS},
-    {BP_MONITOR_R2, true, true, true, TARGETS},
+    {BP_MONITOR_TRAIN_LOSS, false, false, ANY, 0},
+    {BP_MONITOR_VALIDATION_LOSS, false, true, ANY, 0},
+    {BP_MONITOR_ACCURACY, true, true, CLASSES | LABELS, LABELS},
+    {BP_MONITOR_BALANCED_ACCURACY, true, true, CLASSES, CLASSES},
+    {BP_MONITOR_F1, true, true, CLASSES | LABELS, CLASSES | LABELS},
+    {BP_MONITOR_AUC, true, true, CLASSES | LABELS, CLASSES | LABELS},
+    {BP_MONITOR_LOG_LOSS, false, true, CLASSES, CLASSES},
+    {BP_MONITOR_RMSE, false, true, LABELS | NUMBERS, LABELS | NUMBERS},
+    {BP_MONITOR_MAE, false, true, LABELS | NUMBERS, LABELS | NUMBERS},
+    {BP_MONITOR_R2, true, true, LABELS | NUMBERS, LABELS | NUMBERS},
 };
 
 /* The row of a code that has been checked. */
@@ -46,12 +51,22 @@ bool bp__monitor_larger_is_better(int32_t monitor)
     return monitors[row_of(monitor)].larger;
 }
 
-bool bp__monitor_needs_report(int32_t monitor)
+bool bp__monitor_needs_report(int32_t monitor, bp__truth truth)
 {
-    return monitors[row_of(monitor)].report;
+    return (monitors[row_of(monitor)].report & 1 << truth) != 0;
 }
 
-bp_status bp__monitor_check(int32_t monitor, bool validation, bool classes)
+static const char *name_of_truths(int truths)
+{
+    switch (truths) {
+    case CLASSES: return "classes";
+    case LABELS: return "labels, which are targets of 0 and 1 with the loss bce";
+    case CLASSES | LABELS: return "classes, and of labels, targets of 0 and 1 with the loss bce";
+    default: return "numbers";
+    }
+}
+
+bp_status bp__monitor_check(int32_t monitor, bool validation, bp__truth truth)
 {
     const size_t i = row_of(monitor);
     const char *name = bp_monitor_name(monitor);
@@ -60,9 +75,9 @@ bp_status bp__monitor_check(int32_t monitor, bool validation, bool classes)
                         "%s is measured on validation data, and there is none: give some, or "
                         "monitor train_loss",
                         name);
-    if (monitors[i].of != ANY && (monitors[i].of == CLASSES) != classes)
-        return bp__fail(BP_ERROR_ARGUMENT, "%s is measured of %s, and the data has %s", name,
-                        classes ? "numbers" : "classes", classes ? "classes" : "numbers");
+    if (!(monitors[i].of & 1 << truth))
+        return bp__fail(BP_ERROR_ARGUMENT, "%s is measured of %s; the data has %s", name,
+                        name_of_truths(monitors[i].of), name_of_truths(1 << truth));
     return BP_OK;
 }
 
@@ -71,7 +86,8 @@ double bp__monitor_value(int32_t monitor, const bp__measured *m)
     switch (monitor) {
     case BP_MONITOR_TRAIN_LOSS: return m->train_loss;
     case BP_MONITOR_VALIDATION_LOSS: return m->validation_loss;
-    case BP_MONITOR_ACCURACY: return m->validation_accuracy;
+    case BP_MONITOR_ACCURACY:
+        return m->report ? m->report->overall.accuracy : m->validation_accuracy;
     case BP_MONITOR_BALANCED_ACCURACY: return m->report->balanced_accuracy;
     case BP_MONITOR_F1: return m->report->macro.f1;
     case BP_MONITOR_AUC: return m->report->auc;

@@ -22,11 +22,15 @@ bp__course bp__course_new(void);
 /* The monitor that the options mean, BP_MONITOR_AUTO resolved. */
 int32_t bp__monitor_of(const bp_train_options *options, bool validation);
 bool bp__monitor_larger_is_better(int32_t monitor);
+
+/* What is measured: classes, labels of which a sample may have several, or other numbers. */
+typedef enum bp__truth { BP__TRUTH_CLASSES, BP__TRUTH_LABELS, BP__TRUTH_NUMBERS } bp__truth;
+
 /* Whether it takes more than the losses and the accuracy of an evaluation. */
-bool bp__monitor_needs_report(int32_t monitor);
+bool bp__monitor_needs_report(int32_t monitor, bp__truth truth);
 
 /* Whether the monitor can be had of such data. */
-bp_status bp__monitor_check(int32_t monitor, bool validation, bool classes);
+bp_status bp__monitor_check(int32_t monitor, bool validation, bp__truth truth);
 
 /* What an epoch was measured to be; report is NULL where the monitor does not need it. */
 typedef struct bp__measured {

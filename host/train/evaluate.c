@@ -210,18 +210,17 @@ fail:
     return status;
 }
 
-bp_status bp_report_evaluate(bp_report **out, const bp_model *model, bp_device *device,
-                             const bp_data *data, size_t top_k)
+/* areas: those under ROC curves are wanted. */
+static bp_status report_on(bp_report **out, const bp_model *model, bp_device *device,
+                           const bp_data *data, const bp_report_options *options, bool areas)
 {
-    if (out) *out = NULL;
-    if (!out || !model || !device || !data)
-        return bp__fail(BP_ERROR_ARGUMENT,
-                        "bp_report_evaluate: out, model, device and data are needed");
     const bp_model_info shape = bp_model_get_info(model);
     bp_metrics metrics = {0};
+    bp_report_options read;
     bp__reporter *reporter;
+    BP_TRY(bp__read_report_options(&read, options));
     BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
-    BP_TRY(bp__reporter_create(&reporter, data, bp_model_get_schema(model), shape.loss, top_k));
+    BP_TRY(bp__reporter_create(&reporter, data, model, &read, areas));
     bp_status status = measure(&metrics, reporter, model, device, data);
     if (status == BP_OK) status = bp__reporter_end(out, reporter);
     bp__reporter_free(reporter);
@@ -229,6 +228,16 @@ bp_status bp_report_evaluate(bp_report **out, const bp_model *model, bp_device *
     (*out)->overall.loss = metrics.loss;
     (*out)->overall.seconds = metrics.seconds;
     return BP_OK;
+}
+
+bp_status bp_report_evaluate(bp_report **out, const bp_model *model, bp_device *device,
+                             const bp_data *data, const bp_report_options *options)
+{
+    if (out) *out = NULL;
+    if (!out || !model || !device || !data)
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "bp_report_evaluate: out, model, device and data are needed");
+    return report_on(out, model, device, data, options, true);
 }
 
 bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
@@ -243,7 +252,7 @@ bp_status bp_evaluate(bp_metrics *out, const bp_model *model, bp_device *device,
         return measure(out, NULL, model, device, data);
     }
     bp_report *report;
-    BP_TRY(bp_report_evaluate(&report, model, device, data, 0));
+    BP_TRY(report_on(&report, model, device, data, NULL, false));
     *out = report->overall;
     bp_report_free(report);
     return BP_OK;

@@ -8,10 +8,15 @@
 
 typedef struct bp__reporter bp__reporter;
 
-/* For the outputs of a network with this loss on encoded data; schema (may be NULL) has the
- * targets' units. Both must outlive the reporter. */
-bp_status bp__reporter_create(bp__reporter **out, const bp_data *data, const bp_schema *schema,
-                              int32_t loss, size_t top_k);
+/* The caller's options, or the defaults where there are none. */
+bp_status bp__read_report_options(bp_report_options *out, const bp_report_options *given);
+
+/* For the outputs of a model on encoded data, which must outlive the reporter, and so must the
+ * model's schema. options have been read; areas: whether those under ROC curves are wanted. */
+bp_status bp__reporter_create(bp__reporter **out, const bp_data *data, const bp_model *model,
+                              const bp_report_options *options, bool areas);
+/* Whether what is measured are labels: targets of 0 and 1, and the loss bce. */
+bool bp__reporter_has_labels(const bp__reporter *reporter);
 void bp__reporter_free(bp__reporter *reporter);
 
 /* A new report. */
@@ -19,7 +24,7 @@ void bp__reporter_begin(bp__reporter *reporter);
 /* A bp__outputs_fn, user being the reporter. */
 bp_status bp__reporter_receive(size_t first, size_t rows, const float *outputs, void *user);
 /* The report on all rows, which the caller frees. overall holds what the report finds out itself:
- * samples, accuracy, rmse, mae, r2. */
+ * samples, accuracy, rmse, mae, r2. To be asked once a report. */
 bp_status bp__reporter_end(bp_report **out, bp__reporter *reporter);
 
 #endif

@@ -124,7 +124,7 @@ static bp_status judge(run *r)
     if (isnan(value) && course->epochs == 0)
         return bp__fail(BP_ERROR_DATA,
                         "the validation data has no %s, which is monitored: it holds a single "
-                        "class, or a target that does not vary",
+                        "class, or targets that do not vary",
                         bp_monitor_name(r->monitor));
     r->improved = bp__course_note(course, value, bp__monitor_larger_is_better(r->monitor),
                                   &r->trainer->options);
@@ -325,12 +325,24 @@ static bp_status check_sets(const bp_model *model, const bp_data *data, const bp
     return validation ? bp__check_fit(shape.inputs, shape.outputs, validation) : BP_OK;
 }
 
+/* Whether targets are labels is known when they are read. */
+static bp__truth truth_of(const bp_model *model, const bp_data *data)
+{
+    if (bp__has_labels(data)) return BP__TRUTH_CLASSES;
+    return bp_model_get_info(model).loss == BP_LOSS_BCE ? BP__TRUTH_LABELS : BP__TRUTH_NUMBERS;
+}
+
 static bp_status prepare_validation(run *r, const bp_model *model)
 {
     if (!r->validation) return BP_OK;
-    if (bp__monitor_needs_report(r->monitor))
-        BP_TRY(bp__reporter_create(&r->reporter, r->validation, bp_model_get_schema(model),
-                                   bp_model_get_info(model).loss, 0));
+    const bp_report_options options = bp_report_options_default();
+    const bp__truth truth = truth_of(model, r->validation);
+    if (bp__monitor_needs_report(r->monitor, truth)) {
+        BP_TRY(bp__reporter_create(&r->reporter, r->validation, model, &options,
+                                   r->monitor == BP_MONITOR_AUC));
+        if (truth == BP__TRUTH_LABELS && !bp__reporter_has_labels(r->reporter))
+            BP_TRY(bp__monitor_check(r->monitor, true, BP__TRUTH_NUMBERS));
+    }
     return bp__evaluator_create(&r->evaluator, r->trainer->network, r->validation);
 }
 
@@ -348,7 +360,7 @@ static bp_status prepare(run *r, bp_model *model, bp_device *device, const bp_da
     r->result->planned_epochs = read->epochs;
     if (bp__keeps_best(read)) BP_TRY(bp__snapshot_create(&r->best_kept, model));
     r->monitor = bp__monitor_of(read, r->validation != NULL);
-    BP_TRY(bp__monitor_check(r->monitor, r->validation != NULL, bp__has_labels(data)));
+    BP_TRY(bp__monitor_check(r->monitor, r->validation != NULL, truth_of(model, data)));
     r->result->monitor = r->monitor;
     BP_TRY(bp__trainer_set_data(r->trainer, data, read->checkpoint || read->resume));
     BP_TRY(prepare_validation(r, model));

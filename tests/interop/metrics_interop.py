@@ -22,10 +22,15 @@ COMMAND = os.path.abspath(sys.argv[1])
 DEVICE = ["--device", os.environ.get("BACKPROP_DEVICE", "reference")]
 
 
-def write_identity(path, width):
-    """A state_dict of Linear(width, width) whose weights are the identity and whose bias is 0."""
+def write_identity(path, width, labels):
+    """A state_dict of Linear(width, width) whose weights are the identity and whose bias is 0; for
+    labels the last layer of a network with sigmoid outputs and the loss bce."""
     tensors = {"0.weight": numpy.eye(width, dtype="<f4"), "0.bias": numpy.zeros(width, "<f4")}
     header, data = {}, b""
+    if labels:
+        layer = {"inputs": width, "outputs": width, "activation": "sigmoid", "bias": True}
+        header["__metadata__"] = {
+            "backprop.architecture": json.dumps({"layers": [layer], "loss": "bce"})}
     for name, values in tensors.items():
         end = len(data) + values.nbytes
         header[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [len(data), end]}
@@ -36,11 +41,11 @@ def write_identity(path, width):
         file.write(struct.pack("<Q", len(text)) + text + data)
 
 
-def measure(folder, outputs, truths, *options):
+def measure(folder, outputs, truths, *options, labels=False):
     """The report on these outputs [rows][width] and truths [rows] or [rows][width]."""
     model, data = os.path.join(folder, "identity.safetensors"), os.path.join(folder, "d.csv")
     outputs, truths = numpy.asarray(outputs), numpy.asarray(truths)
-    write_identity(model, outputs.shape[1])
+    write_identity(model, outputs.shape[1], labels)
     columns = truths.reshape(len(outputs), -1)
     names = ["x%d" % k for k in range(outputs.shape[1])] + ["t%d" % k for k in range(columns.shape[1])]
     with open(data, "w") as file:
@@ -121,6 +126,61 @@ def check_targets(folder, what, outputs, truths):
     print("ok: %s" % what)
 
 
+def check_labels(folder, what, nets, truths, threshold=None):
+    """nets are what goes into the sigmoids, far enough apart that their outputs tie where they do."""
+    nets, truths = numpy.asarray(nets), numpy.asarray(truths)
+    options = [] if threshold is None else ["--threshold", str(threshold)]
+    found = measure(folder, nets, truths, "--task", "regress", *options, labels=True)
+    taken = (1 / (1 + numpy.exp(-nets)) >= (0.5 if threshold is None else threshold)).astype(int)
+    same("accuracy", found["accuracy"], metrics.accuracy_score(truths, taken))
+    same("Hamming loss", found["hamming_loss"], metrics.hamming_loss(truths, taken))
+    for average in "micro", "macro", "weighted":
+        # A single column is no matrix of labels for scikit-learn: it would be two classes.
+        expected = metrics.precision_recall_fscore_support(
+            numpy.hstack([truths, numpy.zeros_like(truths[:, :1])]) if truths.shape[1] == 1 else truths,
+            numpy.hstack([taken, numpy.zeros_like(taken[:, :1])]) if truths.shape[1] == 1 else taken,
+            labels=list(range(truths.shape[1])), average=average, zero_division=0)
+        for name, value in zip(("precision", "recall", "f1"), expected):
+            same("%s %s" % (average, name), found[average][name], value)
+    areas = []
+    for k, label in enumerate(found["labels"]):
+        t, y = truths[:, k], taken[:, k]
+        each = metrics.precision_recall_fscore_support(t, y, labels=[1], zero_division=0)
+        for name, values in zip(("precision", "recall", "f1", "support"), each):
+            same("%s of label %d" % (name, k), label[name], values[0])
+        same("accuracy of label %d" % k, label["accuracy"], metrics.accuracy_score(t, y))
+        same("predicted of label %d" % k, label["predicted"], y.sum(), 0)
+        same("true positives of label %d" % k, label["true_positives"],
+             metrics.multilabel_confusion_matrix(t, y, labels=[1])[0, 1, 1], 0)
+        areas.append(area(t, nets[:, k]))
+        same("auc of label %d" % k, label["auc"], areas[k])
+    known = [a for a in areas if not numpy.isnan(a)]
+    same("auc", found["auc"], numpy.mean(known) if known else numpy.nan)
+    same("micro auc", found["micro"]["auc"], area(truths.ravel(), nets.ravel()))
+    if len(known) == truths.shape[1] > 1:
+        for average, value in ("macro", found["auc"]), ("micro", found["micro"]["auc"]):
+            same("auc, %s" % average, value, metrics.roc_auc_score(truths, nets, average=average))
+    print("ok: %s" % what)
+
+
+def check_all_labels(folder, draw):
+    for count in 1, 2, 7:
+        nets = numpy.round(draw.randn(250, count) * 2, 2)
+        truths = (nets + draw.randn(250, count) * 2 > numpy.linspace(-1, 3, count)).astype(int)
+        for threshold in None, 0.3, 0.85, 0, 1:
+            check_labels(folder, "%d labels, threshold %s" % (count, threshold), nets, truths, threshold)
+        check_labels(folder, "%d labels, outputs that tie" % count, numpy.round(nets), truths)
+        check_labels(folder, "%d labels, one sample" % count, nets[:1], truths[:1])
+    for value, what in (0, "no sample has"), (1, "all samples have"):
+        constant = truths.copy()
+        constant[:, 2] = value
+        check_labels(folder, "a label that %s" % what, nets, constant)
+        unseen = nets.copy()
+        unseen[:, 2] = -3
+        check_labels(folder, "a label that %s and none is taken for" % what, unseen, constant)
+        check_labels(folder, "labels that %s" % what, nets, numpy.full_like(truths, value))
+
+
 def main():
     warnings.simplefilter("ignore")  # of classes that never occur: that is what is tested
     draw = numpy.random.RandomState(3)
@@ -147,6 +207,7 @@ def main():
         for targets in 1, 3:
             truths = draw.randn(100, targets) * 10 + 5
             check_targets(folder, "%d targets" % targets, truths + draw.randn(100, targets), truths)
+        check_all_labels(folder, draw)
         truths[:, 1] = 2
         check_targets(folder, "a constant target", truths + draw.randn(100, targets), truths)
 
