@@ -506,7 +506,8 @@ typedef struct bp_model bp_model;
 #define BP_NORM_LAYER 1 /* over the units of each sample: Ba et al. 2016 */
 #define BP_NORM_BATCH 2 /* over the samples of a batch of at least two, for each unit: Ioffe & Szegedy 2015;
                            in evaluation and prediction with the mean and variance that a training has
-                           found, moving a tenth of the way to those of each batch */
+                           found, moving a tenth of the way to those of each batch. A single row that
+                           is left over in an epoch goes with the batch before it */
 
 #define BP_OPTIMIZER_SGD 0      /* w -= r g */
 #define BP_OPTIMIZER_MOMENTUM 1 /* v = m v + g; w -= r v */

@@ -379,13 +379,6 @@ static void check_found(bp_device *device)
     cr_assert(strstr(bp_last_error(), "has one row"), "%s", bp_last_error());
     bp_trainer_free(trainer);
     bp_model_free(model);
-    bp_data *data = data_of(BATCH + 1, FEATURES, CLASSES, true);
-    model = model_with(data, "8:batchnorm", 1);
-    how = options_for(BATCH);
-    cr_assert_eq(bp_train(model, device, data, NULL, &how, NULL), BP_ERROR_ARGUMENT);
-    cr_assert(strstr(bp_last_error(), "two rows for the last batch too"), "%s", bp_last_error());
-    bp_model_free(model);
-    bp_data_free(data);
 }
 
 Test(layers, batches_are_remembered)

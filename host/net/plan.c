@@ -85,8 +85,8 @@ static bp_status check_norm(const bp__plan *plan, size_t l, const bp__moments *m
     return bp__fail(
         BP_ERROR_ARGUMENT,
         "layer %zu is normalised over the rows of a batch, and a batch of this training has "
-        "one row, which is its own mean: choose a batch size that leaves at least two rows "
-        "for the last batch too, or layernorm",
+        "one row, which is its own mean: it takes data of at least two rows and a batch size of "
+        "at least two, or layernorm",
         l);
 }
 

@@ -153,13 +153,14 @@ static bp_status send(bp__feed *f, feed_slot *s)
 
 static bp_status create_slots(bp__feed *f, size_t batch, bool training)
 {
-    const size_t rows = f->order->window < f->order->rows ? f->order->window : f->order->rows;
+    const size_t rows = bp__order_most_rows(f->order);
     const bp__pass_shape shape = {rows, f->features, f->outputs, f->labels,
                                   f->weights != NULL};
     for (size_t i = 0; i < BP__FEED_SLOTS; ++i) {
         feed_slot *s = &f->slots[i];
         BP_TRY(bp__pass_create_shape(&s->pass, f->engine, &shape, batch, training, true));
         BP_TRY(map(f, s));
+        memset(s->order, 0, rows * sizeof *s->order); /* the warm-up may take more than are there */
     }
     return BP_OK;
 }
@@ -263,7 +264,7 @@ bp_status bp__feed_next(bp__feed *feed, bp__window *window)
                            .pass = s->pass,
                            .index = feed->window,
                            .rows = rows,
-                           .steps = (rows + s->pass->batch - 1) / s->pass->batch,
+                           .steps = bp__pieces(rows, s->pass->batch, feed->order->join),
                            .hyper = s->hyper};
     ++feed->taken;
     if (++feed->window == feed->windows) {

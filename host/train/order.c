@@ -27,9 +27,15 @@ bp__order bp__order_create(int32_t shuffle, uint64_t seed, size_t rows, size_t r
                        .block = at_least_one(BLOCK_WORDS / row_words)};
 }
 
+size_t bp__pieces(size_t rows, size_t size, bool join)
+{
+    const size_t whole = rows / size, left = rows % size;
+    return left == 0 || (join && left == 1 && whole > 0) ? whole : whole + 1;
+}
+
 size_t bp__order_windows(const bp__order *order)
 {
-    return (order->rows + order->window - 1) / order->window;
+    return bp__pieces(order->rows, order->window, order->join);
 }
 
 size_t bp__order_blocks(const bp__order *order)
@@ -39,8 +45,13 @@ size_t bp__order_blocks(const bp__order *order)
 
 size_t bp__order_window_rows(const bp__order *order, size_t w)
 {
-    const size_t before = w * order->window;
-    return order->rows - before < order->window ? order->rows - before : order->window;
+    return w + 1 < bp__order_windows(order) ? order->window : order->rows - w * order->window;
+}
+
+size_t bp__order_most_rows(const bp__order *order)
+{
+    const size_t last = bp__order_window_rows(order, bp__order_windows(order) - 1);
+    return last > order->window || order->rows < order->window ? last : order->window;
 }
 
 bp_status bp__walk_create(bp__walk *walk, const bp__order *order)
@@ -118,7 +129,7 @@ bp_status bp__order_epoch(uint32_t *rows, const bp__order *order, uint32_t epoch
         bp__random_permutation(rows, order->rows, order->seed, BP__PURPOSE_SHUFFLE, epoch);
         return BP_OK;
     }
-    const size_t window = order->window < order->rows ? order->window : order->rows;
+    const size_t window = bp__order_most_rows(order);
     uint32_t *positions = NULL, *unshuffled = NULL;
     bp__walk walk = {.blocks = NULL};
     bp_status status;

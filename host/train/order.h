@@ -8,6 +8,7 @@
 #ifndef BP_TRAIN_ORDER_H
 #define BP_TRAIN_ORDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,12 @@ typedef struct bp__order {
     size_t rows;
     size_t window; /* rows: whole batches */
     size_t block;  /* rows of a block; the last may have fewer */
+    bool join;     /* a last batch of a single row goes with the one before it */
 } bp__order;
+
+/* How many batches, or windows, of `size` rows there are in so many; the last may have fewer, and
+ * where join is true and it would have a single one, the one before it has that as well. */
+size_t bp__pieces(size_t rows, size_t size, bool join);
 
 /* The order that the options mean. row_words: float32 and int32 of a row, its targets included;
  * window 0: as many rows as take 16 MiB. */
@@ -29,8 +35,9 @@ bp__order bp__order_create(int32_t shuffle, uint64_t seed, size_t rows, size_t r
 size_t bp__order_windows(const bp__order *order);
 size_t bp__order_blocks(const bp__order *order);
 
-/* The rows of window w. */
+/* The rows of window w; the most that one has. */
 size_t bp__order_window_rows(const bp__order *order, size_t w);
+size_t bp__order_most_rows(const bp__order *order);
 
 /* Where the rows of the windows lie in the data set, one stretch after the other. */
 typedef struct bp__walk {

@@ -99,7 +99,7 @@ bp_status bp__pass_create_shape(bp__pass **out, bp__engine *engine, const bp__pa
         goto fail;
     }
     pass->batch = batch < pass->rows ? batch : pass->rows;
-    pass->steps = (pass->rows + pass->batch - 1) / pass->batch;
+    pass->steps = bp__pieces(pass->rows, pass->batch, false);
     pass->views.period = pass->batch;
     if (shape->features) BP_TRY_GOTO(create_data(pass, shape));
     BP_TRY_GOTO(create_buffer(pass, &pass->counter, BP__INTEGER, 1));
@@ -152,6 +152,11 @@ void bp__pass_free(bp__pass *pass)
 bp_status bp__pass_seek(bp__pass *pass, int32_t step)
 {
     return bp__view_write(pass->engine, &pass->views.step, &step);
+}
+
+void bp__pass_join(bp__pass *pass)
+{
+    pass->steps = bp__pieces(pass->rows, pass->batch, true);
 }
 
 size_t bp__pass_last_rows(const bp__pass *pass)

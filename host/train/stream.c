@@ -9,7 +9,7 @@
 
 /* What a slot of the feed needs to be computed on. */
 typedef struct station {
-    bp__plan *full, *last; /* last: of an epoch's last batch where that is smaller, or NULL */
+    bp__plan *full, *last; /* last: of an epoch's last batch where it has other rows, or NULL */
     float *losses;         /* [steps] of a window, read back behind the device */
 } station;
 
@@ -34,14 +34,11 @@ static bp_status create_station(bp__stream *stream, size_t slot, bool labels)
     bp_trainer *trainer = stream->trainer;
     const bp__pass *pass = bp__feed_pass(stream->feed, slot);
     station *to = &stream->stations[slot];
-    const bp__plan *whole = stream->stations[0].full;
+    const station *first = &stream->stations[0];
+    const bp__plan *memory = stream->last_rows > pass->batch ? first->last : first->full;
     BP_TRY(bp__new_array(&to->losses, pass->steps, sizeof *to->losses));
-    BP_TRY(slot == 0 ? bp__plan_create(&to->full, trainer->network, pass->batch, labels, true)
-                     : bp__plan_create_part(&to->full, whole, pass->batch));
-    BP_TRY(bp__trainer_make_train(trainer, &to->full, pass, false));
-    if (stream->last_rows == pass->batch) return BP_OK;
-    BP_TRY(bp__plan_create_part(&to->last, stream->stations[0].full, stream->last_rows));
-    return bp__trainer_make_train(trainer, &to->last, pass, false);
+    return bp__trainer_make_plans(trainer, &to->full, &to->last, slot == 0 ? NULL : memory, pass,
+                                  stream->last_rows, labels);
 }
 
 bp_status bp__stream_create(bp__stream **out, bp_trainer *trainer, const bp_data *data)
@@ -136,8 +133,8 @@ static bp_status run_steps(bp__stream *stream, const bp__window *window, size_t 
 {
     bp__engine *engine = stream->trainer->engine;
     const station *at = &stream->stations[window->slot];
-    const bool smaller = at->last && window->rows % window->pass->batch != 0;
-    const size_t full = smaller ? window->steps - 1 : window->steps;
+    const bool other = at->last && window->rows % window->pass->batch != 0;
+    const size_t full = other ? window->steps - 1 : window->steps;
     if (from < full)
         BP_TRY(bp__sequence_run(engine, at->full->train, (to < full ? to : full) - from));
     return to > full ? bp__sequence_run(engine, at->last->train, 1) : BP_OK;

@@ -17,7 +17,7 @@ typedef struct bp__pass {
     bp__buffer *weights;                              /* of the rows, of mean 1; NULL: all alike */
     float *hyper_table; /* [steps][BP__HYPER_COUNT], what is written to hyper; training only */
     bp__epoch_views views;
-    size_t rows, batch, steps; /* steps = ceil(rows / batch) */
+    size_t rows, batch, steps; /* steps: batches (bp__pieces) */
     bool shared;               /* all but losses are filled in place (bp__buffer_map) */
 } bp__pass;
 
@@ -38,7 +38,9 @@ void bp__pass_free(bp__pass *pass);
 bp_status bp__pass_seek(bp__pass *pass, int32_t step);
 /* *out = the weights of encoded data [rows], of mean 1, or NULL where it has none. */
 bp_status bp__scaled_weights(float **out, const bp_data *data);
-/* Rows of the last batch: batch, or fewer. */
+/* Has a last batch of a single row go with the one before it. */
+void bp__pass_join(bp__pass *pass);
+/* Rows of the last batch: batch, or fewer, or one more where it was joined. */
 size_t bp__pass_last_rows(const bp__pass *pass);
 
 enum { BP__DATA_FACT = 128 };
@@ -68,7 +70,7 @@ struct bp_trainer {
     bp__stream *stream;                   /* of set_data, where the data is streamed */
     bp__order shuffle;                    /* how an epoch takes the rows */
     bp__plan *full,
-        *last;          /* for batches of the pass; last is NULL where the batch divides the rows */
+        *last;          /* for batches of the pass; last is NULL where that is like the others */
     size_t chunk_steps; /* that take about as long as a chunk should */
     float *losses;      /* [steps] of the epoch, read back behind the device; of a stream NULL, or
                            where a caller wants them */
@@ -157,6 +159,13 @@ double bp__stream_waited(const bp__stream *stream);
 /* Makes *plan, which there is already but for what it runs, train with the data of the pass. */
 bp_status bp__trainer_make_train(const bp_trainer *trainer, bp__plan **plan, const bp__pass *pass,
                                  bool keep_gradients);
+
+/* The plans of an epoch's batches: *full of the pass's batch, *last of last_rows, NULL where these
+ * are as many. memory: the plan that has the memory in which they work, since no two of them run at
+ * once; NULL where it is the larger of these two. */
+bp_status bp__trainer_make_plans(const bp_trainer *trainer, bp__plan **full, bp__plan **last,
+                                 const bp__plan *memory, const bp__pass *pass, size_t last_rows,
+                                 bool labels);
 
 /* Whether there is no other way than to stream the data. */
 bool bp__must_stream(const bp__engine *engine, const bp_data *data);

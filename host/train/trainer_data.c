@@ -67,19 +67,52 @@ static bp_status take_all_rows(bp_trainer *trainer, const bp_data *data, bool st
     return BP_OK;
 }
 
+/* Whether moments are learned from batches: those need two rows at least. */
+static bool learns_moments(const bp_trainer *trainer)
+{
+    const bp__network *network = trainer->network;
+    for (size_t l = (size_t)trainer->options.freeze_layers; l < network->layer_count; ++l)
+        if (network->layers[l].norm == BP_NORM_BATCH) return true;
+    return false;
+}
+
+/* Rows of a batch: no more than there are, and all where one would be left alone. */
+static size_t batch_of(size_t batch, size_t rows, bool join)
+{
+    return rows <= batch || (join && batch > 1 && rows - batch == 1) ? rows : batch;
+}
+
+bp_status bp__trainer_make_plans(const bp_trainer *trainer, bp__plan **full, bp__plan **last,
+                                 const bp__plan *memory, const bp__pass *pass, size_t last_rows,
+                                 bool labels)
+{
+    bp__plan **const plans[] = {full, last};
+    const size_t rows[] = {pass->batch, last_rows};
+    const size_t larger = last_rows > pass->batch;
+    for (size_t i = 0; i < 2; ++i) {
+        const size_t which = i == 0 ? larger : 1 - larger;
+        if (which == 1 && last_rows == pass->batch) continue;
+        BP_TRY(memory ? bp__plan_create_part(plans[which], memory, rows[which])
+                      : bp__plan_create(plans[which], trainer->network, rows[which], labels, true));
+        if (!memory) memory = *plans[which];
+        BP_TRY(bp__trainer_make_train(trainer, plans[which], pass, false));
+    }
+    return BP_OK;
+}
+
 static bp_status upload_data(bp_trainer *trainer, const bp_data *data)
 {
-    const bool labels = bp__has_labels(data);
-    BP_TRY(bp__pass_create(&trainer->pass, trainer->engine, data, trainer->batch, true));
+    const bool join = learns_moments(trainer);
+    const size_t batch = batch_of(trainer->batch, bp_data_get_info(data).rows, join);
+    BP_TRY(bp__pass_create(&trainer->pass, trainer->engine, data, batch, true));
     bp__pass *pass = trainer->pass;
-    trainer->shuffle = bp__order_for(&trainer->options, data, pass->batch, BP_SHUFFLE_ALL);
+    if (join) bp__pass_join(pass);
+    trainer->shuffle = bp__order_for(&trainer->options, data, batch, BP_SHUFFLE_ALL);
+    trainer->shuffle.join = join;
     BP_TRY(bp__new_array(&trainer->losses, pass->steps, sizeof *trainer->losses));
     BP_TRY(bp__new_array(&trainer->order, pass->rows, sizeof *trainer->order));
-    BP_TRY(bp__plan_create(&trainer->full, trainer->network, pass->batch, labels, true));
-    BP_TRY(bp__trainer_make_train(trainer, &trainer->full, pass, false));
-    if (bp__pass_last_rows(pass) == pass->batch) return BP_OK;
-    BP_TRY(bp__plan_create_part(&trainer->last, trainer->full, bp__pass_last_rows(pass)));
-    return bp__trainer_make_train(trainer, &trainer->last, pass, false);
+    return bp__trainer_make_plans(trainer, &trainer->full, &trainer->last, NULL, pass,
+                                  bp__pass_last_rows(pass), bp__has_labels(data));
 }
 
 static bp_status stream_data(bp_trainer *trainer, const bp_data *data)
@@ -88,9 +121,11 @@ static bp_status stream_data(bp_trainer *trainer, const bp_data *data)
     bp__pass *pass = trainer->pass;
     pass->engine = trainer->engine;
     pass->rows = bp_data_get_info(data).rows;
-    pass->batch = trainer->batch < pass->rows ? trainer->batch : pass->rows;
-    pass->steps = (pass->rows + pass->batch - 1) / pass->batch;
+    const bool join = learns_moments(trainer);
+    pass->batch = batch_of(trainer->batch, pass->rows, join);
+    pass->steps = bp__pieces(pass->rows, pass->batch, join);
     trainer->shuffle = bp__order_for(&trainer->options, data, pass->batch, BP_SHUFFLE_BLOCKS);
+    trainer->shuffle.join = join;
     return bp__stream_create(&trainer->stream, trainer, data);
 }
 
