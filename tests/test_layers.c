@@ -1,52 +1,14 @@
 /* test_layers.c - what hidden layers have beside weights and a function, each kind a row of a
- * table: gradients against central differences, a hundred steps on every device in every way
- * against the reference, trainings that are broken off, saved, streamed. Kernels by themselves:
- * which units are dropped. */
+ * table: a hundred steps on every device in every way against the reference, trainings that are
+ * broken off, saved, streamed. Kernels by themselves: which units are dropped. Their gradients are
+ * checked in test_layer_gradients.c. */
 #include <unistd.h>
 
 #include "backprop_explain.h"
 #include "base/families.h"
-#include "model/model.h"
-#include "network_support.h"
+#include "layers_support.h"
 
 TestSuite(layers, .timeout = 300);
-
-/* Hidden layers as the command line has them. */
-static const struct {
-    const char *name, *hidden;
-} kinds[] = {
-    {"dropout", "12:tanh:dropout=0.3,12:relu:dropout=0.5"},
-    {"dropout of functions of net inputs", "9:gelu:dropout=0.25,7:silu:dropout=0.1,5:sine"},
-    {"residual", "12:tanh:residual,12:relu:residual,7:sigmoid,7:tanh:residual"},
-    {"residual with dropout", "9:gelu,9:silu:residual:dropout=0.25,9:relu:residual:dropout=0.5"},
-    {"layer normalisation", "12:tanh:layernorm,7:relu:layernorm"},
-    {"batch normalisation", "12:tanh:batchnorm,7:relu:batchnorm"},
-    {"everything", "12:gelu:layernorm:residual:dropout=0.2,9:tanh,"
-                   "9:silu:batchnorm:residual:dropout=0.5,9:tanh:layernorm:residual"},
-};
-
-enum { FEATURES = 12, CLASSES = 4, ROWS = 71, BATCH = 16, KINDS = sizeof kinds / sizeof *kinds };
-
-static bp_model *model_with(const bp_data *data, const char *hidden, int32_t bias)
-{
-    bp_model_options options = bp_model_options_default();
-    options.hidden = hidden;
-    options.bias = bias;
-    options.seed = 3;
-    bp_model *model;
-    OK(bp_model_create(&model, data, &options));
-    const bp_model_info info = bp_model_get_info(model);
-    for (size_t l = 0; bias && l < info.layers; ++l) /* not 0: nothing of relu lies on its corner */
-        for (size_t i = 0; i < bp_model_get_layer(model, l).outputs; ++i)
-            bp_model_biases(model, l)[i] = 0.1f * (float)((int)i % 5 - 2) + 0.03f;
-    for (size_t l = 0; l < info.layers; ++l)
-        for (size_t i = 0; bp_model_gains(model, l) && i < bp_model_get_layer(model, l).outputs;
-             ++i) {
-            bp_model_gains(model, l)[i] = 0.7f + 0.1f * (float)(i % 7);
-            bp_model_shifts(model, l)[i] = 0.2f - 0.07f * (float)(i % 5);
-        }
-    return model;
-}
 
 static void want_same(const bp_model *a, const bp_model *b, const char *what)
 {
@@ -54,111 +16,6 @@ static void want_same(const bp_model *a, const bp_model *b, const char *what)
     const float *x = bp__model_parameters(a, &count), *y = bp__model_parameters(b, &other);
     cr_assert_eq(count, other);
     cr_assert_arr_eq(x, y, count * sizeof(float), "%s: other bits", what);
-}
-
-static bp_train_options options_for(int64_t batch)
-{
-    bp_train_options how = bp_train_options_default();
-    how.optimizer = BP_OPTIMIZER_MOMENTUM;
-    how.batch = batch;
-    how.seed = 0x123456789abcdefu;
-    return how;
-}
-
-static const int32_t all_gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU, BP_GEMM_CPU, -1};
-
-/* ---- Gradients --------------------------------------------------------------------------------
- */
-
-/* Each function in every kind, with bias and without; on devices, which have to build programs for
- * them, one whose slope is of outputs and one whose slope is of net inputs. */
-static void check_gradients(bp_device *device)
-{
-    bp_data *data = data_of(9, FEATURES, CLASSES, true);
-    for (int k = 0; k < KINDS; ++k)
-        for (int32_t f = 0; bp_activation_name(f); ++f)
-            for (int32_t bias = 0; bias < 2 && f != BP_ACTIVATION_SOFTMAX; ++bias) {
-                if (bp_device_get_info(device)->kind != BP_KIND_REFERENCE &&
-                    f != BP_ACTIVATION_TANH && f != BP_ACTIVATION_GELU)
-                    continue;
-                bp_model *from = model_with(data, kinds[k].hidden, bias), *model;
-                const size_t count = bp_model_get_info(from).layers;
-                bp_layer layers[8];
-                for (size_t l = 0; l < count; ++l) {
-                    layers[l] = bp_model_get_layer(from, l);
-                    if (l + 1 < count) layers[l].activation = f;
-                }
-                OK(bp_model_create_layers(&model, layers, count, NULL));
-                bp__model_take(model, from);
-                bp_gradcheck_options options = bp_gradcheck_options_default();
-                bp_gradcheck_result result;
-                OK(bp_gradcheck(&result, model, device, data, &options));
-                cr_assert(result.passed, "%s, %s, %s, bias %d: error %g, the device's %g",
-                          bp_device_get_info(device)->name, kinds[k].name, bp_activation_name(f),
-                          (int)bias, result.max_relative_error, result.device_error);
-                bp_gradcheck_free(&result);
-                bp_model_free(model);
-                bp_model_free(from);
-            }
-    bp_data_free(data);
-}
-
-Test(layers, gradients_are_those_of_central_differences)
-{
-    every_device(check_gradients);
-}
-
-/* What the check above guards: broken, it must fail. */
-static const struct {
-    int32_t gemm;
-    const char *what, *hidden, *file, *edit;
-} planted[] = {
-    {BP_GEMM_CPU, "what is dropped has effects", "9:tanh:dropout=0.5", "cpu/dense.cl",
-     "s/if (op->drop_limit) drop_marked/if (0) drop_marked/"},
-    {BP_GEMM_CPU, "slopes of scaled outputs", "9:tanh:dropout=0.5", "cpu/dense.cl",
-     "s/(y)\\*keep)/(y))/"},
-    {BP_GEMM_NAIVE, "what is dropped has effects", "9:tanh:dropout=0.5", "dropout.cl",
-     "s/as_uint(x) == 0x80000000u/false/"},
-    {BP_GEMM_GPU, "rows of the wrong block", "9:tanh:dropout=0.5", "dropout.cl",
-     "s/row \\/ DROP_ROWS/row % DROP_ROWS/"},
-    {BP_GEMM_CPU, "other words of the bits", "9:tanh:dropout=0.5", "dropout.cl",
-     "s/out\\[1\\] = c1/out[1] = c0/"},
-    {BP_GEMM_CPU, "no effect past a layer", "12:tanh,12:tanh:residual", "cpu/dense.cl",
-     "s/keep_strip(delta_in, none, skip/if (0) keep_strip(delta_in, none, skip/"},
-    {BP_GEMM_GPU, "no effect past a layer", "12:tanh,12:tanh:residual", "dense.cl",
-     "s/= \\*p + SKIPPED/= *p/"},
-    {BP_GEMM_CPU, "the variance does not move", "9:tanh:layernorm", "cpu/normalize.cl",
-     "s/- c1 - x \\* c2), r, d/- c1), r, d/"},
-    {BP_GEMM_GPU, "the variance does not move", "9:tanh:batchnorm", "normalize.cl",
-     "s/x \\* gain_gradient\\[gain_gradient_offset + n\\]/0.0f/"},
-    {BP_GEMM_CPU, "gains that are left out", "9:tanh:batchnorm", "cpu/normalize.cl",
-     "s/const vec g = VLOAD(v, gain.at) \\* VLOAD(v, scale.at)/const vec g = VLOAD(v, scale.at)/"},
-    {BP_GEMM_NAIVE, "the mean does not move", "9:tanh:layernorm", "normalize.cl",
-     "s/(d - first - /(d - /"},
-};
-
-Test(layers, planted_in_kernels)
-{
-    bp_data *data = data_of(19, FEATURES, CLASSES, true);
-    for (size_t i = 0; i < BP_COUNT(planted); ++i)
-        for (int broken = 0; broken < 2; ++broken) {
-            bp_device *device;
-            bp_gradcheck_options options = bp_gradcheck_options_default();
-            bp_gradcheck_result result;
-            bp_model *model = model_with(data, planted[i].hidden, 1);
-            options.gemm = planted[i].gemm;
-            if (broken) edit_kernels(planted[i].file, planted[i].edit);
-            OK(bp_device_open(&device, "cpu"));
-            OK(bp_gradcheck(&result, model, device, data, &options));
-            cr_assert_eq(result.passed, !broken, "%s, in %s%s: error %g", planted[i].what,
-                         planted[i].file, broken ? ": went unnoticed" : ", not planted yet",
-                         result.device_error);
-            if (broken) restore_kernels();
-            bp_gradcheck_free(&result);
-            bp_device_free(device);
-            bp_model_free(model);
-        }
-    bp_data_free(data);
 }
 
 /* ---- Trainings --------------------------------------------------------------------------------
