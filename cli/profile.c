@@ -178,6 +178,9 @@ static void print_phase(const cli_profile *p, int32_t phase, const bp_profile_ro
            title_of(phase), (long_time ? 1 : 1e3) * total.seconds, long_time ? "s" : "ms",
            percent * total.kernels, percent * total.transfers, percent * total.launching,
            percent * total.waiting);
+    if (total.streaming > 0)
+        printf("streaming   %.4g ms beside it, %.1f %% of that while kernels ran\n",
+               1e3 * total.streaming, 100 * total.overlapped / total.streaming);
     table t = {.profile = p, .rows = rows, .count = count, .seconds = total.seconds};
     if (phase == BP_PHASE_TRAINING || phase == BP_PHASE_VALIDATION) print_table(&t);
 }
@@ -226,9 +229,10 @@ int cli_profile_print(const cli_profile *p)
 
 static json_t *phase_json(const bp_profile_phase *phase)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds", phase->seconds,
-                     "kernels", phase->kernels, "transfers", phase->transfers, "launching",
-                     phase->launching, "waiting", phase->waiting, "launches",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds",
+                     phase->seconds, "kernels", phase->kernels, "transfers", phase->transfers,
+                     "launching", phase->launching, "waiting", phase->waiting, "streaming",
+                     phase->streaming, "overlapped", phase->overlapped, "launches",
                      (json_int_t)phase->launches, "transfer_count",
                      (json_int_t)phase->transfer_count, "kept", (json_int_t)phase->kept);
 }

@@ -145,6 +145,8 @@ typedef struct bp_profile_phase {
     double kernels, transfers; /* being carried out */
     double launching;          /* nothing was, though something had been queued: the driver's part */
     double waiting;            /* nothing was, and nothing had been queued: the host's part */
+    double streaming;          /* of streamed data being copied on a queue of its own, beside all this, */
+    double overlapped;         /* of it while a kernel ran */
     int64_t launches;          /* of kernels */
     int64_t transfer_count;
     int64_t kept;              /* launches and transfers that are kept one by one */
@@ -153,12 +155,12 @@ typedef struct bp_profile_phase {
 /* All zero for an unknown phase. */
 BP_API bp_profile_phase bp_profile_get_phase(const bp_profile *profile, int32_t phase);
 
-/* One kernel's launches for one operation, or the transfers in one direction, in one phase. */
+/* One kernel's launches for one operation, or the transfers of one kind, in one phase. */
 typedef struct bp_profile_row {
     int32_t phase;          /* BP_PHASE_* */
     const char *operation;  /* "dense_forward 1" (layers count from 1); of operations that share a
                                launch "loss + reduce_loss", or the first, the last and how many:
-                               "gather .. optimizer (9)"; of transfers "write", "read", "fill" */
+                               "gather .. optimizer (9)"; of transfers "write", "read", "fill", "stream" */
     const char *operations; /* all of them, joined by ", " */
     const char *kernel;     /* empty for transfers, "plain C" for the reference */
     int64_t launches;

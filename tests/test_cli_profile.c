@@ -215,3 +215,23 @@ Test(cli_profile, an_interrupted_training_has_its_trace)
     json_decref(trace);
     free_result(&r);
 }
+
+Test(cli_profile, copies_of_streamed_data_have_a_line)
+{
+    if (!has_device()) cr_skip_test("no OpenCL device");
+    write_flowers("flowers.csv", 90, 1, true);
+    result r = shell("cd %s; exec " CLI " train flowers.csv --stream yes --hidden 16 "
+                     "--epochs 3 --profile trace.json",
+                     folder);
+    assert_code(r, 0);
+    assert_has(r.out, "\nstreaming   ");
+    assert_has(r.out, " % of that while kernels ran\n");
+    assert_has(r.out, "\nstream ");
+    free_result(&r);
+    r = shell("cd %s; exec " CLI " train flowers.csv --hidden 16 --epochs 3 "
+              "--profile trace.json",
+              folder);
+    assert_code(r, 0);
+    assert_has_not(r.out, "\nstreaming   ");
+    free_result(&r);
+}

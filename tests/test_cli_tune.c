@@ -20,16 +20,6 @@ static void make_home(void)
 
 TestSuite(cli_tune, .init = make_home, .fini = remove_folder, .timeout = 300);
 
-static bool has_device(void)
-{
-    result r = shell("exec " CLI " devices --json");
-    json_t *json = json_of(&r);
-    const bool has = json_array_size(json) > 1;
-    json_decref(json);
-    free_result(&r);
-    return has;
-}
-
 static int tunings(void)
 {
     result r = shell("ls -A '%s/backprop' 2>/dev/null | wc -l", folder);

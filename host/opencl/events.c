@@ -82,6 +82,7 @@ static bp_status read_times(bp__event_log *log, const pending *p)
 {
     bp__span span = {.item = p->item, .steps = (int64_t)p->steps, .bytes = p->bytes};
     const cl_event first = p->from ? p->from : p->event;
+    if (p->item == BP__ITEM_STREAM) BP_CL(clWaitForEvents(1, &p->event)); /* on another queue */
     BP_TRY(time_of(log, &span.queued, first, CL_PROFILING_COMMAND_QUEUED));
     BP_TRY(time_of(log, &span.submitted, first, CL_PROFILING_COMMAND_SUBMIT));
     BP_TRY(time_of(log, &span.start, first,
@@ -104,7 +105,9 @@ static bp_status collect(bp__event_log *log, size_t count)
 {
     if (count == 0) return BP_OK;
     bp_status status = BP_OK;
-    const cl_int code = bp__cl.clWaitForEvents(1, &log->list[count - 1].event);
+    size_t last = count - 1;
+    while (last > 0 && log->list[last].item == BP__ITEM_STREAM) --last;
+    const cl_int code = bp__cl.clWaitForEvents(1, &log->list[last].event);
     if (code != CL_SUCCESS) status = bp__cl_fail(code, "clWaitForEvents", __FILE__, __LINE__);
     for (size_t i = 0; i < count; ++i) {
         if (status == BP_OK) status = read_times(log, &log->list[i]);

@@ -12,7 +12,8 @@
 #include "opencl/device.h"
 #include "profile/profile.h"
 
-/* Events of a queue, in order, that have not been read yet. */
+/* Events of the device's queue, in order, that have not been read yet; among them those of streamed
+ * data, from a queue of their own. */
 typedef struct bp__event_log bp__event_log;
 
 /* Turns the device's profiling on, until the log is freed. */

@@ -2,14 +2,8 @@
  *
  * Where the device works in the host's memory, the buffer itself is mapped and unmapped. Elsewhere
  * the host writes to pinned memory, which is mapped for good, and a copy follows. Both happen on a
- * queue of their own; a marker in the device's queue lets what is enqueued later wait for them. An
- * engine with a profile has everything on the device's queue, where the times add up. */
+ * queue of their own; a marker in the device's queue lets what is enqueued later wait for them. */
 #include "ops/launchers.h"
-
-static cl_command_queue queue_of(const bp__device_engine *engine)
-{
-    return engine->log ? engine->device->queue : engine->transfers;
-}
 
 static bp_status map_blocking(cl_command_queue queue, cl_mem memory, size_t bytes, void **host)
 {
@@ -27,7 +21,8 @@ bp_status bp__shared_prepare(bp__device_engine *engine, bp__buffer *buffer)
     bp_device *device = engine->device;
     cl_int code;
     if (!engine->transfers) {
-        engine->transfers = bp__cl.clCreateCommandQueue(device->context, device->id, 0, &code);
+        engine->transfers = bp__cl.clCreateCommandQueue(
+            device->context, device->id, engine->log ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
         if (code != CL_SUCCESS) {
             engine->transfers = NULL;
             return bp__cl_fail(code, "clCreateCommandQueue", __FILE__, __LINE__);
@@ -77,7 +72,7 @@ bp_status bp__shared_map(bp__device_engine *engine, bp__buffer *buffer, void **h
 {
     BP_TRY(wait_for_copy(buffer));
     if (!buffer->host)
-        BP_TRY(map_blocking(queue_of(engine), buffer->memory, buffer->bytes, &buffer->host));
+        BP_TRY(map_blocking(engine->transfers, buffer->memory, buffer->bytes, &buffer->host));
     *host = buffer->host;
     return BP_OK;
 }
@@ -96,32 +91,30 @@ static bp_status unmap(bp__device_engine *engine, bp__buffer *buffer, cl_event *
 {
     void *host = buffer->host;
     buffer->host = NULL;
-    BP_CL(clEnqueueUnmapMemObject(queue_of(engine), buffer->memory, host, 0, NULL, event));
+    BP_CL(clEnqueueUnmapMemObject(engine->transfers, buffer->memory, host, 0, NULL, event));
     return BP_OK;
 }
 
 static bp_status copy(bp__device_engine *engine, bp__buffer *buffer, cl_event *event)
 {
-    BP_CL(clEnqueueWriteBuffer(queue_of(engine), buffer->memory, CL_FALSE, 0, buffer->bytes,
+    BP_CL(clEnqueueWriteBuffer(engine->transfers, buffer->memory, CL_FALSE, 0, buffer->bytes,
                                buffer->host, 0, NULL, event));
     return BP_OK;
 }
 
 bp_status bp__shared_unmap(bp__device_engine *engine, bp__buffer *buffer)
 {
-    cl_event own = NULL, *event = &own, *slot = bp__event_slot(engine->log);
-    BP_TRY(buffer->pinned ? copy(engine, buffer, event) : unmap(engine, buffer, event));
-    bp_status status = BP_OK;
-    if (!engine->log) {
-        status = let_wait(engine, own);
-    } else {
-        bp__cl.clRetainEvent(own);
-        *slot = own;
-        status = bp__event_add(engine->log, BP__ITEM_WRITE, 0, (double)buffer->bytes);
+    cl_event event = NULL, *slot = bp__event_slot(engine->log);
+    BP_TRY(buffer->pinned ? copy(engine, buffer, &event) : unmap(engine, buffer, &event));
+    bp_status status = let_wait(engine, event);
+    if (status == BP_OK && slot) {
+        bp__cl.clRetainEvent(event);
+        *slot = event;
+        status = bp__event_add(engine->log, BP__ITEM_STREAM, 0, (double)buffer->bytes);
     }
     if (buffer->pinned)
-        buffer->copied = own;
+        buffer->copied = event;
     else
-        bp__cl.clReleaseEvent(own);
+        bp__cl.clReleaseEvent(event);
     return status;
 }

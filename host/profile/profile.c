@@ -32,8 +32,10 @@ static void free_item(bp__item *item)
 
 static bp_status add_transfers(bp_profile *profile)
 {
-    static const char *const names[BP__ITEM_TRANSFERS] = {
-        [BP__ITEM_WRITE] = "write", [BP__ITEM_READ] = "read", [BP__ITEM_FILL] = "fill"};
+    static const char *const names[BP__ITEM_TRANSFERS] = {[BP__ITEM_WRITE] = "write",
+                                                          [BP__ITEM_READ] = "read",
+                                                          [BP__ITEM_FILL] = "fill",
+                                                          [BP__ITEM_STREAM] = "stream"};
     for (int i = 0; i < BP__ITEM_TRANSFERS; ++i) {
         bp__item *item;
         BP_TRY(new_item(profile, &item));
@@ -75,6 +77,8 @@ void bp_profile_free(bp_profile *profile)
     free(profile->items);
     free(profile->spans);
     free(profile->stretches);
+    free(profile->kernels.times);
+    free(profile->beside.times);
     free(profile->device);
     free(profile);
 }
@@ -129,9 +133,42 @@ static bool is_transfer(const bp__span *span)
     return span->item < BP__ITEM_TRANSFERS;
 }
 
+static bp_status remember(bp__recent *recent, const bp__span *span)
+{
+    if (!recent->times) BP_TRY(bp__new_array(&recent->times, BP__RECENT, sizeof *recent->times));
+    double *at = recent->times[recent->count++ % BP__RECENT];
+    at[0] = span->start;
+    at[1] = span->end;
+    return BP_OK;
+}
+
+/* Seconds of the span in which one of the recent ran, which ran one after the other. */
+static double shared_with(const bp__recent *recent, const bp__span *span)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < recent->count && i < BP__RECENT; ++i) {
+        const double *at = recent->times[(recent->count - 1 - i) % BP__RECENT];
+        if (at[1] <= span->start) break;
+        seconds += positive((at[1] < span->end ? at[1] : span->end) -
+                            (at[0] > span->start ? at[0] : span->start));
+    }
+    return seconds;
+}
+
+/* What ran beside kernels, and for how long of it one ran: whichever of the two is read later finds
+ * the other. */
+static bp_status account_beside(bp_profile *profile, bp__span *span)
+{
+    bp_profile_phase *phase = &profile->phases[span->phase];
+    ++phase->transfer_count;
+    phase->streaming += span->end - span->start;
+    phase->overlapped += shared_with(&profile->kernels, span);
+    return remember(&profile->beside, span);
+}
+
 /* The idle time before a span, and how much of it the driver had something to do. What comes first
  * in a stretch is measured from where it was queued; before that nobody but the host was busy. */
-static void account(bp_profile *profile, bp__span *span)
+static bp_status account(bp_profile *profile, bp__span *span)
 {
     bp_profile_phase *phase = &profile->phases[span->phase];
     const double before = profile->begun ? profile->last_end : span->queued;
@@ -148,6 +185,9 @@ static void account(bp_profile *profile, bp__span *span)
     }
     profile->begun = true;
     profile->last_end = span->end > before ? span->end : before;
+    if (is_transfer(span)) return BP_OK;
+    phase->overlapped += shared_with(&profile->beside, span);
+    return remember(&profile->kernels, span);
 }
 
 static bp_status keep(bp_profile *profile, const bp__span *span)
@@ -171,7 +211,7 @@ bp_status bp__profile_add(bp_profile *profile, const bp__span *given)
         span.flops = item->work.flops * (double)span.steps;
         span.bytes = item->work.bytes * (double)span.steps;
     }
-    account(profile, &span);
+    BP_TRY((span.item == BP__ITEM_STREAM ? account_beside : account)(profile, &span));
     bp__sum *sum = &item->sum[span.phase];
     sum->launches += 1;
     sum->steps += span.steps;

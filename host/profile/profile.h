@@ -10,8 +10,9 @@
 #include "backprop_measure.h"
 #include "base/work.h"
 
-/* Items that every profile has. */
-enum { BP__ITEM_WRITE, BP__ITEM_READ, BP__ITEM_FILL, BP__ITEM_TRANSFERS };
+/* Items that every profile has: transfers among the launches, and those of streamed data, on a queue
+ * of their own beside them. */
+enum { BP__ITEM_WRITE, BP__ITEM_READ, BP__ITEM_FILL, BP__ITEM_STREAM, BP__ITEM_TRANSFERS };
 
 /* Something that has run. Times are seconds of one clock; that of bp__seconds, plus any constant
  * that stays the same within a stretch of a phase. */
@@ -29,7 +30,8 @@ typedef struct bp__span {
 bp_status bp__profile_item(bp_profile *profile, size_t *item, const bp__op *ops, size_t first,
                            size_t count, const char *kernel, bp__work work);
 
-/* Something of the present phase has run; in the order in which it ran. */
+/* Something of the present phase has run; in the order in which it ran, but for what ran beside the
+ * rest, which comes about when it was queued. */
 bp_status bp__profile_add(bp_profile *profile, const bp__span *span);
 
 /* What is queued from now on belongs to a phase, BP_PHASE_* or BP__PHASE_NONE, where the clock
@@ -54,6 +56,13 @@ typedef struct bp__item {
     bp__sum sum[BP_PHASES];
 } bp__item;
 
+/* When the last of a kind ran, newest over oldest. */
+enum { BP__RECENT = 4096 };
+typedef struct bp__recent {
+    double (*times)[2]; /* [BP__RECENT], start and end; NULL until there is one */
+    size_t count;       /* that there have been */
+} bp__recent;
+
 /* A phase without interruption, seconds of bp__seconds. */
 typedef struct bp__stretch {
     int32_t phase;
@@ -77,6 +86,7 @@ struct bp_profile {
     int64_t stretch; /* changes with the phase */
     bool begun;      /* it has had a span, */
     double last_end; /* which ended then */
+    bp__recent kernels, beside;
 };
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "profile/profile.h"
 
-enum { PROCESS = 1, PHASES = 1, LAUNCHES, TRANSFERS };
+enum { PROCESS = 1, PHASES = 1, LAUNCHES, TRANSFERS, STREAM };
 
 /* A trace being written. */
 typedef struct trace {
@@ -64,11 +64,13 @@ static bp_status put_name(trace *t, const char *what, int track, const char *nam
 
 static bp_status put_names(trace *t)
 {
-    static const char *const tracks[] = {
-        [PHASES] = "phases", [LAUNCHES] = "launches", [TRANSFERS] = "transfers"};
+    static const char *const tracks[] = {[PHASES] = "phases",
+                                         [LAUNCHES] = "launches",
+                                         [TRANSFERS] = "transfers",
+                                         [STREAM] = "stream"};
     const char *device = t->profile->device;
     BP_TRY(put_name(t, "process_name", 0, device ? device : "no device"));
-    for (int track = PHASES; track <= TRANSFERS; ++track) {
+    for (int track = PHASES; track <= STREAM; ++track) {
         BP_TRY(put_name(t, "thread_name", track, tracks[track]));
         BP_TRY(put_event(t, json_pack("{s:s, s:s, s:i, s:i, s:{s:i}}", "ph", "M", "name",
                                       "thread_sort_index", "pid", PROCESS, "tid", track, "args",
@@ -101,6 +103,7 @@ static bp_status put_span(trace *t, const bp__span *span)
 {
     const bp__item *item = &t->profile->items[span->item];
     const bool transfer = span->item < BP__ITEM_TRANSFERS;
+    const int track = span->item == BP__ITEM_STREAM ? STREAM : transfer ? TRANSFERS : LAUNCHES;
     const double seconds = span->end - span->start;
     json_t *arguments = json_object();
     json_object_set_new(arguments, "op", json_string(item->names));
@@ -123,16 +126,17 @@ static bp_status put_span(trace *t, const bp__span *span)
     set_real(arguments, "queued_us", microseconds(span->start - span->queued));
     set_real(arguments, "submitted_us", microseconds(span->start - span->submitted));
     set_real(arguments, "idle_before_us", microseconds(span->idle));
-    return put_complete(t, item->label, transfer ? TRANSFERS : LAUNCHES, bp_phase_name(span->phase),
-                        span->start, span->end, arguments);
+    return put_complete(t, item->label, track, bp_phase_name(span->phase), span->start, span->end,
+                        arguments);
 }
 
 static json_t *phase_json(const bp_profile *profile, int32_t phase)
 {
     const bp_profile_phase p = bp_profile_get_phase(profile, phase);
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds", p.seconds, "kernels",
-                     p.kernels, "transfers", p.transfers, "launching", p.launching, "waiting",
-                     p.waiting, "launches", (json_int_t)p.launches, "transfer_count",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds", p.seconds,
+                     "kernels", p.kernels, "transfers", p.transfers, "launching", p.launching,
+                     "waiting", p.waiting, "streaming", p.streaming, "overlapped", p.overlapped,
+                     "launches", (json_int_t)p.launches, "transfer_count",
                      (json_int_t)p.transfer_count, "kept", (json_int_t)p.kept);
 }
 

@@ -385,4 +385,15 @@ UNUSED static void train_flowers(const char *model)
     free_result(&r);
 }
 
+/* Whether there is a device beside the reference. */
+UNUSED static bool has_device(void)
+{
+    result r = shell("exec " CLI " devices --json");
+    json_t *json = json_of(&r);
+    const bool has = json_array_size(json) > 1;
+    json_decref(json);
+    free_result(&r);
+    return has;
+}
+
 #endif
