@@ -163,19 +163,28 @@ static int sample_from_data(const explain_view *view, const cli_command *command
 /* ---- the order of things -----------------------------------------------------------------------
  */
 
-/* The parameters, layer by layer, weights and biases; free(). */
+void explain_copy_parameters(const explain_view *view, double *all, bool back)
+{
+    for (size_t l = 0; l < view->layers; ++l) {
+        const bp_layer layer = bp_model_get_layer(view->model, l);
+        double *const parts[] = {bp_explain_weights(view->glass, l),
+                                 bp_explain_biases(view->glass, l),
+                                 bp_explain_gains(view->glass, l),
+                                 bp_explain_shifts(view->glass, l)};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i) {
+            const size_t count = layer.outputs * (i == 0 ? layer.inputs : 1);
+            if (!parts[i]) continue;
+            memcpy(back ? parts[i] : all, back ? all : parts[i], count * sizeof *all);
+            all += count;
+        }
+    }
+}
+
+/* As explain_copy_parameters copies them; free(). */
 static double *copy_parameters(const explain_view *view)
 {
-    double *all = calloc(bp_model_get_info(view->model).parameters, sizeof *all), *next = all;
-    for (size_t l = 0; all && l < view->layers; ++l) {
-        const bp_layer layer = bp_model_get_layer(view->model, l);
-        const size_t weights = layer.inputs * layer.outputs;
-        memcpy(next, bp_explain_weights(view->glass, l), weights * sizeof *next);
-        next += weights;
-        if (!layer.bias) continue;
-        memcpy(next, bp_explain_biases(view->glass, l), layer.outputs * sizeof *next);
-        next += layer.outputs;
-    }
+    double *all = calloc(bp_model_get_info(view->model).parameters, sizeof *all);
+    if (all) explain_copy_parameters(view, all, false);
     return all;
 }
 

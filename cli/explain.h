@@ -49,6 +49,41 @@ typedef struct explain_pick {
     size_t counts[66];
 } explain_pick;
 
+/* The parameters of the glass, layer by layer, weights, biases, gains, shifts, as far as there are:
+ * to an array of as many as the model has, or back from it. */
+void explain_copy_parameters(const explain_view *view, double *all, bool back);
+
+/* Nine digits; as a factor in brackets where a sign would run into an operator. */
+enum { EXPLAIN_NUMBER = 32 };
+const char *explain_number(char text[EXPLAIN_NUMBER], double value);
+const char *explain_factor(char text[EXPLAIN_NUMBER], double value);
+
+/* The chain of one parameter: what stands before its last factor, that factor, the product, the
+ * central difference, the step. values: of the parameter, its gradient, its central difference, and
+ * after the step. */
+void explain_print_chain(FILE *to, const explain_view *view, const char *name, const char *front,
+                         double last, const double values[4], char symbol, bool frozen);
+
+/* Text of a layer with a norm, or of a residual one (explain_text_layers.c): what stands above its
+ * units on the way forward and back; the delta of unit k in factors; lines of unit k, and the chains
+ * of its gain and its shift. */
+enum { EXPLAIN_FRONT = 6 * EXPLAIN_NUMBER };
+void explain_print_norm_head(FILE *to, const bp_explained_layer *layer);
+void explain_print_norm_back_head(FILE *to, const bp_explained_layer *layer);
+const char *explain_norm_front(char text[EXPLAIN_FRONT], const bp_explained_layer *layer, size_t k);
+void explain_print_norm_forward(FILE *to, const bp_explained_layer *layer, const char *unit,
+                                size_t k);
+void explain_print_output(FILE *to, const bp_explained_layer *layer, const char *unit, size_t k);
+void explain_print_norm_backward(FILE *to, const bp_explained_layer *layer, const char *unit,
+                                 size_t k);
+void explain_print_norm_chains(FILE *to, const explain_view *view, const bp_explained_layer *layer,
+                               const char *unit, size_t k);
+
+/* Of a large network: its layers in figures, and how far gradients and central differences are
+ * apart. */
+void explain_print_layers(FILE *to, const explain_view *view);
+void explain_print_agreement(FILE *to, const explain_view *view);
+
 /* The last look: `error`, `error_after`, `layers`, `weights`, `biases`… */
 json_t *explain_frame_json(const explain_view *view, const explain_pick *pick);
 
@@ -60,7 +95,7 @@ json_t *explain_json(const explain_view *view);
 
 void explain_print(FILE *to, const explain_view *view);
 
-/* Writes the page. start: the parameters before the first step, layer by layer, weights and biases.
+/* Writes the page. start: the parameters before the first step (explain_copy_parameters).
  * Goes through the steps again, so the glass has looked elsewhere afterwards. Reports; an exit
  * code. */
 int explain_write_page(const char *path, const explain_view *view, const double *start);

@@ -32,12 +32,28 @@ static json_t *layer_json(const explain_view *view, const explain_pick *pick, si
         const char *key;
         const double *values;
     } table[] = {
-        {"net", layer.net},       {"activation", layer.activation}, {"slope", layer.slope},
-        {"effect", layer.effect}, {"coupled", layer.coupled},       {"delta", layer.delta},
+        {"net", layer.net},
+        {"activation", layer.activation},
+        {"slope", layer.slope},
+        {"effect", layer.effect},
+        {"coupled", layer.coupled},
+        {"delta", layer.delta},
+        {"output", layer.output},
+        {"past", layer.past},
+        {"mean", layer.mean},
+        {"variance", layer.variance},
+        {"normalised", layer.normalised},
+        {"y", layer.shifted},
+        {"dE_dy", layer.shifted_delta},
+        {"own", layer.own},
+        {"through_mean", layer.through_mean},
+        {"through_variance", layer.through_variance},
     };
     json_t *json = json_object();
     for (size_t i = 0; i < sizeof table / sizeof *table; ++i)
-        json_object_set_new(json, table[i].key, numbers_json(view, pick, l + 1, table[i].values));
+        json_object_set_new(json, table[i].key,
+                            table[i].values ? numbers_json(view, pick, l + 1, table[i].values)
+                                            : json_null());
     return json;
 }
 
@@ -78,11 +94,32 @@ static json_t *bias_json(const bp_explained_layer *layer, size_t l, size_t to)
     return json;
 }
 
+/* A gain, or a shift. */
+static json_t *norm_json(const bp_explained_layer *layer, size_t l, size_t to, bool gain)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "layer", cli_json_count(l));
+    json_object_set_new(json, "to", cli_json_count(to));
+    json_object_set_new(json, "value", cli_json_number((gain ? layer->gains : layer->shifts)[to]));
+    json_object_set_new(json, "dE_dy", cli_json_number(layer->shifted_delta[to]));
+    json_object_set_new(json, gain ? "dy_dgain" : "dy_dshift",
+                        gain ? cli_json_number(layer->normalised[to]) : json_real(1));
+    json_object_set_new(
+        json, "gradient",
+        cli_json_number((gain ? layer->gain_gradients : layer->shift_gradients)[to]));
+    json_object_set_new(
+        json, "numerical",
+        cli_json_number((gain ? layer->gain_numerical : layer->shift_numerical)[to]));
+    json_object_set_new(json, "updated",
+                        cli_json_number((gain ? layer->gains_after : layer->shifts_after)[to]));
+    return json;
+}
+
 json_t *explain_frame_json(const explain_view *view, const explain_pick *pick)
 {
     const bp_explained seen = bp_explain_get(view->glass);
     json_t *json = json_object(), *layers = json_array(), *weights = json_array();
-    json_t *biases = json_array();
+    json_t *biases = json_array(), *gains = json_array(), *shifts = json_array();
     for (size_t l = 0; l < view->layers; ++l) {
         const bp_explained_layer layer = bp_explain_layer(view->glass, l);
         json_array_append_new(layers, layer_json(view, pick, l));
@@ -91,6 +128,9 @@ json_t *explain_frame_json(const explain_view *view, const explain_pick *pick)
             for (size_t f = 0; f < pick_count(view, pick, l); ++f)
                 json_array_append_new(weights, weight_json(&layer, l, to, picked(pick, l, f)));
             if (layer.bias) json_array_append_new(biases, bias_json(&layer, l, to));
+            if (!layer.gains) continue;
+            json_array_append_new(gains, norm_json(&layer, l, to, true));
+            json_array_append_new(shifts, norm_json(&layer, l, to, false));
         }
     }
     json_object_set_new(json, "error", cli_json_number(seen.error));
@@ -100,6 +140,8 @@ json_t *explain_frame_json(const explain_view *view, const explain_pick *pick)
     json_object_set_new(json, "layers", layers);
     json_object_set_new(json, "weights", weights);
     json_object_set_new(json, "biases", biases);
+    json_object_set_new(json, "gains", gains);
+    json_object_set_new(json, "shifts", shifts);
     json_object_set_new(json, "error_after", cli_json_number(seen.error_after));
     return json;
 }
@@ -127,6 +169,7 @@ json_t *explain_about_json(const explain_view *view)
 {
     const bp_explained seen = bp_explain_get(view->glass);
     json_t *json = json_object(), *layers = json_array(), *rules = json_object();
+    json_t *norms = json_object();
     for (size_t l = 0; l < view->layers; ++l) {
         const bp_explained_layer layer = bp_explain_layer(view->glass, l);
         const char *name = bp_activation_name(layer.activation_code);
@@ -136,12 +179,18 @@ json_t *explain_about_json(const explain_view *view)
         json_object_set_new(about, "activation", cli_json_text(name));
         json_object_set_new(about, "bias", json_boolean(layer.bias));
         json_object_set_new(about, "frozen", json_boolean(layer.frozen));
+        json_object_set_new(about, "norm", cli_json_text(bp_norm_name(layer.norm)));
+        json_object_set_new(about, "residual", json_boolean(layer.residual));
         json_array_append_new(layers, about);
+        if (layer.norm != BP_NORM_NONE)
+            json_object_set_new(norms, bp_norm_name(layer.norm),
+                                rule_json(bp_norm_name(layer.norm), bp_norm_rule(layer.norm)));
         json_object_set_new(rules, name,
                             rule_json(name, bp_activation_rule(layer.activation_code)));
     }
     json_object_set_new(json, "architecture", layers);
     json_object_set_new(json, "activations", rules);
+    json_object_set_new(json, "norms", norms);
     json_object_set_new(json, "loss", cli_json_text(bp_loss_name(seen.loss)));
     json_object_set_new(json, "loss_rule",
                         rule_json(bp_loss_name(seen.loss), bp_loss_rule(seen.loss)));
@@ -161,6 +210,7 @@ json_t *explain_about_json(const explain_view *view)
 static json_t *final_json(const explain_view *view)
 {
     json_t *json = json_object(), *weights = json_array(), *biases = json_array();
+    json_t *gains = json_array(), *shifts = json_array();
     for (size_t l = 0; l < view->layers; ++l) {
         const bp_layer layer = bp_model_get_layer(view->model, l);
         const double *w = bp_explain_weights(view->glass, l);
@@ -173,10 +223,15 @@ static json_t *final_json(const explain_view *view)
             json_array_append_new(matrix, row);
         }
         json_array_append_new(weights, matrix);
+        const double *g = bp_explain_gains(view->glass, l), *s = bp_explain_shifts(view->glass, l);
         json_array_append_new(biases, b ? numbers_json(view, NULL, l + 1, b) : json_null());
+        json_array_append_new(gains, g ? numbers_json(view, NULL, l + 1, g) : json_null());
+        json_array_append_new(shifts, s ? numbers_json(view, NULL, l + 1, s) : json_null());
     }
     json_object_set_new(json, "weights", weights);
     json_object_set_new(json, "biases", biases);
+    json_object_set_new(json, "gains", gains);
+    json_object_set_new(json, "shifts", shifts);
     return json;
 }
 

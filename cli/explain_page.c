@@ -25,6 +25,7 @@ static double weight_of_unit(const explain_view *view, size_t place, size_t unit
     double effect = 0;
     for (size_t k = 0; k < next.outputs; ++k)
         effect += next.delta[k] * next.weights[k * next.inputs + unit];
+    if (next.residual) effect += next.effect[unit];
     return fabs(effect * next.input[unit]);
 }
 
@@ -94,17 +95,8 @@ static json_t *shown_json(const explain_view *view, const explain_pick *pick)
 static bp_status frames_json(json_t *frames, const explain_view *view, const explain_pick *pick,
                              const double *start)
 {
-    const double *next = start;
     size_t at = 0;
-    for (size_t l = 0; l < view->layers; ++l) {
-        const bp_layer layer = bp_model_get_layer(view->model, l);
-        memcpy(bp_explain_weights(view->glass, l), next,
-               layer.inputs * layer.outputs * sizeof *next);
-        next += layer.inputs * layer.outputs;
-        if (!layer.bias) continue;
-        memcpy(bp_explain_biases(view->glass, l), next, layer.outputs * sizeof *next);
-        next += layer.outputs;
-    }
+    explain_copy_parameters(view, (double *)(uintptr_t)start, true);
     for (size_t s = 0; s < view->steps; ++s) {
         if (!explain_is_kept(s, view->steps)) continue;
         bp_status status = bp_explain_steps(view->glass, s - at, NULL);

@@ -8,18 +8,17 @@
 #include "explain.h"
 #include "output.h"
 
-enum { NUMBER = 32, FORMULA = 512 };
+enum { NUMBER = EXPLAIN_NUMBER, FORMULA = 512 };
 
-/* Nine digits; in brackets where a sign would run into an operator. */
-static const char *number(char text[NUMBER], double value)
+const char *explain_number(char text[EXPLAIN_NUMBER], double value)
 {
-    snprintf(text, NUMBER, "%.9g", value);
+    snprintf(text, EXPLAIN_NUMBER, "%.9g", value);
     return text;
 }
 
-static const char *factor(char text[NUMBER], double value)
+const char *explain_factor(char text[EXPLAIN_NUMBER], double value)
 {
-    snprintf(text, NUMBER, signbit(value) ? "(%.9g)" : "%.9g", value);
+    snprintf(text, EXPLAIN_NUMBER, signbit(value) ? "(%.9g)" : "%.9g", value);
     return text;
 }
 
@@ -66,6 +65,19 @@ static const char *put_in(char *text, size_t size, const char *formula, const le
 }
 
 static const letters symbols = {"net", "a", "t", "n", "s", "p"};
+/* Of a layer with a norm, whose function takes y. */
+static const letters symbols_of_y = {"y", "a", "t", "n", "s", "p"};
+
+static const letters *symbols_of(const bp_explained_layer *layer)
+{
+    return layer->shifted ? &symbols_of_y : &symbols;
+}
+
+/* What the function takes. */
+static const double *taken_by(const bp_explained_layer *layer)
+{
+    return layer->shifted ? layer->shifted : layer->net;
+}
 
 /* Words in which formulas stand between backquotes. */
 static const char *put_in_words(char *text, size_t size, const char *words)
@@ -117,12 +129,14 @@ static void print_sum(FILE *to, const double *left, const double *right, size_t 
     double rest = 0;
     for (size_t i = 0; i < count; ++i) {
         if (i < MOST)
-            fprintf(to, "%s%s·%s", i ? " + " : "", i ? factor(a, left[i]) : number(a, left[i]),
-                    factor(b, right[i * stride]));
+            fprintf(to, "%s%s·%s", i ? " + " : "",
+                    i ? explain_factor(a, left[i]) : explain_number(a, left[i]),
+                    explain_factor(b, right[i * stride]));
         else
             rest += left[i] * right[i * stride];
     }
-    if (count > MOST) fprintf(to, " + … (%zu more terms: %s)", count - MOST, number(a, rest));
+    if (count > MOST)
+        fprintf(to, " + … (%zu more terms: %s)", count - MOST, explain_number(a, rest));
 }
 
 static void print_forward(FILE *to, const explain_view *view, size_t l)
@@ -134,17 +148,22 @@ static void print_forward(FILE *to, const explain_view *view, size_t l)
     for (size_t k = 0; k < layer.outputs; ++k) sum += exp(layer.net[k]);
     fprintf(to, "  layer %zu of %zu, %s: a = %s\n", l + 1, view->layers,
             bp_activation_name(layer.activation_code),
-            rule ? put_in(formula, FORMULA, rule->formula, &symbols) : "?");
+            rule ? put_in(formula, FORMULA, rule->formula, symbols_of(&layer)) : "?");
+    if (layer.shifted) explain_print_norm_head(to, &layer);
     for (size_t k = 0; k < layer.outputs; ++k) {
         explain_unit(unit, view, l + 1, k);
         fprintf(to, "    net %s = ", unit);
         print_sum(to, layer.weights + k * layer.inputs, layer.input, 1, layer.inputs);
-        if (layer.biases) fprintf(to, " + %s", factor(z, layer.biases[k]));
-        fprintf(to, " = %s\n", number(z, layer.net[k]));
-        const letters in = {factor(z, layer.net[k]), "a", "t", "n", number(s, sum), "p"};
+        if (layer.biases) fprintf(to, " + %s", explain_factor(z, layer.biases[k]));
+        fprintf(to, " = %s\n", explain_number(z, layer.net[k]));
+        if (layer.shifted) explain_print_norm_forward(to, &layer, unit, k);
+        const letters in = {
+            explain_factor(z, taken_by(&layer)[k]), "a", "t", "n", explain_number(s, sum), "p"};
         if (rule)
             fprintf(to, "    a   %s = %s = %s\n", unit,
-                    put_in(formula, FORMULA, rule->formula, &in), number(a, layer.activation[k]));
+                    put_in(formula, FORMULA, rule->formula, &in),
+                    explain_number(a, layer.activation[k]));
+        if (layer.residual) explain_print_output(to, &layer, unit, k);
     }
 }
 
@@ -154,7 +173,7 @@ static void print_error(FILE *to, const explain_view *view)
     const bp_explained seen = bp_explain_get(view->glass);
     const bp_rule *rule = bp_loss_rule(seen.loss);
     char formula[FORMULA], a[NUMBER], t[NUMBER], n[NUMBER], p[NUMBER];
-    number(p, seen.loss_parameter);
+    explain_number(p, seen.loss_parameter);
     fprintf(to, "  %s", bp_loss_name(seen.loss));
     if (rule)
         fprintf(to, ": the sum over the outputs of %s",
@@ -162,10 +181,11 @@ static void print_error(FILE *to, const explain_view *view)
     fputs("\n    E = ", to);
     snprintf(n, sizeof n, "%zu", seen.outputs);
     for (size_t k = 0; rule && k < seen.outputs && k < MOST; ++k) {
-        const letters in = {"net", factor(a, seen.output[k]), factor(t, seen.target[k]), n, "s", p};
+        const letters in = {
+            "net", explain_factor(a, seen.output[k]), explain_factor(t, seen.target[k]), n, "s", p};
         fprintf(to, "%s%s", k ? " + " : "", put_in(formula, FORMULA, rule->formula, &in));
     }
-    fprintf(to, "%s = %s\n", seen.outputs > MOST ? " + …" : "", number(a, seen.error));
+    fprintf(to, "%s = %s\n", seen.outputs > MOST ? " + …" : "", explain_number(a, seen.error));
 }
 
 /* ---- backward ----------------------------------------------------------------------------------
@@ -177,8 +197,9 @@ static void print_output_effect(FILE *to, const explain_view *view, size_t k)
     const bp_rule *rule = bp_loss_rule(seen.loss);
     char formula[FORMULA], a[NUMBER], t[NUMBER], n[NUMBER], p[NUMBER];
     snprintf(n, sizeof n, "%zu", seen.outputs);
-    number(p, seen.loss_parameter);
-    const letters in = {"net", factor(a, seen.output[k]), factor(t, seen.target[k]), n, "s", p};
+    explain_number(p, seen.loss_parameter);
+    const letters in = {
+        "net", explain_factor(a, seen.output[k]), explain_factor(t, seen.target[k]), n, "s", p};
     if (rule) fputs(put_in(formula, FORMULA, rule->derivative, &in), to);
 }
 
@@ -194,60 +215,81 @@ static void print_unit_backward(FILE *to, const explain_view *view, size_t l, si
     } else {
         const bp_explained_layer next = bp_explain_layer(view->glass, l + 1);
         print_sum(to, next.delta, next.weights + k, next.inputs, next.outputs);
+        if (layer.past)
+            fprintf(to, " + %s (past layer %zu)", explain_factor(a, layer.past[k]), l + 2);
     }
-    fprintf(to, " = %s\n", number(a, layer.effect[k]));
-    const letters in = {
-        factor(a, layer.net[k]), factor(b, layer.activation[k]), "t", "n", "s", "p"};
+    fprintf(to, " = %s\n", explain_number(a, layer.effect[k]));
+    const letters in = {explain_factor(a, taken_by(&layer)[k]),
+                        explain_factor(b, layer.activation[k]),
+                        "t",
+                        "n",
+                        "s",
+                        "p"};
     fprintf(to, "    slope  %s = %s = %s\n", unit,
             rule ? put_in(formula, FORMULA, rule->derivative, &in) : "?",
-            number(c, layer.slope[k]));
-    fprintf(to, "    delta  %s = %s·%s", unit, number(a, layer.effect[k]),
-            factor(b, layer.slope[k]));
+            explain_number(c, layer.slope[k]));
+    if (layer.shifted) {
+        explain_print_norm_backward(to, &layer, unit, k);
+        return;
+    }
+    fprintf(to, "    delta  %s = %s·%s", unit, explain_number(a, layer.effect[k]),
+            explain_factor(b, layer.slope[k]));
     if (layer.coupled[k] != 0)
-        fprintf(to, " + %s (paths through the other outputs)", factor(c, layer.coupled[k]));
-    fprintf(to, " = %s\n", number(a, layer.delta[k]));
+        fprintf(to, " + %s (paths through the other outputs)", explain_factor(c, layer.coupled[k]));
+    fprintf(to, " = %s\n", explain_number(a, layer.delta[k]));
 }
 
-/* The chain of one parameter: its factors, the product, the central difference, the step. */
-static void print_chain(FILE *to, const explain_view *view, const char *name,
-                        const bp_explained_layer *layer, size_t k, const double values[4],
-                        double input, char symbol, bool frozen)
+void explain_print_chain(FILE *to, const explain_view *view, const char *name, const char *front,
+                         double last, const double values[4], char symbol, bool frozen)
 {
     char a[NUMBER], b[NUMBER], c[NUMBER], d[NUMBER];
-    fprintf(to, "    %s: ∂E/∂%c = ", name, symbol);
-    fprintf(to, layer->coupled[k] != 0 ? "(%s·%s" : "%s·%s", number(a, layer->effect[k]),
-            factor(b, layer->slope[k]));
-    if (layer->coupled[k] != 0) fprintf(to, " + %s)", factor(c, layer->coupled[k]));
-    fprintf(to, "·%s", factor(c, input));
-    fprintf(to, " = %s", number(d, values[1]));
-    if (isfinite(values[2])) fprintf(to, "   central difference %s", number(a, values[2]));
+    fprintf(to, "    %s: ∂E/∂%c = %s·%s = %s", name, symbol, front, explain_factor(c, last),
+            explain_number(d, values[1]));
+    if (isfinite(values[2])) fprintf(to, "   central difference %s", explain_number(a, values[2]));
     if (frozen)
-        fprintf(to, "\n      frozen: %c' = %s\n", symbol, number(a, values[3]));
+        fprintf(to, "\n      frozen: %c' = %s\n", symbol, explain_number(a, values[3]));
     else
-        fprintf(to, "\n      %c' = %s - %s·%s = %s\n", symbol, number(a, values[0]),
-                number(b, view->learning_rate), factor(c, values[1]), number(d, values[3]));
+        fprintf(to, "\n      %c' = %s - %s·%s = %s\n", symbol, explain_number(a, values[0]),
+                explain_number(b, view->learning_rate), explain_factor(c, values[1]),
+                explain_number(d, values[3]));
+}
+
+/* What all parameters before a net input have in common: its delta, in factors. */
+static const char *front_of(char text[EXPLAIN_FRONT], const bp_explained_layer *layer, size_t k)
+{
+    char a[NUMBER], b[NUMBER], c[NUMBER];
+    if (layer->shifted) return explain_norm_front(text, layer, k);
+    explain_number(a, layer->effect[k]);
+    explain_factor(b, layer->slope[k]);
+    if (layer->coupled[k] != 0)
+        snprintf(text, EXPLAIN_FRONT, "(%s·%s + %s)", a, b, explain_factor(c, layer->coupled[k]));
+    else
+        snprintf(text, EXPLAIN_FRONT, "%s·%s", a, b);
+    return text;
 }
 
 static void print_weight(FILE *to, const explain_view *view, size_t l, size_t k, size_t i)
 {
     const bp_explained_layer layer = bp_explain_layer(view->glass, l);
-    char from[EXPLAIN_NAME], unit[EXPLAIN_NAME], name[2 * EXPLAIN_NAME + 8];
+    char from[EXPLAIN_NAME], unit[EXPLAIN_NAME], name[2 * EXPLAIN_NAME + 8], front[EXPLAIN_FRONT];
     const size_t at = k * layer.inputs + i;
     const double values[] = {layer.weights[at], layer.weight_gradients[at],
                              layer.weight_numerical[at], layer.weights_after[at]};
     snprintf(name, sizeof name, "%s→%s", explain_unit(from, view, l, i),
              explain_unit(unit, view, l + 1, k));
-    print_chain(to, view, name, &layer, k, values, layer.input[i], 'w', false);
+    explain_print_chain(to, view, name, front_of(front, &layer, k), layer.input[i], values, 'w',
+                        false);
 }
 
 static void print_bias(FILE *to, const explain_view *view, size_t l, size_t k)
 {
     const bp_explained_layer layer = bp_explain_layer(view->glass, l);
-    char unit[EXPLAIN_NAME], name[EXPLAIN_NAME + 8];
+    char unit[EXPLAIN_NAME], name[EXPLAIN_NAME + 8], front[EXPLAIN_FRONT];
     const double values[] = {layer.biases[k], layer.bias_gradients[k], layer.bias_numerical[k],
                              layer.biases_after[k]};
     snprintf(name, sizeof name, "bias→%s", explain_unit(unit, view, l + 1, k));
-    print_chain(to, view, name, &layer, k, values, 1, 'b', layer.frozen != 0);
+    explain_print_chain(to, view, name, front_of(front, &layer, k), 1, values, 'b',
+                        layer.frozen != 0);
 }
 
 static void print_backward(FILE *to, const explain_view *view, size_t l)
@@ -263,18 +305,49 @@ static void print_backward(FILE *to, const explain_view *view, size_t l)
         put_in(effect, FORMULA, loss->derivative, &symbols);
     else
         effect[0] = '\0';
-    fprintf(to, "  layer %zu of %zu: effect ∂E/∂a = %s; slope ∂a/∂net = %s; delta ∂E/∂net\n", l + 1,
-            view->layers, effect, rule ? put_in(slope, FORMULA, rule->derivative, &symbols) : "?");
+    if (rule) put_in(slope, FORMULA, rule->derivative, symbols_of(&layer));
+    fprintf(to, "  layer %zu of %zu: effect ∂E/∂a = %s%s; slope ∂a/∂%s = %s; delta ∂E/∂net\n",
+            l + 1, view->layers, effect, layer.past ? ", and what comes past the next layer" : "",
+            symbols_of(&layer)->z, rule ? slope : "?");
+    if (layer.shifted) explain_print_norm_back_head(to, &layer);
     for (size_t k = 0; k < layer.outputs; ++k) print_unit_backward(to, view, l, k);
-    fprintf(to, "  weights of layer %zu: ∂E/∂w = ∂E/∂a · ∂a/∂net · ∂net/∂w\n", l + 1);
+    fprintf(to, "  weights of layer %zu: ∂E/∂w = %s · ∂net/∂w\n", l + 1,
+            layer.shifted ? "∂E/∂net" : "∂E/∂a · ∂a/∂net");
     for (size_t k = 0; k < layer.outputs; ++k) {
+        char unit[EXPLAIN_NAME];
         for (size_t i = 0; i < layer.inputs; ++i) print_weight(to, view, l, k, i);
         if (layer.biases) print_bias(to, view, l, k);
+        if (layer.shifted)
+            explain_print_norm_chains(to, view, &layer, explain_unit(unit, view, l + 1, k), k);
     }
 }
 
 /* ---- why ---------------------------------------------------------------------------------------
  */
+
+/* Of norms, each kind once, and of residual connections. */
+static void print_why_of_layers(FILE *to, const explain_view *view)
+{
+    bool residual = false;
+    for (int32_t norm = BP_NORM_NONE + 1; bp_norm_name(norm); ++norm)
+        for (size_t l = 0; l < view->layers; ++l) {
+            char about[64];
+            if (bp_explain_layer(view->glass, l).norm != norm) continue;
+            snprintf(about, sizeof about, "%s: ", bp_norm_name(norm));
+            print_paragraph(to, about, bp_norm_rule(norm)->why);
+            break;
+        }
+    for (size_t l = 0; l < view->layers; ++l)
+        residual = residual || bp_explain_layer(view->glass, l).residual;
+    if (residual)
+        print_paragraph(
+            to, "residual: ",
+            "the inputs of the layer are added to its outputs, so that the units before it act on "
+            "the error in two ways: through the weights of the layer, and past it, where each adds "
+            "to the unit of its own number with the factor 1. Their effect is the sum over both, "
+            "and "
+            "reaches them whole even where the layer's slopes are small.");
+}
 
 static void print_why(FILE *to, const explain_view *view)
 {
@@ -297,6 +370,7 @@ static void print_why(FILE *to, const explain_view *view)
         snprintf(about, sizeof about, "∂a/∂net of %s: ", bp_activation_name(code));
         if (!told) print_paragraph(to, about, rule->why);
     }
+    print_why_of_layers(to, view);
     if (view->layers > 1)
         print_paragraph(
             to, "Hidden units: ",
@@ -308,45 +382,6 @@ static void print_why(FILE *to, const explain_view *view)
 
 /* ---- large networks ----------------------------------------------------------------------------
  */
-
-static double norm(const double *values, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; values && i < count; ++i) sum += values[i] * values[i];
-    return sqrt(sum);
-}
-
-static void print_layers(FILE *to, const explain_view *view)
-{
-    fprintf(to, "\n  %-5s %7s %-11s %10s %10s %10s %10s %10s %10s\n", "layer", "units", "function",
-            "|net|", "|a|", "|effect|", "|delta|", "|weights|", "|dE/dw|");
-    for (size_t l = 0; l < view->layers; ++l) {
-        const bp_explained_layer y = bp_explain_layer(view->glass, l);
-        const size_t weights = y.inputs * y.outputs;
-        fprintf(to, "  %-5zu %7zu %-11s %10.4g %10.4g %10.4g %10.4g %10.4g %10.4g\n", l + 1,
-                y.outputs, bp_activation_name(y.activation_code), norm(y.net, y.outputs),
-                norm(y.activation, y.outputs), norm(y.effect, y.outputs), norm(y.delta, y.outputs),
-                norm(y.weights, weights), norm(y.weight_gradients, weights));
-    }
-}
-
-/* How far gradients and central differences are apart. */
-static void print_agreement(FILE *to, const explain_view *view)
-{
-    const bp_explained seen = bp_explain_get(view->glass);
-    double apart = 0;
-    for (size_t l = 0; l < view->layers; ++l) {
-        const bp_explained_layer y = bp_explain_layer(view->glass, l);
-        for (size_t i = 0; i < y.inputs * y.outputs; ++i)
-            apart = fmax(apart, fabs(y.weight_gradients[i] - y.weight_numerical[i]));
-        for (size_t i = 0; y.biases && i < y.outputs; ++i)
-            apart = fmax(apart, fabs(y.bias_gradients[i] - y.bias_numerical[i]));
-    }
-    fprintf(to,
-            "\n  %zu of %zu derivatives have been taken as central differences as well: at most "
-            "%.2g apart\n",
-            seen.numerical, seen.parameters, apart);
-}
 
 typedef struct heavy {
     size_t layer, unit, input;
@@ -384,7 +419,7 @@ static void print_values(FILE *to, const explain_view *view, size_t place, const
     const size_t count = explain_units(view, place);
     for (size_t k = 0; k < count && k < MOST; ++k) {
         fprintf(to, "%s%s = %s", k ? ", " : "", explain_unit(name, view, place, k),
-                number(text, values[k]));
+                explain_number(text, values[k]));
         if (!explain_given_name(view, place, k)) continue;
         fputs(" (", to);
         cli_print_text(to, explain_given_name(view, place, k));
@@ -402,8 +437,8 @@ static void print_head(FILE *to, const explain_view *view)
     for (size_t place = 0; place <= view->layers; ++place)
         fprintf(to, "%s%zu", place ? "-" : "", explain_units(view, place));
     fprintf(to, ", %zu parameter%s, %s, learning rate %s%s\n", seen.parameters,
-            cli_s(seen.parameters), bp_loss_name(seen.loss), number(rate, view->learning_rate),
-            view->frozen ? ", biases frozen" : "");
+            cli_s(seen.parameters), bp_loss_name(seen.loss),
+            explain_number(rate, view->learning_rate), view->frozen ? ", biases frozen" : "");
     if (view->data) {
         fprintf(to, "sample   row %zu of ", view->row + 1);
         cli_print_text(to, view->source);
@@ -419,14 +454,15 @@ static void print_steps(FILE *to, const explain_view *view)
 {
     char text[NUMBER];
     if (view->steps == 1) {
-        fprintf(to, "  E = %s before the step, ", number(text, view->errors[0]));
-        fprintf(to, "%s after it\n", number(text, view->errors[1]));
+        fprintf(to, "  E = %s before the step, ", explain_number(text, view->errors[0]));
+        fprintf(to, "%s after it\n", explain_number(text, view->errors[1]));
         return;
     }
     for (size_t s = 0; s < view->steps; ++s)
         if (explain_is_kept(s, view->steps))
-            fprintf(to, "  E = %-14s before step %zu\n", number(text, view->errors[s]), s + 1);
-    fprintf(to, "  E = %-14s after step %zu\n", number(text, view->errors[view->steps]),
+            fprintf(to, "  E = %-14s before step %zu\n", explain_number(text, view->errors[s]),
+                    s + 1);
+    fprintf(to, "  E = %-14s after step %zu\n", explain_number(text, view->errors[view->steps]),
             view->steps);
     if (explain_is_large(view)) return;
     fprintf(to, "\nParameters after step %zu\n", view->steps);
@@ -435,12 +471,16 @@ static void print_steps(FILE *to, const explain_view *view)
         const bp_layer layer = bp_model_get_layer(view->model, l);
         const double *w = bp_explain_weights(view->glass, l);
         const double *b = bp_explain_biases(view->glass, l);
+        const double *g = bp_explain_gains(view->glass, l);
+        const double *shift = bp_explain_shifts(view->glass, l);
         for (size_t k = 0; k < layer.outputs; ++k) {
             explain_unit(unit, view, l + 1, k);
             for (size_t i = 0; i < layer.inputs; ++i)
                 fprintf(to, "  %s→%s = %s", explain_unit(from, view, l, i), unit,
-                        number(text, w[k * layer.inputs + i]));
-            if (b) fprintf(to, "  bias→%s = %s", unit, number(text, b[k]));
+                        explain_number(text, w[k * layer.inputs + i]));
+            if (b) fprintf(to, "  bias→%s = %s", unit, explain_number(text, b[k]));
+            if (g) fprintf(to, "  gain→%s = %s", unit, explain_number(text, g[k]));
+            if (shift) fprintf(to, "  shift→%s = %s", unit, explain_number(text, shift[k]));
             fputc('\n', to);
         }
     }
@@ -453,8 +493,8 @@ void explain_print(FILE *to, const explain_view *view)
         const bp_explained seen = bp_explain_get(view->glass);
         fputs("output   ", to);
         print_values(to, view, view->layers, seen.output);
-        print_layers(to, view);
-        print_agreement(to, view);
+        explain_print_layers(to, view);
+        explain_print_agreement(to, view);
         print_heaviest(to, view);
     } else {
         fputs("\nForward\n", to);

@@ -52,7 +52,7 @@ typedef struct bp_explain_options {
 
 BP_API bp_explain_options bp_explain_options_default(void);
 
-/* Parameters start as the model's. The sample is all zeros until bp_explain_sample. options may be
+/* Parameters start as the model's; nothing is dropped. The sample is all zeros until bp_explain_sample. options may be
  * NULL. Errors: BP_ERROR_ARGUMENT, BP_ERROR_MEMORY. */
 BP_API bp_status bp_explain_create(bp_explain **out, const bp_model *model,
                                    const bp_explain_options *options);
@@ -66,6 +66,9 @@ BP_API bp_status bp_explain_sample(bp_explain *explain, const double *x, const d
  * written between calls. NULL where there is no such layer. */
 BP_API double *bp_explain_weights(bp_explain *explain, size_t layer);
 BP_API double *bp_explain_biases(bp_explain *explain, size_t layer);
+/* Of a norm, [outputs]; NULL without one. */
+BP_API double *bp_explain_gains(bp_explain *explain, size_t layer);
+BP_API double *bp_explain_shifts(bp_explain *explain, size_t layer);
 
 /* Computes all that is explained for the sample and the present parameters, and what a step would
  * make of them; the parameters stay as they are. Errors: BP_ERROR_MEMORY. */
@@ -93,17 +96,37 @@ BP_API bp_explained bp_explain_get(const bp_explain *explain);
  *   dE/dw = effect_k * slope_k * input_i
  * Softmax is the one function whose outputs all depend on each net input: its slope is da_k/dz_k,
  * and its delta has the paths through the other outputs j as well, `coupled` = sum over j other
- * than k of effect_j da_j/dz_k. delta = effect * slope + coupled, for all functions. */
+ * than k of effect_j da_j/dz_k. delta = effect * slope + coupled, for all functions.
+ *
+ * With a norm the function takes y_k = gain_k x^_k + shift_k in place of z_k, x^_k = (z_k - mean) /
+ * sqrt(variance + 1e-5) (of layernorm mean and variance are those of the layer's z; of batchnorm,
+ * since one sample is no batch, those that the training has found, as for predictions). Then slope is
+ * f'(y_k), shifted_delta = dE/dy_k = effect * slope, and z_k acts on the error in three ways:
+ * delta = own + through_mean + through_variance, where with d_k = gain_k dE/dy_k, s = 1 / sqrt(variance
+ * + 1e-5) and means over the layer
+ *   own = s d_k, through_mean = -s mean(d), through_variance = -s x^_k mean(d x^)
+ * the last two being 0 for batchnorm, whose moments do not depend on the sample.
+ *
+ * A residual layer gives on output_k = a_k + input_k. So the units of the layer before it have a
+ * second way to the error: `past`, the effect of unit k of this layer, which is part of theirs. */
 typedef struct bp_explained_layer {
     size_t inputs, outputs;
     int32_t activation_code; /* BP_ACTIVATION_* */
     int32_t bias, frozen;    /* 1 or 0: there are biases; they keep their values */
-    const double *input;     /* [inputs]: the sample, or the activations of the layer before */
+    const double *input;     /* [inputs]: the sample, or the output of the layer before */
     const double *net, *activation, *slope, *effect, *coupled, *delta; /* [outputs] */
     const double *weights, *weight_gradients; /* [outputs][inputs]: w and dE/dw */
     const double *weight_numerical; /* [outputs][inputs], central difference; NAN where left out */
     const double *weights_after;    /* [outputs][inputs], after the step */
     const double *biases, *bias_gradients, *bias_numerical, *biases_after; /* [outputs], or NULL */
+    int32_t norm, residual; /* BP_NORM_*; 1 or 0 */
+    const double *output;   /* [outputs]: what goes on; activation where the layer is not residual */
+    const double *past;     /* [outputs]: of effect, what comes past the next layer, or NULL where that
+                               is not residual */
+    const double *mean, *variance, *normalised, *shifted; /* [outputs], NULL without norm, as all below */
+    const double *shifted_delta, *own, *through_mean, *through_variance; /* [outputs] */
+    const double *gains, *gain_gradients, *gain_numerical, *gains_after;     /* [outputs] */
+    const double *shifts, *shift_gradients, *shift_numerical, *shifts_after; /* [outputs] */
 } bp_explained_layer;
 
 /* All zero where there is no such layer, or nothing has been looked at. */
@@ -129,6 +152,9 @@ typedef struct bp_rule {
 /* NULL for a code that has no rule: BP_*_AUTO, or none at all. */
 BP_API const bp_rule *bp_activation_rule(int32_t activation);
 BP_API const bp_rule *bp_loss_rule(int32_t loss);
+/* x^ from z, m (mean) and v (variance), and of dx^/dz what does not go through these; NULL for
+ * BP_NORM_NONE. */
+BP_API const bp_rule *bp_norm_rule(int32_t norm);
 
 /* ---- 2. Checking ------------------------------------------------------------------------------
  *

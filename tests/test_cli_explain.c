@@ -240,6 +240,67 @@ Test(cli_explain, a_model_and_a_row)
 }
 
 /* A network too large to be written down is summed up, fast; its JSON is complete. */
+/* Norms and residual connections: the terms of the derivative add up, in the text as in the JSON.
+ */
+Test(cli_explain, norms_and_residual_connections)
+{
+    write_flowers("flowers.csv", 90, 1, true);
+    result r = shell("exec " CLI " train %s --hidden 3:tanh:layernorm,3:gelu:batchnorm:residual "
+                     "--epochs 3 --device reference -q -o %s",
+                     path_of("flowers.csv"), path_of("m"));
+    assert_code(r, 0);
+    free_result(&r);
+    r = shell("exec " CLI " explain %s %s --row 4 --steps 2", path_of("m"), path_of("flowers.csv"));
+    assert_code(r, 0);
+    assert_has(r.out, "layernorm: x̂ = (net - mean)/√(variance + 1e-05), y = gain·x̂ + shift");
+    assert_has(r.out, "mean and variance of each unit are those that the training has found");
+    assert_has(r.out, "(through the variance) = ");
+    assert_has(r.out, "(past layer 2) = ");
+    assert_has(r.out, "    out h2.1 = a + input = ");
+    assert_has(r.out, "    gain→h1.1: ∂E/∂g = ");
+    assert_has(r.out, "  shift→h2.3 = ");
+    assert_has(r.out, "  residual: ");
+    free_result(&r);
+    r = shell("exec " CLI " explain %s %s --row 4 --json", path_of("m"), path_of("flowers.csv"));
+    json_t *json = json_of(&r);
+    const json_t *layer = json_array_get(want_key(json, "layers", "a"), 0),
+                 *second = json_array_get(want_key(json, "layers", "a"), 1);
+    for (size_t k = 0; k < 3; ++k) {
+        const char *const keys[] = {"own", "through_mean", "through_variance"};
+        double sum = 0;
+        for (size_t i = 0; i < 3; ++i)
+            sum += json_number_value(json_array_get(want_key(layer, keys[i], "a"), k));
+        cr_assert_float_eq(sum, json_number_value(json_array_get(want_key(layer, "delta", "a"), k)),
+                           1e-10);
+        cr_assert_float_eq(json_number_value(json_array_get(want_key(layer, "past", "a"), k)),
+                           json_number_value(json_array_get(want_key(second, "effect", "a"), k)),
+                           1e-12);
+    }
+    want_key(second, "past", "0");
+    cr_assert_eq(json_array_size(want_key(json, "gains", "a")), 6);
+    const json_t *gain = json_array_get(want_key(json, "gains", "a"), 4);
+    cr_assert_float_eq(want_number(gain, "gradient"),
+                       want_number(gain, "dE_dy") * want_number(gain, "dy_dgain"), 1e-11);
+    cr_assert_float_eq(want_number(gain, "gradient"), want_number(gain, "numerical"), 1e-8);
+    cr_assert_str_eq(json_string_value(want_key(
+                         json_array_get(want_key(json, "architecture", "a"), 1), "norm", "s")),
+                     "batchnorm");
+    json_decref(json);
+    free_result(&r);
+    r = shell("exec " CLI
+              " explain %s %s --row 4 --steps 20 --html %s -q && grep -q through_mean %s",
+              path_of("m"), path_of("flowers.csv"), path_of("p.html"), path_of("p.html"));
+    assert_code(r, 0);
+    free_result(&r);
+    r = shell("exec " CLI
+              " train %s --hidden 3:tanh:layernorm,3:gelu:batchnorm:residual --epochs 3 "
+              "--device reference --watch-gradients",
+              path_of("flowers.csv"));
+    assert_code(r, 0);
+    assert_has(r.err, "layer 1");
+    free_result(&r);
+}
+
 Test(cli_explain, large_networks)
 {
     FILE *file = fopen(path_of("sample.txt"), "w");

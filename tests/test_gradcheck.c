@@ -96,7 +96,7 @@ static bp__glass *planted_glass(bp_model **model, bp_data **data)
                       BP_LOSS_HALF_SQUARED, 1, 3);
     *data = data_of(ROWS, 4, 4, false);
     bp__glass *glass;
-    OK(bp__glass_create(&glass, *model, ROWS, false, false, NULL));
+    OK(bp__glass_create(&glass, *model, ROWS, false, &(bp__glass_how){.dropout = NULL}));
     bp__glass_load(glass,
                    &(bp__batch){.x = bp_data_features(*data), .targets = bp_data_targets(*data)});
     return glass;
@@ -271,7 +271,7 @@ Test(gradcheck, vanishing_gradients)
     const bp_gradcheck_options options = bp_gradcheck_options_default();
     bp_gradcheck_result r;
     bp__glass *glass;
-    OK(bp__glass_create(&glass, model, ROWS, false, false, NULL));
+    OK(bp__glass_create(&glass, model, ROWS, false, &(bp__glass_how){.dropout = NULL}));
     bp__glass_load(glass,
                    &(bp__batch){.x = bp_data_features(data), .targets = bp_data_targets(data)});
     OK(bp__gradcheck_glass(&r, glass, &options));

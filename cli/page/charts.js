@@ -154,6 +154,14 @@ function drawTables(holder) {
     const title = layerTitle(l);
     parts.push(table(`Units of ${title}`, ["unit", "net", "activation", "slope", "effect", "delta"],
       shown[l + 1].map((_, k) => [unitName(l + 1, k), layer.net[k], layer.activation[k], layer.slope[k], layer.effect[k], layer.delta[k]])));
+    if (normOf(l))
+      parts.push(table(`${escaped(data.architecture[l].norm)} of ${title}`,
+        ["unit", "mean", "variance", "x̂", "y", d("E", "y"), "own", "through mean", "through variance"],
+        shown[l + 1].map((_, k) => [`norm ${unitName(l + 1, k)}`, layer.mean[k], layer.variance[k], layer.normalised[k],
+          layer.y[k], layer.dE_dy[k], layer.own[k], layer.through_mean[k], layer.through_variance[k]])));
+    if (isResidual(l))
+      parts.push(table(`Outputs of ${title}`, ["unit", "activation", "input", "output"],
+        shown[l + 1].map((_, k) => [`out ${unitName(l + 1, k)}`, layer.activation[k], addedTo(l, k), layer.output[k]])));
     const rows = [];
     for (let to = 0; to < shown[l + 1].length; ++to) {
       for (let from = 0; from < shown[l].length; ++from) {
@@ -162,6 +170,8 @@ function drawTables(holder) {
       }
       const b = biasOf(l, to);
       if (b) rows.push([`bias→${unitName(l + 1, to)}`, b.value, b.dE_da, b.da_dnet, 1, b.gradient, b.numerical, b.updated]);
+      for (const [name, p, last] of normOf(l) ? [["gain", gainOf(l, to), layer.normalised[to]], ["shift", shiftOf(l, to), 1]] : [])
+        rows.push([`${name}→${unitName(l + 1, to)}`, p.value, layer.effect[to], layer.slope[to], last, p.gradient, p.numerical, p.updated]);
     }
     parts.push(table(`Weights of ${title}`, ["weight", "value", d("E", "a"), d("a", "net"), d("net", "w"), d("E", "w"), "difference", "after"], rows));
   }

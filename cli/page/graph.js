@@ -121,28 +121,51 @@ function svgUnit(layout, place, k, largest) {
     <text class="name" x="${x}" y="${dense && lines.length ? y - 2 : y + 4}">${unitName(place, k)}</text>${texts.join("")}</g>`;
 }
 
-function svgBias(layout, l, to) {
-  const item = { kind: "bias", layer: l, to };
-  const x = layout.x(l + 1) - layout.half.x + (layout.dense ? 6 : -2);
+/* A bias, a gain or a shift: they stand side by side above their unit. */
+function svgSmall(layout, kind, at, l, to) {
+  const item = { kind, layer: l, to };
+  const x = layout.x(l + 1) - layout.half.x + (layout.dense ? 6 : -2) + 18 * at;
   const y = layout.y(l + 1, to) - layout.half.y - (layout.dense ? 7 : 6);
-  const title = `bias of ${unitName(l + 1, to)}, ${digits(biasOf(l, to).value)}`;
+  const value = { bias: biasOf, gain: gainOf, shift: shiftOf }[kind](l, to).value;
+  const title = `${kind} of ${unitName(l + 1, to)}, ${digits(value)}`;
   return `<g class="bias${chosenClass(item)}" data-item='${JSON.stringify(item)}' role="button"
     tabindex="-1" aria-label="${escaped(title)}"><title>${escaped(title)}</title>
     <rect x="${x - 8}" y="${y - 7.5}" width="16" height="15" rx="4"/>
-    <text class="name" x="${x}" y="${y + 4}">b</text></g>`;
+    <text class="name" x="${x}" y="${y + 4}">${kind[0]}</text></g>`;
 }
 
-function placeTitle(place) {
+function svgSmalls(layout, l, to) {
+  const kinds = (data.architecture[l].bias ? ["bias"] : []).concat(normOf(l) ? ["gain", "shift"] : []);
+  return kinds.map((kind, at) => svgSmall(layout, kind, at, l, to)).join("");
+}
+
+/* The way past a residual layer, from each unit to that of its number. */
+function svgPast(layout, l) {
+  return shown[l + 1].map((unit, to) => {
+    const from = shown[l].indexOf(unit);
+    if (from < 0) return "";
+    const x1 = layout.x(l) + layout.half.x * 0.6, y1 = layout.y(l, from) + layout.half.y * 0.8;
+    const x2 = layout.x(l + 1) - layout.half.x * 0.6, y2 = layout.y(l + 1, to) + layout.half.y * 0.8;
+    const low = Math.max(y1, y2) + (layout.dense ? 12 : 26);
+    return `<path class="past" d="M${x1} ${y1} C${x1 + 30} ${low} ${x2 - 30} ${low} ${x2} ${y2}"><title>past the layer: ${
+      escaped(unitName(l, from))} is added to ${escaped(unitName(l + 1, to))}</title></path>`;
+  }).join("");
+}
+
+function placeTitle(place, narrow) {
   const more = allShown(place) ? "" : ` (${shown[place].length} of ${unitCount(place)})`;
   if (place === 0) return `inputs${more}`;
-  return `${data.architecture[place - 1].activation}${more}`;
+  const layer = data.architecture[place - 1];
+  const also = narrow ? "" : (normOf(place - 1) ? `${layer.norm}, ` : "");
+  return `${also}${layer.activation}${layer.residual && !narrow ? " + inputs" : ""}${more}`;
 }
 
 function drawGraph(holder) {
   const layout = layoutOf(Math.max(280, holder.clientWidth));
-  const edges = [], labels = [], units = [], biases = [], titles = [];
+  const edges = [], labels = [], units = [], biases = [], titles = [], past = [];
   const edgeCount = frame().weights.length;
   for (let l = 0; l < layerCount; ++l) {
+    if (isResidual(l)) past.push(svgPast(layout, l));
     const quantity = edgeQuantities[chosenEdgeQuantity()];
     const list = frame().weights.slice(weightStart[l],
       weightStart[l] + shown[l].length * shown[l + 1].length);
@@ -161,15 +184,15 @@ function drawGraph(holder) {
     const now = phase().layer !== undefined && phase().layer === place - 1 ? " now" : "";
     const [anchor, x] = place === 0 ? ["start", layout.x(0) - layout.half.x]
       : place === layerCount ? ["end", layout.x(place) + layout.half.x] : ["middle", layout.x(place)];
-    titles.push(`<text class="title${now}" style="text-anchor: ${anchor}" x="${x}" y="16">${escaped(placeTitle(place))}</text>`);
+    titles.push(`<text class="title${now}" style="text-anchor: ${anchor}" x="${x}" y="16">${escaped(placeTitle(place, layout.narrow))}</text>`);
     for (let k = 0; k < shown[place].length; ++k) {
       units.push(svgUnit(layout, place, k, largestOf(values)));
-      if (place > 0 && data.architecture[place - 1].bias) biases.push(svgBias(layout, place - 1, k));
+      if (place > 0) biases.push(svgSmalls(layout, place - 1, k));
     }
   }
   /* What is chosen lies above the other lines. */
   edges.sort((a, b) => a.includes(" chosen") - b.includes(" chosen"));
   holder.innerHTML = `<svg viewBox="0 0 ${layout.width} ${layout.height}" width="${layout.width}"
     height="${layout.height}" role="group" tabindex="0" aria-label="The network: ${escaped(data.title)}">
-    ${titles.join("")}${edges.join("")}${labels.join("")}${units.join("")}${biases.join("")}</svg>`;
+    ${titles.join("")}${past.join("")}${edges.join("")}${labels.join("")}${units.join("")}${biases.join("")}</svg>`;
 }

@@ -64,20 +64,13 @@ bp_status bp_explain_create(bp_explain **out, const bp_model *model,
     *out = NULL;
     if (!model) return bp__fail(BP_ERROR_ARGUMENT, "bp_explain_create: model is NULL");
     const bp_model_info shape = bp_model_get_info(model);
-    BP_TRY(bp__check_no_norm(model));
-    for (size_t l = 0; l < shape.layers; ++l)
-        if (bp_model_get_layer(model, l).residual)
-            return bp__fail(
-                BP_ERROR_UNSUPPORTED,
-                "layer %zu has a residual connection: explain shows networks in which every "
-                "path goes through weights; gradcheck checks this one's gradients",
-                l);
     bp_explain *explain = NULL;
     bp_status status;
     BP_TRY(bp__new_array(&explain, 1, sizeof *explain));
     BP_TRY_GOTO(read_options(&explain->options, given));
-    const bool frozen = explain->options.freeze_bias == 1;
-    BP_TRY_GOTO(bp__glass_create(&explain->glass, model, 1, false, frozen, NULL));
+    const bp__glass_how how = {.freeze_bias = explain->options.freeze_bias == 1,
+                               .known_moments = true};
+    BP_TRY_GOTO(bp__glass_create(&explain->glass, model, 1, false, &how));
     BP_TRY_GOTO(bp__xray_create(&explain->xray, explain->glass));
     BP_TRY_GOTO(make_sequences(explain));
     const size_t arena = explain->glass->network->arena_size;
@@ -143,16 +136,30 @@ bp_status bp_explain_sample(bp_explain *explain, const double *x, const double *
     return BP_OK;
 }
 
-double *bp_explain_weights(bp_explain *explain, size_t layer)
+static double *part_of(bp_explain *explain, size_t layer, bp__part part)
 {
     if (!explain || layer >= explain->seen.layers) return NULL;
-    return bp__glass_numbers(&explain->glass->network->values[layer].weights);
+    return bp__glass_numbers(bp__layer_part(&explain->glass->network->values[layer], part));
+}
+
+double *bp_explain_weights(bp_explain *explain, size_t layer)
+{
+    return part_of(explain, layer, BP__PART_WEIGHTS);
 }
 
 double *bp_explain_biases(bp_explain *explain, size_t layer)
 {
-    if (!explain || layer >= explain->seen.layers) return NULL;
-    return bp__glass_numbers(&explain->glass->network->values[layer].bias);
+    return part_of(explain, layer, BP__PART_BIASES);
+}
+
+double *bp_explain_gains(bp_explain *explain, size_t layer)
+{
+    return part_of(explain, layer, BP__PART_GAINS);
+}
+
+double *bp_explain_shifts(bp_explain *explain, size_t layer)
+{
+    return part_of(explain, layer, BP__PART_SHIFTS);
 }
 
 /* ---- Central differences ----------------------------------------------------------------------
@@ -214,6 +221,29 @@ bp_explained bp_explain_get(const bp_explain *explain)
     return seen;
 }
 
+/* Value, gradient, central difference and new value of one part of a layer. */
+static void show_part(const bp_explain *explain, size_t layer, bp__part part,
+                      const double **const to[4])
+{
+    const bp__view *view = bp__layer_part(&explain->glass->network->values[layer], part);
+    const double *const arenas[] = {explain->values, explain->gradients, explain->numerical,
+                                    explain->after};
+    for (size_t i = 0; view->buffer && i < 4; ++i) *to[i] = arenas[i] + view->offset;
+}
+
+static void show_norm(bp_explained_layer *seen, const bp_explain *explain, size_t layer)
+{
+    const bp__xray_layer *x = &explain->xray->layers[layer];
+    seen->mean = bp__glass_numbers(&x->mean);
+    seen->variance = bp__glass_numbers(&x->variance);
+    seen->normalised = bp__glass_numbers(&x->normalised);
+    seen->shifted = bp__glass_numbers(&x->shifted);
+    seen->shifted_delta = bp__glass_numbers(&x->shifted_delta);
+    seen->own = bp__glass_numbers(&x->own);
+    seen->through_mean = bp__glass_numbers(&x->through_mean);
+    seen->through_variance = bp__glass_numbers(&x->through_variance);
+}
+
 bp_explained_layer bp_explain_layer(const bp_explain *explain, size_t layer)
 {
     if (!explain || !explain->looked || layer >= explain->seen.layers)
@@ -221,33 +251,41 @@ bp_explained_layer bp_explain_layer(const bp_explain *explain, size_t layer)
     const bp__network *network = explain->glass->network;
     const bp_layer *about = &network->layers[layer];
     const bp__xray_layer *x = &explain->xray->layers[layer];
-    const size_t weights = network->values[layer].weights.offset;
-    const size_t biases = network->values[layer].bias.offset;
     bp_explained_layer seen = {
         .inputs = about->inputs,
         .outputs = about->outputs,
         .activation_code = about->activation,
         .bias = about->bias,
         .frozen = about->bias && explain->options.freeze_bias,
-        .input = layer ? bp__glass_numbers(&explain->xray->layers[layer - 1].activation)
-                       : explain->sample,
+        .norm = about->norm,
+        .residual = about->residual,
+        .input =
+            layer ? bp__glass_numbers(&explain->xray->layers[layer - 1].output) : explain->sample,
         .net = bp__glass_numbers(&x->net),
         .activation = bp__glass_numbers(&x->activation),
+        .output = bp__glass_numbers(&x->output),
         .slope = bp__glass_numbers(&x->slope),
         .effect = bp__glass_numbers(&x->effect),
         .coupled = bp__glass_numbers(&x->coupled),
         .delta = bp__glass_numbers(&x->delta),
-        .weights = explain->values + weights,
-        .weight_gradients = explain->gradients + weights,
-        .weight_numerical = explain->numerical + weights,
-        .weights_after = explain->after + weights,
     };
-    if (about->bias) {
-        seen.biases = explain->values + biases;
-        seen.bias_gradients = explain->gradients + biases;
-        seen.bias_numerical = explain->numerical + biases;
-        seen.biases_after = explain->after + biases;
-    }
+    if (layer + 1 < explain->seen.layers && network->layers[layer + 1].residual)
+        seen.past = bp__glass_numbers(&explain->xray->layers[layer + 1].effect);
+    if (about->norm != BP_NORM_NONE) show_norm(&seen, explain, layer);
+    const struct {
+        bp__part part;
+        const double **to[4];
+    } parts[] = {
+        {BP__PART_WEIGHTS,
+         {&seen.weights, &seen.weight_gradients, &seen.weight_numerical, &seen.weights_after}},
+        {BP__PART_BIASES,
+         {&seen.biases, &seen.bias_gradients, &seen.bias_numerical, &seen.biases_after}},
+        {BP__PART_GAINS,
+         {&seen.gains, &seen.gain_gradients, &seen.gain_numerical, &seen.gains_after}},
+        {BP__PART_SHIFTS,
+         {&seen.shifts, &seen.shift_gradients, &seen.shift_numerical, &seen.shifts_after}}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
+        show_part(explain, layer, parts[i].part, parts[i].to);
     return seen;
 }
 

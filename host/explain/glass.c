@@ -8,15 +8,16 @@
 #include "reference/reference.h"
 
 bp_status bp__glass_create(bp__glass **out, const bp_model *model, size_t rows, bool labels,
-                           bool freeze_bias, const uint64_t *dropout)
+                           const bp__glass_how *how)
 {
     *out = NULL;
     bp__glass *glass = NULL;
     bp_status status;
     const bp__plan_optimizer optimizer = {.optimizer = BP_OPTIMIZER_SGD,
-                                          .freeze_bias = freeze_bias,
-                                          .dropout = dropout != NULL,
-                                          .seed = dropout ? *dropout : 0};
+                                          .freeze_bias = how->freeze_bias,
+                                          .known_moments = how->known_moments,
+                                          .dropout = how->dropout != NULL,
+                                          .seed = how->dropout ? *how->dropout : 0};
     BP_TRY(bp__new_array(&glass, 1, sizeof *glass));
     BP_TRY_GOTO(bp__reference_engine_create(&glass->engine));
     BP_TRY_GOTO(bp__network_create(&glass->network, glass->engine, model, true, BP_OPTIMIZER_SGD));

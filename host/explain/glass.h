@@ -18,11 +18,16 @@ typedef struct bp__glass {
     bp__sequence *forward; /* up to the error, without any delta; made when first asked for */
 } bp__glass;
 
+typedef struct bp__glass_how {
+    bool freeze_bias;
+    bool known_moments;      /* as of a bp__plan_optimizer */
+    const uint64_t *dropout; /* the seed of what is dropped in the first step; NULL: nothing is */
+} bp__glass_how;
+
 /* A network with the model's parameters and batches of `rows` rows; labels: the targets are class
- * numbers. The update is plain gradient descent. dropout: the seed of what is dropped in the first
- * step; NULL: nothing is. */
+ * numbers. The update is plain gradient descent. */
 bp_status bp__glass_create(bp__glass **out, const bp_model *model, size_t rows, bool labels,
-                           bool freeze_bias, const uint64_t *dropout);
+                           const bp__glass_how *how);
 void bp__glass_free(bp__glass *glass);
 
 /* Encoded rows: x [rows][inputs], and labels [rows] or targets [rows][outputs]. */

@@ -118,7 +118,8 @@ static bp_status check_batch(bp_gradcheck_result *out, const bp_model *model, bp
     bp__glass *glass = NULL;
     double *gradients = NULL;
     bp_status status;
-    BP_TRY_GOTO(bp__glass_create(&glass, model, b->rows, b->labels != NULL, false, &options->seed));
+    BP_TRY_GOTO(bp__glass_create(&glass, model, b->rows, b->labels != NULL,
+                                 &(bp__glass_how){.dropout = &options->seed}));
     bp__glass_load(glass, &(bp__batch){.x = b->x, .targets = b->targets, .labels = b->labels});
     BP_TRY_GOTO(bp__gradcheck_glass(out, glass, options));
     if (device) {

@@ -104,6 +104,22 @@ static const rule_row loss_rules[] = {
       "one denominator the formula here. The sigmoid's slope `a * (1 - a)` takes that away again: "
       "the delta is `a - t`, and it is computed from the net input."}},
 };
+
+static const rule_row norm_rules[] = {
+    {BP_NORM_LAYER,
+     {"(z - m) / (v + 0.00001) ^ 0.5", "1 / (v + 0.00001) ^ 0.5",
+      "The net inputs of the layer are shifted to the mean 0 and stretched to the variance 1; gain and "
+      "shift, which are learned, then give them the place and the size that serve best. Each net input "
+      "has a part in the mean and in the variance, and so acts on all units of the layer: through its "
+      "own x̂, through the mean, which takes from all what it adds to all alike, and through the "
+      "variance, which takes what it adds along x̂. What comes out adds up to 0 over the layer."}},
+    {BP_NORM_BATCH,
+     {"(z - m) / (v + 0.00001) ^ 0.5", "1 / (v + 0.00001) ^ 0.5",
+      "In a training step mean and variance are those of the unit over the batch. One sample is no "
+      "batch: here, as in predictions, those stand that the training has found, and they are constants. "
+      "So the net input acts through its own x̂ alone; over a batch the ways through its mean and its "
+      "variance come to it, as in layer normalisation those through the layer's."}},
+};
 /* clang-format on */
 
 static const bp_rule *find(const rule_row *rows, size_t count, int32_t code)
@@ -116,6 +132,11 @@ static const bp_rule *find(const rule_row *rows, size_t count, int32_t code)
 const bp_rule *bp_activation_rule(int32_t activation)
 {
     return find(activation_rules, sizeof activation_rules / sizeof *activation_rules, activation);
+}
+
+const bp_rule *bp_norm_rule(int32_t norm)
+{
+    return find(norm_rules, sizeof norm_rules / sizeof *norm_rules, norm);
 }
 
 const bp_rule *bp_loss_rule(int32_t loss)

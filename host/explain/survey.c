@@ -55,8 +55,8 @@ static void add_sample(surveyor *s, size_t l, size_t row)
     const bp__xray_layer *x = &s->xray->layers[l];
     bp_survey_layer *layer = &s->out->layers[l];
     const double *in =
-        l ? bp__glass_numbers(&s->xray->layers[l - 1].activation) : bp__glass_numbers(&plan->input);
-    const double *a = bp__glass_numbers(&x->activation) + row * about->outputs;
+        l ? bp__glass_numbers(&s->xray->layers[l - 1].output) : bp__glass_numbers(&plan->input);
+    const double *a = bp__glass_numbers(&x->output) + row * about->outputs;
     const double *delta = bp__glass_numbers(&x->delta) + row * about->outputs;
     const double *slope = bp__glass_numbers(&x->slope) + row * about->outputs;
     const double scale = (double)plan->rows, low = 0.01 * bp__steepest(about->activation);
@@ -99,7 +99,8 @@ static bp_status survey_rows(surveyor *s, const bp_model *model, const bp_data *
 {
     bp_status status;
     const bool labels = bp_data_labels(data) != NULL;
-    BP_TRY_GOTO(bp__glass_create(&s->glass, model, rows, labels, false, NULL));
+    BP_TRY_GOTO(bp__glass_create(&s->glass, model, rows, labels,
+                                 &(bp__glass_how){.known_moments = true}));
     BP_TRY_GOTO(bp__xray_create(&s->xray, s->glass));
     for (; *first + rows <= s->out->rows; *first += rows)
         BP_TRY_GOTO(survey_batch(s, data, *first));
@@ -163,7 +164,6 @@ bp_status bp_survey_data(bp_survey *out, const bp_model *model, const bp_data *d
         return bp__fail(BP_ERROR_ARGUMENT, "bp_survey_data: model, data and rows are needed");
     const bp_model_info shape = bp_model_get_info(model);
     BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
-    BP_TRY(bp__check_no_norm(model));
     if (bp_data_get_info(data).streamed)
         return bp__fail(BP_ERROR_UNSUPPORTED, "bp_survey_data: the data is streamed, its rows are "
                                               "not in memory; load a part of it");

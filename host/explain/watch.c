@@ -41,6 +41,13 @@ bp_status bp__arenas_read(bp__arenas *out, const bp__network *network)
     return status;
 }
 
+/* Of one layer: the floats of a part, if both models have it. */
+static void copy_part(float *(*part)(bp_model *, size_t), bp_model *to, bp_model *from,
+                      size_t layer, size_t count)
+{
+    if (part(to, layer)) memcpy(part(to, layer), part(from, layer), count * sizeof(float));
+}
+
 static bp_status copy_model(bp_model **out, const bp_model *model)
 {
     const bp_model_info shape = bp_model_get_info(model);
@@ -54,11 +61,13 @@ static bp_status copy_model(bp_model **out, const bp_model *model)
     for (size_t l = 0; l < shape.layers; ++l) layers[l] = bp_model_get_layer(model, l);
     bp_status status = bp_model_create_layers(out, layers, shape.layers, &options);
     for (size_t l = 0; l < shape.layers && status == BP_OK; ++l) {
-        memcpy(bp_model_weights(*out, l), bp_model_weights(source, l),
-               layers[l].inputs * layers[l].outputs * sizeof(float));
-        if (layers[l].bias)
-            memcpy(bp_model_biases(*out, l), bp_model_biases(source, l),
-                   layers[l].outputs * sizeof(float));
+        const size_t units = layers[l].outputs;
+        copy_part(bp_model_weights, *out, source, l, layers[l].inputs * units);
+        copy_part(bp_model_biases, *out, source, l, units);
+        copy_part(bp_model_gains, *out, source, l, units);
+        copy_part(bp_model_shifts, *out, source, l, units);
+        copy_part(bp_model_means, *out, source, l, units);
+        copy_part(bp_model_variances, *out, source, l, units);
     }
     free(layers);
     return status;
@@ -98,7 +107,6 @@ bp_status bp_watch_create(bp_watch **out, const bp_model *model, const bp_data *
         return bp__fail(BP_ERROR_ARGUMENT, "bp_watch_create: model, data and rows are needed");
     const bp_model_info shape = bp_model_get_info(model);
     BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));
-    BP_TRY(bp__check_no_norm(model));
     bp_watch *watch = NULL;
     bp_status status;
     BP_TRY(bp__new_array(&watch, 1, sizeof *watch));
@@ -251,12 +259,23 @@ static void find(bp_watch *watch)
     }
 }
 
+/* What batch normalisation has found has moved with the watch's batch, too. */
+static bp_status put_moments_back(const bp__network *network, const bp__arenas *now)
+{
+    bp__view found = bp__network_arena(network, network->parameters);
+    if (network->moments_at >= network->arena_size) return BP_OK;
+    found.offset += network->moments_at;
+    found.columns -= network->moments_at;
+    return bp__write_doubles(network->engine, &found, now->parameters + network->moments_at);
+}
+
 static bp_status measure(bp_watch *watch, const bp_trainer *trainer, const bp__arenas *now)
 {
     const bp__network *network = trainer->network;
     double *gradients = NULL, *after = NULL;
     bp_status status;
     BP_TRY_GOTO(run_batch(watch, trainer));
+    BP_TRY_GOTO(put_moments_back(network, now));
     BP_TRY_GOTO(read_arena(&gradients, network, network->gradients));
     BP_TRY_GOTO(update(&after, trainer, now, gradients));
     for (size_t l = 0; l < watch->layer_count; ++l) {

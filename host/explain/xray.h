@@ -2,17 +2,20 @@
  *
  * Training overwrites net inputs by activations, forms effects only on the way to deltas, and keeps
  * the deltas of two layers at a time. Here the same operations run with their deltas sent to places
- * of their own, and beside each a second time without the activation's function or slope: that
- * gives net inputs and effects. */
+ * of their own, and beside each a second time without the activation's function or slope, or
+ * without what goes past a layer: that gives net inputs, effects and activations. What a norm's
+ * operations have made of them is taken apart afterwards. */
 #ifndef BP_EXPLAIN_XRAY_H
 #define BP_EXPLAIN_XRAY_H
 
 #include "explain/glass.h"
 
-/* One layer, each [rows][outputs]. delta = effect * slope + coupled; coupled is 0 but for softmax,
- * see bp_explained_layer. */
+/* One layer, each [rows][outputs], as in a bp_explained_layer. output is activation where nothing
+ * goes past the layer. Where nothing is normalised shifted is net, shifted_delta delta, and the
+ * views after it are absent. */
 typedef struct bp__xray_layer {
-    bp__view net, activation, slope, effect, coupled, delta;
+    bp__view net, shifted, activation, output, slope, effect, coupled, shifted_delta, delta;
+    bp__view mean, variance, normalised, own, through_mean, through_variance;
 } bp__xray_layer;
 
 typedef struct bp__xray {
@@ -24,11 +27,8 @@ typedef struct bp__xray {
     bp__sequence *sequence;
 } bp__xray;
 
-/* Networks with norms cannot be opened up: BP_ERROR_UNSUPPORTED names the layer. To be asked before
- * bp__xray_create. */
-bp_status bp__check_no_norm(const bp_model *model);
-
-/* From the glass's operations as they are now; the glass must outlive it. */
+/* From the glass's operations as they are now; the glass must outlive it, and take batch
+ * normalisation by known moments: the operations are repeated, and would move the others. */
 bp_status bp__xray_create(bp__xray **out, bp__glass *glass);
 void bp__xray_free(bp__xray *xray);
 

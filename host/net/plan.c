@@ -76,7 +76,8 @@ static bp__moments moments_of(const bp__plan *plan, size_t l, const bp__plan_opt
                          .scale = plan->moments[2 * l + 1],
                          .norm = plan->network->layers[l].norm,
                          .known = plan->network->layers[l].norm == BP_NORM_BATCH &&
-                                  (!training || l < training->freeze_layers)};
+                                  (!training || training->known_moments ||
+                                   l < training->freeze_layers)};
 }
 
 static bp_status check_norm(const bp__plan *plan, size_t l, const bp__moments *moments)

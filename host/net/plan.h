@@ -64,6 +64,8 @@ typedef struct bp__plan_optimizer {
     uint64_t seed;             /* of what is dropped */
     size_t freeze_layers;      /* so many first layers have neither gradients nor updates */
     bool freeze_bias; /* the update leaves the biases out: they take part, and keep their values */
+    bool known_moments; /* batch normalisation takes the moments that were found, as where nothing
+                           is learned: samples have nothing to do with each other then */
 } bp__plan_optimizer;
 
 /* plan->train: gather (where epoch->x is present), forward, loss, backward, update. The order of

@@ -77,6 +77,21 @@ def expected_rows(about, frame):
         for k in range(len(layer["net"])):
             rows[unit_name(architecture, l + 1, k)] = [
                 layer[key][k] for key in ("net", "activation", "slope", "effect", "delta")]
+        if architecture[l]["norm"] != "none":
+            for k in range(len(layer["net"])):
+                rows["norm " + unit_name(architecture, l + 1, k)] = [
+                    layer[key][k] for key in ("mean", "variance", "normalised", "y", "dE_dy", "own",
+                                              "through_mean", "through_variance")]
+        if architecture[l]["residual"]:
+            for k, output in enumerate(layer["output"]):
+                rows["out " + unit_name(architecture, l + 1, k)] = [
+                    layer["activation"][k], frame["layers"][l - 1]["output"][k], output]
+    for kind, last in ("gain", "dy_dgain"), ("shift", "dy_dshift"):
+        for w in frame[kind + "s"]:
+            layer = frame["layers"][w["layer"]]
+            rows["%s→%s" % (kind, unit_name(architecture, w["layer"] + 1, w["to"]))] = [
+                w["value"], layer["effect"][w["to"]], layer["slope"][w["to"]], w[last], w["gradient"],
+                w["numerical"], w["updated"]]
     for w in frame["weights"]:
         name = "%s→%s" % (unit_name(architecture, w["layer"], w["from"]),
                           unit_name(architecture, w["layer"] + 1, w["to"]))
@@ -310,6 +325,40 @@ def check_large(b, folder):
     ok("784-128-10 in %.2f s, %.2f MB" % (best, size / 1e6))
 
 
+def check_norms(b, folder):
+    """Norms and residual connections: every number that of --json, chains of gains and shifts, light and
+    dark, narrow and wide."""
+    data, model, page = (os.path.join(folder, name) for name in ("n.csv", "n.safetensors", "n.html"))
+    draw = random.Random(4)
+    with open(data, "w") as file:
+        file.write("a,b,kind\n")
+        for i in range(60):
+            x, y = draw.gauss(0, 1), draw.gauss(0, 1)
+            file.write("%.4f,%.4f,%s\n" % (x, y, "yes" if x + y > 0 else "no"))
+    for hidden, terms in (("3:tanh:layernorm,3:gelu:layernorm:residual", 3), ("3:tanh:batchnorm,3:residual", 1)):
+        backprop("train", data, "--hidden", hidden, "--epochs", "20", "--device", "reference", "-q", "-o", model)
+        about = json.loads(backprop("explain", model, data, "--row", "2", "--json"))
+        backprop("explain", model, data, "--row", "2", "--html", page, "-q")
+        b.open("file://" + page)
+        while not at_end(b):
+            b.press("ArrowRight")
+            want("undefined" not in b.evaluate("document.body.innerText"), "undefined in %s" % hidden)
+        differing = differences(tables(b), expected_rows(about, about))
+        want(not differing, "%s: numbers differ from --json: %s" % (hidden, differing[:5]))
+        want(b.evaluate("document.querySelectorAll('#graph .past').length") == 3, "the ways past are missing")
+        chain = b.evaluate("""choose({kind: "weight", layer: 0, to: 1, from: 0});
+                              document.getElementById("chain").innerText""")
+        want(("through the variance" in chain) == (terms == 3), "%s: the terms of the norm: %s" % (hidden, chain))
+        want("past the layer" in chain, "%s: the way past is missing: %s" % (hidden, chain))
+        for kind in "gain", "shift":
+            chain = b.evaluate("""choose({kind: "%s", layer: 0, to: 1});
+                                  document.getElementById("chain").innerText""" % kind)
+            want("The %s of h1.2" % kind in chain and "NaN" not in chain, "%s: %s" % (kind, chain))
+        check_screens(b, hidden)
+        quiet(b, hidden)
+    ok("norms and residual connections")
+
+
 def check_every_function(b, folder):
     """Rules that the page must be able to read, whatever there is."""
     page = os.path.join(folder, "f.html")
@@ -339,6 +388,7 @@ def main():
         check_two_two_two(b, folder)
         check_model(b, folder)
         check_large(b, folder)
+        check_norms(b, folder)
         check_every_function(b, folder)
 
 
