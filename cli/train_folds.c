@@ -7,6 +7,7 @@
 
 #include "backprop_evaluate.h"
 #include "output.h"
+#include "stop.h"
 #include "train.h"
 
 enum { METRICS = 10 };
@@ -26,8 +27,10 @@ static void read_metrics(double values[METRICS], const bp_report *r)
 
 /* What all folds together are. */
 typedef struct folds {
-    double (*values)[METRICS]; /* [count] */
-    size_t count, rows;
+    double (*values)[METRICS]; /* [count]; of a fold that was not measured NAN */
+    const char **failed;       /* [count], why a fold has no values: "diverged", "interrupted",
+                                  "failed"; NULL where it has, or was not begun */
+    size_t count, done, rows;
     double seconds;
     int64_t epochs;
 } folds;
@@ -50,11 +53,26 @@ static void summarize(double *mean, double *deviation, const folds *f, int metri
     *deviation = count > 1 ? sqrt(squares / (double)(count - 1)) : (double)NAN;
 }
 
+static json_t *failed_json(const folds *f)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < f->count; ++k) {
+        if (!f->failed[k]) continue;
+        json_t *json = json_object();
+        json_object_set_new(json, "fold", cli_json_count(k + 1));
+        json_object_set_new(json, "reason", cli_json_text(f->failed[k]));
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
 static json_t *folds_json(const folds *f, const bp_device *device)
 {
     json_t *json = json_object(), *metrics = json_object();
     json_object_set_new(json, "device", cli_json_text(bp_device_get_info(device)->name));
     json_object_set_new(json, "folds", cli_json_count(f->count));
+    json_object_set_new(json, "done", cli_json_count(f->done));
+    json_object_set_new(json, "failed", failed_json(f));
     json_object_set_new(json, "samples", cli_json_count(f->rows));
     json_object_set_new(json, "epochs", json_integer(f->epochs));
     json_object_set_new(json, "seconds", cli_json_number(f->seconds));
@@ -87,23 +105,25 @@ static void print_text(const folds *f)
             low = fmin(low, f->values[k][i]);
             high = fmax(high, f->values[k][i]);
         }
-        printf("%-18s %12.6g ± %-12.4g %12.6g %12.6g\n", names[i], mean, deviation, low, high);
+        char of_one[32] = "-"; /* a single fold has none */
+        if (isfinite(deviation)) snprintf(of_one, sizeof of_one, "%.4g", deviation);
+        printf("%-18s %12.6g ± %-12s %12.6g %12.6g\n", names[i], mean, of_one, low, high);
     }
+    if (f->done < f->count) printf("%zu of ", f->done);
     printf("%zu folds of %zu samples, %" PRId64 " epochs in all, %s of training\n", f->count,
            f->rows, f->epochs, cli_duration(time, f->seconds));
 }
 
 /* Why fold `fold` has no metrics; -1 where it has been trained. */
-static int explain_fold(const folds *f, size_t fold, const cli_command *command,
-                        const train_outcome *o)
+static int explain_fold(folds *f, size_t fold, const cli_command *command, const train_outcome *o)
 {
     char where[64];
     snprintf(where, sizeof where, "in fold %zu of %zu", fold + 1, f->count);
-    if (o->signal) {
-        if (!command->quiet) cli_note("stopped %s, before there were any means", where);
-        return CLI_SIGNAL + o->signal;
-    }
-    return o->status == BP_OK ? -1 : cli_fail(o->status, where);
+    if (o->status == BP_OK) return -1;
+    f->failed[fold] = o->status == BP_ERROR_DIVERGED ? "diverged" : "interrupted";
+    if (o->status == BP_ERROR_DIVERGED) return cli_fail(o->status, where);
+    if (!command->quiet) cli_note("stopped %s, which is left out", where);
+    return CLI_SIGNAL + o->signal;
 }
 
 /* Trains on one part and measures on the other. An exit code or -1. */
@@ -124,7 +144,10 @@ static int train_fold(folds *f, size_t fold, train_outcome *outcome, const cli_c
         const bp_status status = bp_report_evaluate(&report, model, device, held, NULL);
         code = status == BP_OK ? -1 : cli_fail(status, NULL);
     }
-    if (code < 0) read_metrics(f->values[fold], report);
+    if (code < 0) {
+        read_metrics(f->values[fold], report);
+        ++f->done;
+    }
     bp_report_free(report);
     bp_model_free(model);
     return code;
@@ -165,6 +188,47 @@ static int run_fold(folds *f, size_t fold, const cli_command *command, const tra
     return code;
 }
 
+/* Every fold that can be; one that diverges does not keep the others from it. The exit code is that
+ * of the first that failed. */
+static int run_folds(folds *f, const cli_command *command, const train_settings *s,
+                     bp_device *device, const bp_data *raw)
+{
+    int first = -1;
+    for (size_t k = 0; k < f->count; ++k) {
+        const int code = run_fold(f, k, command, s, device, raw);
+        if (code >= 0 && first < 0) first = code;
+        if (code >= 0 && !f->failed[k]) { /* what was said did not say where it was */
+            f->failed[k] = "failed";
+            if (!command->quiet) cli_note("that was fold %zu of %zu", k + 1, f->count);
+        }
+        if (cli_stop_signal()) {
+            if (code < 0 && !command->quiet)
+                cli_note("stopped after fold %zu of %zu", k + 1, f->count);
+            return CLI_SIGNAL + cli_stop_signal();
+        }
+        if (code >= 0 && code != CLI_DIVERGED) return code;
+    }
+    return first;
+}
+
+static int train_all(folds *f, const cli_command *command, const train_settings *s,
+                     bp_device *device, const bp_data *raw)
+{
+    f->values = calloc(f->count, sizeof *f->values);
+    f->failed = calloc(f->count, sizeof *f->failed);
+    if (!f->values || !f->failed) return cli_error(CLI_FAILURE, "out of memory");
+    for (size_t k = 0; k < f->count; ++k)
+        for (int i = 0; i < METRICS; ++i) f->values[k][i] = NAN;
+    int code = run_folds(f, command, s, device, raw);
+    if (command->json) {
+        const int printed = cli_print_json(stdout, folds_json(f, device));
+        if (code < 0) code = printed;
+    } else if (f->done > 0) {
+        print_text(f);
+    }
+    return code < 0 ? CLI_OK : code;
+}
+
 int cli_train_folds(const cli_command *command, const train_settings *s, bp_device *device)
 {
     bp_data *raw;
@@ -179,16 +243,9 @@ int cli_train_folds(const cli_command *command, const train_settings *s, bp_devi
     if (f.count > f.rows)
         code = cli_usage(command, "--folds %zu: there %s %zu row%s", f.count,
                          f.rows == 1 ? "is" : "are", f.rows, cli_s(f.rows));
-    f.values = calloc(f.count, sizeof *f.values);
-    if (code < 0 && !f.values) code = cli_error(CLI_FAILURE, "out of memory");
-    for (size_t k = 0; k < f.count && code < 0; ++k)
-        code = run_fold(&f, k, command, s, device, raw);
+    if (code < 0) code = train_all(&f, command, s, device, raw);
     bp_data_free(raw);
-    if (code < 0 && command->json) code = cli_print_json(stdout, folds_json(&f, device));
-    if (code < 0) {
-        print_text(&f);
-        code = CLI_OK;
-    }
     free(f.values);
+    free(f.failed);
     return code;
 }

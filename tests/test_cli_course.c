@@ -128,7 +128,81 @@ Test(cli_course, a_fold_that_diverges_is_named)
                      folder);
     assert_code(r, 5);
     assert_has(r.err, "(in fold 1 of 3)");
+    assert_has(r.err, "(in fold 3 of 3)");
     cr_assert(!strstr(r.err, "-nan"), "%s", r.err);
+    cr_assert_str_empty(r.out);
+    free_result(&r);
+    r = shell("cd '%s' && exec " CLI
+              " train d.csv --folds 3 --optimizer sgd --lr 1e30 --epochs 5 -q "
+              "--device reference --json",
+              folder);
+    assert_code(r, 5);
+    json_t *json = json_of(&r);
+    cr_assert_eq(want_number(json, "done"), 0);
+    cr_assert_eq(json_object_size(want_key(json, "metrics", "o")), 0);
+    cr_assert_eq(json_array_size(want_key(json, "failed", "a")), 3);
+    json_decref(json);
+    free_result(&r);
+}
+
+/* One row that no training with it survives: the fold that holds it out is reported. */
+Test(cli_course, folds_that_do_not_diverge_are_reported)
+{
+    FILE *file = fopen(path_of("d.csv"), "w");
+    fputs("x,y\n", file);
+    for (int i = 0; i < 30; ++i) fprintf(file, "%d,%g\n", i, i == 17 ? 1e30 : 0.1 * i);
+    fclose(file);
+    for (int json = 0; json < 2; ++json) {
+        result r = shell("cd '%s' && exec " CLI " train d.csv --folds 3 --optimizer sgd --lr 1e-3 "
+                         "--hidden none --scaling none --epochs 5 --device reference %s",
+                         folder, json ? "--json" : "");
+        assert_code(r, 5);
+        assert_has(r.err, "of 3)");
+        if (!json) {
+            assert_has(r.out, "\n1 of 3 folds of 30 samples");
+            assert_has(r.out, "\nrmse ");
+            assert_has(r.out, " ± - ");
+        } else {
+            json_t *all = json_of(&r);
+            const json_t *failed = want_key(all, "failed", "a"),
+                         *rmse = want_key(want_key(all, "metrics", "o"), "rmse", "o");
+            size_t values = 0;
+            cr_assert_eq(want_number(all, "done"), 1);
+            cr_assert_eq(json_array_size(failed), 2);
+            cr_assert_str_eq(json_string_value(want_key(json_array_get(failed, 0), "reason", "s")),
+                             "diverged");
+            for (size_t k = 0; k < 3; ++k)
+                values += json_is_number(json_array_get(want_key(rmse, "folds", "a"), k));
+            cr_assert_eq(values, 1);
+            json_decref(all);
+        }
+        free_result(&r);
+    }
+}
+
+/* Ctrl-C: the folds that were done are reported. */
+Test(cli_course, folds_that_are_stopped)
+{
+    write_prices("d.csv", 60, 1);
+    process p = start("cd '%s' && exec " CLI " train d.csv --folds 50 --epochs 3000 "
+                      "--device reference --json",
+                      folder);
+    read_until(&p, "fold 1/50");
+    kill(p.pid, SIGINT);
+    result r = finish(&p);
+    assert_code(r, 130);
+    assert_has(r.err, " of 50");
+    assert_has(r.err, "note: stopped ");
+    json_t *json = json_of(&r);
+    const double done = want_number(json, "done");
+    cr_assert(done >= 1 && done < 50);
+    const json_t *failed = json_array_get(want_key(json, "failed", "a"), 0);
+    if (failed) { /* it may have been between two folds */
+        cr_assert_eq(want_number(failed, "fold"), done + 1);
+        cr_assert_str_eq(json_string_value(want_key(failed, "reason", "s")), "interrupted");
+    }
+    want_number(want_key(want_key(json, "metrics", "o"), "rmse", "o"), "mean");
+    json_decref(json);
     free_result(&r);
 }
 
