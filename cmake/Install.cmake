@@ -3,8 +3,7 @@
 install(TARGETS backprop EXPORT backprop-targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS backprop_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES include/backprop.h include/backprop_explain.h include/backprop_evaluate.h
-    include/backprop_measure.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT backprop-targets NAMESPACE backprop:: FILE backprop-config.cmake
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/backprop)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/backprop-config-version.cmake

@@ -7,7 +7,7 @@
  * conditional on vectors works element by element, so one text serves both types. NaN in gives NaN
  * out.
  *
- * BP_ACTIVATE(N, x) and BP_SLOPE(N, x) name the functions of number N, as in backprop.h; x is s or v.
+ * BP_ACTIVATE(N, x) and BP_SLOPE(N, x) name the functions of number N, as in backprop_model.h; x is s or v.
  * BP_SLOPE_OF_NET(N) is 1 where the slope is one of z; the table of the host is in
  * host/base/families.h. A kernel with one function defines BP_ACTIVATION, its number, and has
  * activate and slope. */

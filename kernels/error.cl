@@ -9,7 +9,7 @@
  * error is the sum of its outputs' errors, or their mean (host/base/families.h); cross-entropy, which
  * is not a sum of errors of single outputs, has code of its own where losses are taken.
  *
- * BP_ERROR(N, x) and BP_EFFECT(N, x) name the functions of number N, as in backprop.h; x is s or v.
+ * BP_ERROR(N, x) and BP_EFFECT(N, x) name the functions of number N, as in backprop_model.h; x is s or v.
  * NaN in gives NaN out. */
 #ifndef BP_ERROR_CL
 #define BP_ERROR_CL
