@@ -1,0 +1,141 @@
+/* test_training_ends.c - trainings that diverge, are stopped or are refused: what is kept, and what
+ * is said. */
+#include "network_support.h"
+
+static void check_divergence(bp_device *device)
+{
+    const size_t widths[] = {4, 8, 1};
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_LINEAR, BP_LOSS_HALF_SQUARED, 1, 1);
+    bp_data *data = data_of(64, 4, 1, false);
+    bp_train_options options = bp_train_options_default();
+    options.optimizer = BP_OPTIMIZER_SGD;
+    options.learning_rate = 1e6f;
+    options.epochs = 50;
+    bp_train_result result;
+    cr_assert_eq(bp_train(model, device, data, NULL, &options, &result), BP_ERROR_DIVERGED);
+    cr_assert(strstr(bp_last_error(), "learning rate") != NULL);
+    size_t count;
+    float *kept = flatten(model, &count);
+    for (size_t i = 0; i < count; ++i)
+        cr_assert(isfinite(kept[i]), "parameter %zu is not finite", i);
+    free(kept);
+    bp_data_free(data);
+    bp_model_free(model);
+}
+
+Test(training_ends, divergence_keeps_the_last_finite_state)
+{
+    every_device(check_divergence);
+}
+
+static int stop_in_second_epoch(const bp_progress *progress, void *user)
+{
+    ++*(int *)user;
+    return progress->epoch == 2;
+}
+
+static void check_cancel(bp_device *device)
+{
+    const size_t widths[] = {4, 8, 2};
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
+    bp_data *data = data_of(64, 4, 2, true);
+    size_t count;
+    float *before = flatten(model, &count);
+    int calls = 0;
+    bp_train_options options = bp_train_options_default();
+    options.progress = stop_in_second_epoch;
+    options.user = &calls;
+    bp_train_result result;
+    cr_assert_eq(bp_train(model, device, data, data, &options, &result), BP_ERROR_CANCELLED);
+    cr_assert_geq(result.epochs, 1);
+    cr_assert_leq(result.epochs, 2);
+    cr_assert_gt(calls, 0);
+    float *after = flatten(model, &count);
+    cr_assert(memcmp(before, after, count * sizeof *before) != 0, "the model was not updated");
+    free(before);
+    free(after);
+    bp_data_free(data);
+    bp_model_free(model);
+}
+
+Test(training_ends, the_callback_can_stop)
+{
+    every_device(check_cancel);
+}
+
+/* A sigmoid cannot give 2: said before an hour is spent on it. */
+Test(training_ends, targets_out_of_reach_are_refused)
+{
+    const size_t widths[] = {2, 1};
+    const float x[4] = {0, 1, 1, 0}, t[2] = {0.5f, 2};
+    bp_device *device;
+    bp_data *data;
+    OK(bp_device_open(&device, "reference"));
+    OK(bp_data_from_arrays(&data, x, 2, 2, t, 1));
+    static const int32_t outputs[] = {BP_ACTIVATION_SIGMOID, BP_ACTIVATION_TANH, BP_ACTIVATION_RELU,
+                                      BP_ACTIVATION_LINEAR};
+    for (int k = 0; k < 4; ++k) {
+        bp_model *model =
+            model_of(widths, 1, BP_ACTIVATION_RELU, outputs[k], BP_LOSS_HALF_SQUARED, 1, 1);
+        const bp_status status = bp_train(model, device, data, NULL, NULL, NULL);
+        cr_assert_eq(status, k < 2 ? BP_ERROR_DATA : BP_OK, "%s", bp_activation_name(outputs[k]));
+        cr_assert(k >= 2 || strstr(bp_last_error(), "row 1") != NULL, "%s", bp_last_error());
+        bp_model_free(model);
+    }
+    bp_data_free(data);
+    bp_device_free(device);
+}
+
+Test(training_ends, wrong_use_is_refused)
+{
+    const size_t widths[] = {4, 3};
+    bp_device *device;
+    OK(bp_device_open(&device, "reference"));
+    bp_model *model =
+        model_of(widths, 1, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
+    bp_data *narrow = data_of(8, 3, 3, true), *wide = data_of(8, 4, 5, true),
+            *good = data_of(8, 4, 3, true);
+    cr_assert_eq(bp_train(model, device, narrow, NULL, NULL, NULL), BP_ERROR_MODEL);
+    cr_assert_eq(bp_train(model, device, wide, NULL, NULL, NULL), BP_ERROR_MODEL);
+    cr_assert_eq(bp_train(model, device, good, narrow, NULL, NULL), BP_ERROR_MODEL);
+    cr_assert_eq(bp_train(NULL, device, good, NULL, NULL, NULL), BP_ERROR_ARGUMENT);
+    bp_train_options options = bp_train_options_default();
+    options.batch = -1;
+    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
+    options = bp_train_options_default();
+    options.learning_rate = NAN;
+    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
+    options = bp_train_options_default();
+    options.size = 4;
+    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
+    options = bp_train_options_default();
+    options.gemm = BP_GEMM_CLBLAST;
+    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_UNSUPPORTED);
+    bp_trainer *trainer;
+    OK(bp_trainer_create(&trainer, model, device, NULL));
+    cr_assert_eq(bp_trainer_epoch(trainer, NULL), BP_ERROR_ARGUMENT);
+    float gradients[12];
+    cr_assert_eq(bp_trainer_get_gradients(trainer, 0, gradients, NULL), BP_ERROR_ARGUMENT);
+    const float x[4] = {0};
+    const int32_t bad_label = 3;
+    cr_assert_eq(bp_trainer_step(trainer, x, NULL, &bad_label, 1, NULL), BP_ERROR_ARGUMENT);
+    cr_assert_eq(bp_trainer_step(trainer, x, NULL, NULL, 1, NULL), BP_ERROR_ARGUMENT);
+    cr_assert_eq(bp_trainer_step(trainer, x, x, NULL, 33, NULL), BP_ERROR_ARGUMENT);
+    bp_trainer_free(trainer);
+    bp_data_free(narrow);
+    bp_data_free(wide);
+    bp_data_free(good);
+    bp_model_free(model);
+    bp_device_free(device);
+}
+
+Test(training_ends, devices_are_named_and_refused)
+{
+    bp_device *device;
+    cr_assert_eq(bp_device_open(&device, "no such machine"), BP_ERROR_NO_DEVICE);
+    cr_assert_null(device);
+    cr_assert(strstr(bp_last_error(), "reference") != NULL, "%s", bp_last_error());
+    bp_device_free(NULL);
+}
