@@ -243,6 +243,38 @@ Test(layers, batches_are_remembered)
     every_device(check_found);
 }
 
+/* The model of the best epoch is all of it: what is measured of it afterwards is what was then. The
+ * classes of the validation data are others', so that learning makes it worse. */
+static void check_best(bp_device *device)
+{
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true), *other;
+    const char *const hidden[] = {"8:tanh:batchnorm", "8:tanh:layernorm"};
+    int32_t labels[ROWS];
+    for (size_t i = 0; i < ROWS; ++i) labels[i] = (bp_data_labels(data)[i] + 1) % CLASSES;
+    OK(bp_data_from_labels(&other, bp_data_features(data), ROWS, FEATURES, labels, CLASSES));
+    for (size_t i = 0; i < BP_COUNT(hidden); ++i) {
+        bp_model *model = model_with(data, hidden[i], 1);
+        bp_train_options how = options_for(BATCH);
+        bp_train_result result;
+        bp_metrics metrics;
+        how.epochs = 5;
+        how.keep_best = 1;
+        OK(bp_train(model, device, data, other, &how, &result));
+        cr_assert_lt(result.best_epoch, result.epochs);
+        OK(bp_evaluate(&metrics, model, device, other));
+        cr_assert_float_eq(metrics.loss, result.validation_loss, 1e-5 * metrics.loss,
+                           "%s: %g, then %g", hidden[i], metrics.loss, result.validation_loss);
+        bp_model_free(model);
+    }
+    bp_data_free(data);
+    bp_data_free(other);
+}
+
+Test(layers, the_best_epoch_is_kept_whole)
+{
+    every_device(check_best);
+}
+
 /* Weight decay is for weights and biases; what is frozen keeps gains and what was found, too. */
 Test(layers, gains_do_not_decay_and_frozen_ones_stay)
 {

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "model/model.h"
 #include "profile/profile.h"
 #include "train/report.h"
 #include "train/saver.h"
@@ -69,16 +70,12 @@ static int on_chunk(size_t steps_done, double loss_sum, size_t rows_done, void *
     return options->progress(&r->progress, options->user);
 }
 
-static bool is_finite(bp_model *model)
+static bool is_finite(const bp_model *model)
 {
-    for (size_t l = 0; l < bp_model_get_info(model).layers; ++l) {
-        bp_layer layer = bp_model_get_layer(model, l);
-        const float *weights = bp_model_weights(model, l), *biases = bp_model_biases(model, l);
-        for (size_t i = 0; i < layer.inputs * layer.outputs; ++i)
-            if (!isfinite(weights[i])) return false;
-        for (size_t i = 0; biases && i < layer.outputs; ++i)
-            if (!isfinite(biases[i])) return false;
-    }
+    size_t count;
+    const float *parameters = bp__model_parameters(model, &count);
+    for (size_t i = 0; i < count; ++i)
+        if (!isfinite(parameters[i])) return false;
     return true;
 }
 
@@ -177,21 +174,11 @@ static void tell_diverged(run *r)
 
 /* ---- What a checkpoint keeps of it ---- */
 
-static bp_status add_snapshot(bp__state *state, const bp__network *network, const char *name,
-                              const bp__snapshot *kept)
+static bp_status add_snapshot(bp__state *state, const char *name, const bp__snapshot *kept)
 {
-    for (size_t l = 0; l < network->layer_count; ++l) {
-        const bp_layer *layer = &network->layers[l];
-        bp__state_row parts[2] = {
-            {.kind = BP__STATE_FLOATS,
-             .host = kept->weights[l],
-             .count = layer->inputs * layer->outputs},
-            {.kind = BP__STATE_FLOATS, .host = kept->biases[l], .count = layer->outputs}};
-        snprintf(parts[0].name, sizeof parts[0].name, "%s.%zu.weight", name, l);
-        snprintf(parts[1].name, sizeof parts[1].name, "%s.%zu.bias", name, l);
-        BP_TRY(bp__state_add(state, parts, layer->bias ? 2 : 1));
-    }
-    return BP_OK;
+    bp__state_row row = {.kind = BP__STATE_FLOATS, .host = kept->parameters, .count = kept->count};
+    snprintf(row.name, sizeof row.name, "%s", name);
+    return bp__state_add(state, &row, 1);
 }
 
 static bp_status add_numbers(bp__state *state, const char *name, bp_train_result *result)
@@ -212,17 +199,16 @@ static bp_status add_numbers(bp__state *state, const char *name, bp_train_result
 static bp_status own_state(bp__state *state, bool mid_epoch, void *user)
 {
     run *r = user;
-    const bp__network *network = r->trainer->network;
     r->seconds = r->result->seconds + (mid_epoch ? bp__seconds() - r->epoch_start : 0);
     const bp__state_row seconds = {BP__TRAINING_PREFIX "seconds", BP__STATE_NUMBERS,
                                    .host = &r->seconds, .count = 1};
     BP_TRY(bp__state_add(state, &seconds, 1));
     BP_TRY(add_numbers(state, BP__TRAINING_PREFIX, r->result));
     /* Between epochs the state to fall back to is the model's own. */
-    if (mid_epoch) BP_TRY(add_snapshot(state, network, BP__TRAINING_PREFIX "kept", &r->kept));
-    if (!r->best_kept.weights) return BP_OK;
+    if (mid_epoch) BP_TRY(add_snapshot(state, BP__TRAINING_PREFIX "kept", &r->kept));
+    if (!r->best_kept.parameters) return BP_OK;
     BP_TRY(add_numbers(state, BP__TRAINING_PREFIX "best.", &r->best));
-    return add_snapshot(state, network, BP__TRAINING_PREFIX "best", &r->best_kept);
+    return add_snapshot(state, BP__TRAINING_PREFIX "best", &r->best_kept);
 }
 
 /* Patience is at its end before the epochs are. */
@@ -266,7 +252,7 @@ static bp_status keep(run *r, bp_model *model, bp_status status)
                         (double)bp__learning_rate(&r->trainer->options));
     }
     if (r->trainer->place == 0) bp__snapshot_take(&r->kept, model);
-    if (!r->improved || !r->best_kept.weights) return status;
+    if (!r->improved || !r->best_kept.parameters) return status;
     bp__snapshot_take(&r->best_kept, model);
     r->best = *r->result;
     return status;
@@ -302,7 +288,8 @@ static void settle(run *r, bp_model *model, bp_status status)
     const bool ended = status == BP_OK || status == BP_ERROR_CANCELLED;
     result->best_epoch = course->best_epoch;
     result->best_value = course->best;
-    if ((ended || status == BP_ERROR_DIVERGED) && r->best_kept.weights && course->best_epoch > 0) {
+    if ((ended || status == BP_ERROR_DIVERGED) && r->best_kept.parameters &&
+        course->best_epoch > 0) {
         bp__snapshot_put_back(&r->best_kept, model);
         result->train_loss = r->best.train_loss;
         result->validation_loss = r->best.validation_loss;
