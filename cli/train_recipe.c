@@ -88,6 +88,11 @@ size_t cli_recipe_updates(train_settings *s, cli_option rows[CLI_UPDATE_OPTIONS]
          .max = HUGE_VAL, .help = "largest length of all gradients together", .fallback = "0, any"},
         {.name = "clip-value", .kind = CLI_REAL, .to.real = &s->how.clip_value, .value = "F",
          .min = 0, .max = HUGE_VAL, .help = "largest size of each gradient", .fallback = "0, any"},
+        {.name = "max-norm", .kind = CLI_REAL, .to.real = &s->how.max_norm, .value = "C", .min = 0,
+         .max = HUGE_VAL,
+         .help = "largest length of each unit's incoming weights, its bias left out: longer ones are "
+                 "scaled down after each step",
+         .fallback = "0, any"},
         {.name = "label-smoothing", .kind = CLI_REAL, .to.real = &s->how.label_smoothing,
          .value = "F", .min = 0, .max = 1, .below = true,
          .help = "of cross_entropy and bce: share of each target that goes to all answers"},

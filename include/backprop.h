@@ -199,6 +199,9 @@ typedef struct bp_train_options {
     float clip_value;     /* each gradient is cut off at plus and minus this; 0: not. After the norm */
     float label_smoothing; /* of cross_entropy and bce while training: the share of a target that is
                               spread over all classes, or over both answers; 0 <= it < 1 */
+    float max_norm;       /* after each update the incoming weights of a unit, without its bias, are
+                             scaled down where their Euclidean norm is above this; 0: not. Not of
+                             frozen layers */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);

@@ -195,6 +195,7 @@ Test(checkpoint, what_differs_is_named)
          "learning_rate is 0.5, in the checkpoint 0.001"},
         {offsetof(bp_train_options, beta1), 0.5, "beta1 is 0.5, in the checkpoint 0.9"},
         {offsetof(bp_train_options, epsilon), 0.5, "epsilon is 0.5"},
+        {offsetof(bp_train_options, max_norm), 3, "max_norm is 3, in the checkpoint 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         bp_train_options how = same;

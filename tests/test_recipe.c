@@ -21,12 +21,13 @@ static const way ways[] = {{"small steps", BP_GEMM_AUTO, BP__ALWAYS},
 
 static const struct {
     const char *name;
-    float decay, l1, clip_value, clip_norm;
+    float decay, l1, clip_value, clip_norm, max_norm;
     int64_t frozen;
-} shapes[] = {{"plain", 0, 0, 0, 0, 0},
-              {"weight decay, L1, clipping by value", 0.02f, 1e-3f, 0.01f, 0, 0},
-              {"clipping by norm", 0.01f, 0, 0, 0.05f, 0},
-              {"clipping by norm, a frozen layer", 0, 0, 0, 0.05f, 1}};
+} shapes[] = {{"plain", 0, 0, 0, 0, 0, 0},
+              {"weight decay, L1, clipping by value", 0.02f, 1e-3f, 0.01f, 0, 0, 0},
+              {"clipping by norm", 0.01f, 0, 0, 0.05f, 0, 0},
+              {"clipping by norm, a frozen layer", 0, 0, 0, 0.05f, 0, 1},
+              {"max-norm", 0, 0, 0, 0, 0.6f, 0}};
 
 enum { STEPS = 100, SHAPES = sizeof shapes / sizeof *shapes, WAYS = sizeof ways / sizeof *ways };
 
@@ -50,6 +51,7 @@ static float *train(bp_device *device, int32_t gemm, bp__when small, int32_t opt
     options.l1 = shapes[shape].l1;
     options.clip_value = shapes[shape].clip_value;
     options.clip_norm = shapes[shape].clip_norm;
+    options.max_norm = shapes[shape].max_norm;
     options.freeze_layers = shapes[shape].frozen;
     bp_trainer *trainer;
     OK(bp_trainer_create(&trainer, model, device, &options));

@@ -81,6 +81,8 @@ static const planted bugs[] = {
      "dense_gradient", "naive"},
     {"Adam forgets", "update.cl", "s/u->beta2 \\* \\*v +/u->beta1 * *v +/", BP_GEMM_NAIVE,
      "optimizer", "naive"},
+    {"units above the limit keep their weights", "norm.cl", "s/limit \\/ norm + /1.0f + /",
+     BP_GEMM_NAIVE, "max_norm", "naive"},
     {"the sum forgets half its items", "reduce.cl",
      "s/half_size = LOCAL \\/ 2/half_size = LOCAL \\/ 4/", BP_GEMM_NAIVE, "reduce_loss", "naive"},
     {"softmax of the wrong sum", "loss.cl", "s/p\\[k\\] \\/= sum/p[k] \\/= sum + 1e-3f/",
@@ -117,11 +119,11 @@ static void expect_found(size_t from, size_t to)
 /* In two tests, so that they run beside each other. */
 Test(selftest, planted_bugs_of_operations)
 {
-    expect_found(0, 5);
+    expect_found(0, 6);
 }
 Test(selftest, planted_bugs_of_the_rest)
 {
-    expect_found(5, BP_COUNT(bugs));
+    expect_found(6, BP_COUNT(bugs));
 }
 
 /* Products in one tile, whose sums are in two pieces. */

@@ -59,6 +59,7 @@ typedef enum bp__op_kind {
     BP__OP_OPTIMIZER,
     BP__OP_SQUARES,
     BP__OP_CLIP,
+    BP__OP_MAX_NORM,
     BP__OP_NORMALIZE,
     BP__OP_NORM_GRADIENT,
     BP__OP_NORM_EFFECT
@@ -213,6 +214,14 @@ typedef struct bp__clip {
     float limit;
 } bp__clip;
 
+/* weights[k][:] *= limit / norm for each unit k whose norm, the root of the sum of the squares of
+ * its weights, is above limit. A norm beyond what the numbers hold makes the unit's weights NaN:
+ * they have diverged. */
+typedef struct bp__max_norm {
+    bp__view weights; /* [n][m] */
+    float limit;
+} bp__max_norm;
+
 /* parameters, by BP_OPTIMIZER_*, from gradients; all views [1][N] and of the same layout; formulas
  * in kernels/update.cl. hyper [steps][4]: row (step - 1) is used, step having been advanced by
  * reduce_loss. Each gradient is multiplied by factor [1][1], where present, then cut off at +-clip
@@ -242,6 +251,7 @@ typedef struct bp__op {
         bp__optimizer optimizer;
         bp__squares squares;
         bp__clip clip;
+        bp__max_norm max_norm;
         bp__normalize normalize;
         bp__norm_gradient norm_gradient;
         bp__norm_effect norm_effect;

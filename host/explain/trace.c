@@ -161,6 +161,7 @@ static bp_status look_at(bp_trace *out, bp_trainer *trainer, const bp__op *op, s
         layer = layer_of(network, &op->as.dense_effect.weights) - 1;
         break;
     case BP__OP_DENSE_GRADIENT: return look_at_gradient(out, trainer, &op->as.dense_gradient);
+    case BP__OP_MAX_NORM:
     case BP__OP_OPTIMIZER: return look_at_parameters(out, trainer);
     case BP__OP_REDUCE_LOSS: return look_at_loss(out, trainer, &op->as.reduce_loss, step);
     case BP__OP_NORM_GRADIENT:

@@ -148,7 +148,8 @@ static bp_status run_batch(const bp_watch *watch, const bp_trainer *trainer)
 {
     bp__engine *engine = trainer->engine;
     const int32_t *labels = bp_data_labels(watch->rows);
-    const bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
+    bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
+    optimizer.no_update = true;
     bp__pass *pass = NULL;
     bp__plan *plan = NULL;
     bp__op *ops = NULL;
@@ -159,7 +160,6 @@ static bp_status run_batch(const bp_watch *watch, const bp_trainer *trainer)
     BP_TRY_GOTO(bp__plan_create(&plan, trainer->network, bp_data_get_info(watch->rows).rows,
                                 labels != NULL, true));
     BP_TRY_GOTO(bp__plan_train_ops(&ops, &count, plan, &pass->views, &optimizer));
-    while (count > 0 && ops[count - 1].kind == BP__OP_OPTIMIZER) --count;
     BP_TRY_GOTO(bp__sequence_create(engine, &sequence, ops, count));
     BP_TRY_GOTO(bp__view_write(engine, &plan->input, bp_data_features(watch->rows)));
     BP_TRY_GOTO(labels ? bp__view_write(engine, &plan->labels, labels)
@@ -181,6 +181,25 @@ static bp_status copy(double **out, const double *values, size_t count)
     BP_TRY(bp__new_array(out, count, sizeof **out));
     if (values) memcpy(*out, values, count * sizeof *values);
     return BP_OK;
+}
+
+/* What an update does to weights at last. */
+static void limit_norms(double *parameters, const bp__network *network,
+                        const bp__plan_optimizer *how)
+{
+    for (size_t l = how->freeze_layers; how->max_norm > 0 && l < network->layer_count; ++l) {
+        const bp__view *weights = &network->values[l].weights;
+        for (size_t k = 0; k < weights->rows; ++k) {
+            double squares = 0;
+            for (size_t i = 0; i < weights->columns; ++i) {
+                const double w = parameters[bp__view_index(weights, k, i)];
+                squares += w * w;
+            }
+            const double factor = bp__reference_max_norm_factor(squares, (double)how->max_norm);
+            for (size_t i = 0; i < weights->columns; ++i)
+                parameters[bp__view_index(weights, k, i)] *= factor;
+        }
+    }
 }
 
 /* *out [arena] = the parameters that the trainer's next step would make of the gradients. */
@@ -210,6 +229,7 @@ static bp_status update(double **out, const bp_trainer *trainer, const bp__arena
             how.clip_norm > 0 ? bp__reference_clip_factor(gradients, size, (double)how.clip_norm)
                               : 1;
         bp__reference_optimizer(*out, gradients, m1, m2, size, hyper, factor, &op);
+        limit_norms(*out, trainer->network, &how);
     }
     free(m1);
     free(m2);

@@ -351,17 +351,30 @@ static bp_status add_clip(op_list *list, bp__network *network, const bp__plan_op
                                           .limit = optimizer->clip_norm}});
 }
 
+/* Of the layers that learn. */
+static bp_status add_max_norm(op_list *list, const bp__network *network,
+                              const bp__plan_optimizer *optimizer)
+{
+    if (!(optimizer->max_norm > 0)) return BP_OK;
+    for (size_t l = optimizer->freeze_layers; l < network->layer_count; ++l)
+        BP_TRY(add(list, (bp__op){.kind = BP__OP_MAX_NORM,
+                                  .layer = l + 1,
+                                  .as.max_norm = {.weights = network->values[l].weights,
+                                                  .limit = optimizer->max_norm}}));
+    return BP_OK;
+}
+
 static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
                             const bp__plan_optimizer *optimizer)
 {
     bp__network *network = plan->network;
     bp__view factor = {0};
-    if (bp__optimizer_of(optimizer->optimizer)->full_batch) return BP_OK; /* the host does it */
+    if (optimizer->no_update) return BP_OK;
     BP_TRY(add_clip(list, network, optimizer, &factor));
     for (size_t i = 0; i < stretches_of(network, optimizer); ++i)
         BP_TRY(add_update_of(list, network, epoch, optimizer, stretch_of(network, optimizer, i),
                              &factor));
-    return BP_OK;
+    return add_max_norm(list, network, optimizer);
 }
 
 bp_status bp__plan_train_ops(bp__op **out, size_t *count, bp__plan *plan,

@@ -58,6 +58,8 @@ typedef struct bp__plan_optimizer {
     float momentum, beta1, beta2, epsilon;
     float decay, l2, l1, clip; /* as in bp__optimizer */
     float clip_norm;           /* the gradients' norm is kept to this; 0: not */
+    float max_norm;            /* the norm of each unit's weights is kept to this; 0: not */
+    bool no_update;            /* gradients alone: somebody else uses them */
     bool keep_gradients;       /* they are read after a step */
     double smoothing;          /* of the loss's targets */
     bool dropout;              /* layers drop units as they say; false: none does */

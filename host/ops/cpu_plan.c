@@ -40,12 +40,22 @@ static bool depends(const bp__cpu_access *a, const bp__cpu_access *others)
     return false;
 }
 
-/* Whether nothing that comes after gradient `at` would notice that its parameters have changed: of
- * what the plan writes there, effects take weights, and all else belongs before. */
-static bool last_use(const bp__op *ops, size_t count, size_t at)
+/* The number of the update that all else comes before, but for what takes its results; count where
+ * there is none. */
+static size_t find_update(const bp__op *ops, size_t count)
+{
+    size_t i = count;
+    while (i > 0 && ops[i - 1].kind == BP__OP_MAX_NORM) --i;
+    return i > 0 && ops[i - 1].kind == BP__OP_OPTIMIZER ? i - 1 : count;
+}
+
+/* Whether nothing that comes between gradient `at` and the update would notice that its parameters
+ * have changed: of what the plan writes there, effects take weights, and all else belongs before.
+ */
+static bool last_use(const bp__op *ops, size_t update, size_t at)
 {
     const size_t weights = ops[at].as.dense_gradient.weights_gradient.offset;
-    for (size_t i = at + 1; i + 1 < count; ++i)
+    for (size_t i = at + 1; i < update; ++i)
         if (ops[i].kind != BP__OP_DENSE_GRADIENT &&
             (ops[i].kind != BP__OP_DENSE_EFFECT ||
              ops[i].as.dense_effect.weights.offset == weights))
@@ -57,15 +67,16 @@ static bool last_use(const bp__op *ops, size_t count, size_t at)
  * nor the old parameters, and together they are all of the arena. */
 static const bp__optimizer *fusible_optimizer(const bp__op *ops, size_t count)
 {
-    if (count < 2 || ops[count - 1].kind != BP__OP_OPTIMIZER) return NULL;
-    const bp__optimizer *optimizer = &ops[count - 1].as.optimizer;
+    const size_t update = find_update(ops, count);
+    if (update == count || update == 0) return NULL;
+    const bp__optimizer *optimizer = &ops[update].as.optimizer;
     if (optimizer->keep_gradients || optimizer->factor.buffer || optimizer->parameters.offset ||
         optimizer->gradients.offset || optimizer->moment1.offset || optimizer->moment2.offset)
         return NULL;
     size_t covered = 0, end = 0;
     for (size_t i = 0; i < count; ++i) {
         if (ops[i].kind != BP__OP_DENSE_GRADIENT) continue;
-        if (!last_use(ops, count, i)) return NULL;
+        if (!last_use(ops, update, i)) return NULL;
         const bp__view *const views[] = {&ops[i].as.dense_gradient.weights_gradient,
                                          &ops[i].as.dense_gradient.bias_gradient};
         for (int v = 0; v < 2; ++v) {
@@ -81,7 +92,7 @@ static const bp__optimizer *fusible_optimizer(const bp__op *ops, size_t count)
 
 /* ---- Phases and the launch ------------------------------------------------------------------- */
 
-/* Puts each of the operations, `from` which the plan was written, in the phase of the one before,
+/* Puts each of the operations, `from` which it was written, in the phase of the one before,
  * if it depends on nothing there. */
 static void make_phases(bp__cpu_writing *w, const bp__op *from)
 {
@@ -184,18 +195,21 @@ bp_status bp__fuse_cpu_plan(bp__device_engine *engine, bp__recorder *recorder, c
                          .gradient = engine->tuning.gradient};
     if (w.gradient.rows > engine->vector_width) w.gradient.rows = engine->vector_width;
     const bp__optimizer *fused = fusible_optimizer(ops, count);
+    bp__op *written = NULL; /* all but an update that gradients do */
     bp_status status;
+    BP_TRY_GOTO(bp__new_array(&written, count, sizeof *written));
     BP_TRY_GOTO(bp__new_array(&w.ops, count, sizeof *w.ops));
     BP_TRY_GOTO(bp__new_array(&w.accesses, count, sizeof *w.accesses));
     for (size_t i = 0; i < count; ++i) {
         if (fused && ops[i].kind == BP__OP_OPTIMIZER) continue;
         BP_TRY_GOTO(bp__cpu_write(&w, &ops[i], fused));
-        ++w.count;
+        written[w.count++] = ops[i];
     }
-    make_phases(&w, ops);
+    make_phases(&w, written);
     BP_TRY_GOTO(record(&w, recorder));
     *consumed = count;
 fail:
+    free(written);
     free(w.ops);
     free(w.accesses);
     return status;

@@ -311,6 +311,17 @@ static bp_status write_clip(bp__cpu_writing *w, plan_op *op, const bp__clip *cli
     return takes(w, NORM_IN, &clip->squares);
 }
 
+/* In panels of units; each weight is read twice and written. */
+static bp_status write_max_norm(bp__cpu_writing *w, plan_op *op, const bp__max_norm *max_norm)
+{
+    const bp__view *weights = &max_norm->weights;
+    op->kind = PLAN_MAX_NORM;
+    op->clip = max_norm->limit;
+    cut_freely(w, op, bp__cpu_vectors(w, weights->rows),
+               2 * weights->columns * w->engine->vector_width);
+    return gives(w, NORM_OUT, weights);
+}
+
 /* Cut in rows where moments are those of rows, else in vectors of units. */
 static void cut_norm(bp__cpu_writing *w, plan_op *op, const bp__moments *moments)
 {
@@ -408,6 +419,7 @@ bp_status bp__cpu_write(bp__cpu_writing *w, const bp__op *from, const bp__optimi
     case BP__OP_DENSE_GRADIENT: return write_dense_gradient(w, op, &from->as.dense_gradient, fused);
     case BP__OP_SQUARES: return write_squares(w, op, &from->as.squares);
     case BP__OP_CLIP: return write_clip(w, op, &from->as.clip);
+    case BP__OP_MAX_NORM: return write_max_norm(w, op, &from->as.max_norm);
     case BP__OP_NORMALIZE: return write_normalize(w, op, &from->as.normalize);
     case BP__OP_NORM_GRADIENT: return write_norm_gradient(w, op, &from->as.norm_gradient);
     case BP__OP_NORM_EFFECT: return write_norm_effect(w, op, &from->as.norm_effect);

@@ -84,6 +84,8 @@ bp_status bp__launch_dense_gradient(bp__device_engine *engine, bp__recorder *rec
 bp_status bp__launch_squares(bp__device_engine *engine, bp__recorder *recorder,
                              const bp__squares *op);
 bp_status bp__launch_clip(bp__device_engine *engine, bp__recorder *recorder, const bp__clip *op);
+bp_status bp__launch_max_norm(bp__device_engine *engine, bp__recorder *recorder,
+                              const bp__max_norm *op);
 bp_status bp__launch_normalize(bp__device_engine *engine, bp__recorder *recorder,
                                const bp__normalize *op);
 bp_status bp__launch_norm_gradient(bp__device_engine *engine, bp__recorder *recorder,

@@ -1,5 +1,5 @@
-/* norm.c - launches the norm of the gradients and the factor that clips them. Formulas in
- * operation.h, kernels in norm.cl. */
+/* norm.c - launches the norm of the gradients, the factor that clips them, and the limit of units'
+ * weights. Formulas in operation.h, kernels in norm.cl. */
 #include "ops/launchers.h"
 
 enum { LOCAL = 64 };
@@ -26,5 +26,18 @@ bp_status bp__launch_clip(bp__device_engine *engine, bp__recorder *recorder, con
     const bp__arg args[] = {BP_VECTOR(factor), BP_VECTOR(squares), BP_ARG(count), BP_ARG(limit)};
     const bp__grid grid = {1, {LOCAL, 1, 1}, {LOCAL, 1, 1}};
     return bp__record_launch(recorder, "norm.cl", "-DLOCAL=64", "clip", args, BP_COUNT(args),
+                             &grid);
+}
+
+bp_status bp__launch_max_norm(bp__device_engine *engine, bp__recorder *recorder,
+                              const bp__max_norm *op)
+{
+    (void)engine;
+    bp__matrix_args weights = bp__matrix(&op->weights);
+    const cl_uint columns = (cl_uint)op->weights.columns;
+    const cl_float limit = op->limit;
+    const bp__arg args[] = {BP_MATRIX(weights), BP_ARG(columns), BP_ARG(limit)};
+    const bp__grid grid = {1, {op->weights.rows * LOCAL, 1, 1}, {LOCAL, 1, 1}};
+    return bp__record_launch(recorder, "norm.cl", "-DLOCAL=64", "max_norm", args, BP_COUNT(args),
                              &grid);
 }

@@ -1,5 +1,5 @@
-/* optimizer.c - parameter updates, and the norm of gradients. Twin of kernels/update.cl, where the
- * formulas stand, and kernels/norm.cl. */
+/* optimizer.c - parameter updates, and the norms of gradients and weights. Twin of
+ * kernels/update.cl, where the formulas stand, and kernels/norm.cl. */
 #include <math.h>
 
 #include "reference/reference.h"
@@ -15,6 +15,23 @@ double bp__reference_clip_factor(const double *gradients, size_t count, double l
     for (size_t i = 0; i < count; ++i) sum += gradients[i] * gradients[i];
     const double factor = limit / (sqrt(sum) + 1e-6);
     return factor < 1 ? factor : 1;
+}
+
+double bp__reference_max_norm_factor(double squares, double limit)
+{
+    const double norm = sqrt(squares);
+    if (isinf(norm)) return (double)NAN;
+    return norm > limit ? limit / norm : 1;
+}
+
+void bp__reference_max_norm(bp__matrix_ref weights, double limit)
+{
+    for (size_t k = 0; k < weights.rows; ++k) {
+        double *row = weights.data + k * weights.stride, squares = 0;
+        for (size_t i = 0; i < weights.columns; ++i) squares += row[i] * row[i];
+        const double factor = bp__reference_max_norm_factor(squares, limit);
+        for (size_t i = 0; i < weights.columns; ++i) row[i] *= factor;
+    }
 }
 
 /* What an optimizer gets for the gradient g of w. */

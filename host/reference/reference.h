@@ -66,6 +66,9 @@ void bp__reference_optimizer(double *parameters, const double *gradients, double
                              double *moment2, size_t count, const double *hyper, double factor,
                              const bp__optimizer *op);
 double bp__reference_clip_factor(const double *gradients, size_t count, double limit);
+/* What a unit's weights are multiplied by where the sum of their squares is this. */
+double bp__reference_max_norm_factor(double squares, double limit);
+void bp__reference_max_norm(bp__matrix_ref weights, double limit);
 
 /* The engine that carries out operations with these functions. */
 bp_status bp__reference_engine_create(bp__engine **out);

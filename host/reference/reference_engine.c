@@ -331,6 +331,9 @@ static void run(const bp__op *op)
     }
     case BP__OP_SQUARES: run_squares(&op->as.squares); break;
     case BP__OP_CLIP: run_clip(&op->as.clip); break;
+    case BP__OP_MAX_NORM:
+        bp__reference_max_norm(matrix(&op->as.max_norm.weights), (double)op->as.max_norm.limit);
+        break;
     case BP__OP_NORMALIZE: run_normalize(&op->as.normalize); break;
     case BP__OP_NORM_GRADIENT: run_norm_gradient(&op->as.norm_gradient); break;
     case BP__OP_NORM_EFFECT: run_norm_effect(&op->as.norm_effect); break;

@@ -63,7 +63,8 @@ static bp_status check_losses(bp__selftest *test, const bp__way *way)
     return BP_OK;
 }
 
-/* Every optimizer, with everything that shapes a gradient before; limits that are exceeded. */
+/* Every optimizer, with everything that shapes a gradient before, and what limits weights after;
+ * limits that are exceeded. */
 static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
 {
     for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer) {
@@ -76,6 +77,7 @@ static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
         how.options.l1 = 0.001f;
         how.options.clip_norm = 0.1f;
         how.options.clip_value = 0.02f;
+        how.options.max_norm = 0.5f;
         BP_TRY(bp__selftest_check_network(test, way, &network, &how));
     }
     return BP_OK;

@@ -33,7 +33,8 @@ static bp_status check_options(const bp_train_options *options)
     } not_negative[] = {{"weight_decay", options->weight_decay},
                         {"l1", options->l1},
                         {"clip_norm", options->clip_norm},
-                        {"clip_value", options->clip_value}};
+                        {"clip_value", options->clip_value},
+                        {"max_norm", options->max_norm}};
     for (size_t i = 0; i < sizeof not_negative / sizeof *not_negative; ++i)
         if (!(not_negative[i].value >= 0) || !isfinite(not_negative[i].value))
             return bp__fail(BP_ERROR_ARGUMENT, "%s is %g, a finite number >= 0 is needed",

@@ -35,7 +35,8 @@ bp_status bp__full_batch_check(const bp_train_options *options)
         bool asked;
     } shaped[] = {{"l1", options->l1 > 0},
                   {"clip_norm", options->clip_norm > 0},
-                  {"clip_value", options->clip_value > 0}};
+                  {"clip_value", options->clip_value > 0},
+                  {"max_norm", options->max_norm > 0}};
     for (size_t i = 0; i < sizeof shaped / sizeof *shaped; ++i)
         if (shaped[i].asked)
             return bp__fail(BP_ERROR_ARGUMENT,

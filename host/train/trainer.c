@@ -157,7 +157,8 @@ void bp_trainer_free(bp_trainer *trainer)
 bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer)
 {
     const bp_train_options *options = &trainer->options;
-    const bool decoupled = bp__optimizer_of(options->optimizer)->decoupled;
+    const bp__optimizer_traits *traits = bp__optimizer_of(options->optimizer);
+    const bool decoupled = traits->decoupled;
     return (bp__plan_optimizer){.optimizer = options->optimizer,
                                 .momentum = options->momentum,
                                 .beta1 = options->beta1,
@@ -168,6 +169,8 @@ bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer)
                                 .l1 = options->l1,
                                 .clip = options->clip_value,
                                 .clip_norm = options->clip_norm,
+                                .max_norm = options->max_norm,
+                                .no_update = traits->full_batch, /* the host does it */
                                 .smoothing = (double)options->label_smoothing,
                                 .dropout = true,
                                 .seed = options->seed,

@@ -109,6 +109,23 @@ inline void clip(__global const plan_op *op, matrix factor, matrix sums)
     *factor.at = f < 1.0f ? f : 1.0f;
 }
 
+/* The weights of units, a panel of them at a time, each unit's times limit / its norm where that is
+ * above limit. norm - norm is 0, and NaN where the squares overflow. */
+inline void max_norm(__global const plan_op *op, matrix weights, uint row_block)
+{
+    const uint panels = vectors_of(weights.columns);
+    const uint last = cut(panels, row_block + 1, op->split_rows);
+    for (uint p = cut(panels, row_block, op->split_rows); p < last; ++p) {
+        __global float *at = weights.at + p * weights.step;
+        vec squares = (vec)(0.0f);
+        for (uint r = 0; r < weights.rows; ++r) squares += VLOAD(r, at) * VLOAD(r, at);
+        const vec norm = sqrt(squares);
+        if (!any(norm > op->clip)) continue;
+        const vec f = norm > op->clip ? op->clip / norm + (norm - norm) : (vec)(1.0f);
+        for (uint r = 0; r < weights.rows; ++r) VSTORE(VLOAD(r, at) * f, r, at);
+    }
+}
+
 inline void run_task(__global const plan_op *op, __global float **buffers, __global float *scratch,
                      uint task)
 {
@@ -145,6 +162,7 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
         break;
     }
     case PLAN_SQUARES: squares(op, FIND(NORM_OUT), FIND(NORM_IN), row_block); break;
+    case PLAN_MAX_NORM: max_norm(op, FIND(NORM_OUT), row_block); break;
     case PLAN_CLIP: clip(op, FIND(NORM_OUT), FIND(NORM_IN)); break;
 #if BP_NORM
     case PLAN_NORMALIZE:

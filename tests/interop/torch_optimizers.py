@@ -52,7 +52,8 @@ OPTIMIZERS = [
     ("rprop", 0.005, torch.optim.Rprop, {}),
 ]
 SHAPES = [("plain", {}), ("decay", {"weight_decay": 0.05}),
-          ("decay and clipped", {"weight_decay": 0.05, "clip_norm": 0.2, "clip_value": 0.1})]
+          ("decay and clipped", {"weight_decay": 0.05, "clip_norm": 0.2, "clip_value": 0.1}),
+          ("max-norm", {"max_norm": 0.6})]
 
 
 def module():
@@ -75,6 +76,9 @@ def theirs(start, x, t, make, rate, extra, shape):
             torch.nn.utils.clip_grad_norm_(net.parameters(), shape["clip_norm"])
             torch.nn.utils.clip_grad_value_(net.parameters(), shape["clip_value"])
         optimizer.step()
+        if "max_norm" in shape:
+            for layer in (net[0], net[2]):
+                layer.weight.data = torch.renorm(layer.weight.data, 2, 0, shape["max_norm"])
     return net.state_dict()
 
 

@@ -312,6 +312,27 @@ void check_optimizer(rig *r)
     free(g);
 }
 
+/* Units above the limit and below it, also in rows longer than a work-group. */
+void check_max_norm(rig *r)
+{
+    const size_t sizes[][2] = {{1, 1}, {3, 5}, {17, 7}, {2, 70}};
+    for (size_t s = 0; s < BP_COUNT(sizes); ++s) {
+        const size_t n = sizes[s][0], m = sizes[s][1];
+        float *w = random_floats(n * m, 1, 18);
+        for (size_t i = 0; i < n * m; ++i) w[i] *= (float)(i / m % 2 + 1);
+        pair weights = pair_of(r, BP__WEIGHTS, n, m, w);
+        for (int side = 0; side < SIDES; ++side) {
+            const bp__op op = {
+                .kind = BP__OP_MAX_NORM,
+                .as.max_norm = {.weights = weights.on[side], .limit = 0.7f * sqrtf((float)m)}};
+            run_op(r, side, &op);
+        }
+        check_same(r, &weights, "max-norm");
+        pair_free(r, &weights);
+        free(w);
+    }
+}
+
 /* The kernels that measure a device: out = x + a y, and chains whose results only have to be
  * finite. */
 void check_peak(rig *r)
