@@ -78,7 +78,7 @@ int cli_train_find(const cli_command *command, const train_settings *s, const bp
                    bp_device *device, const bp_data *data);
 
 /* The options of the network, and of how it learns from gradients; how many. */
-enum { CLI_NETWORK_OPTIONS = 11, CLI_UPDATE_OPTIONS = 12 };
+enum { CLI_NETWORK_OPTIONS = 11, CLI_UPDATE_OPTIONS = 13 };
 size_t cli_recipe_network(train_settings *s, cli_option rows[CLI_NETWORK_OPTIONS]);
 size_t cli_recipe_updates(train_settings *s, cli_option rows[CLI_UPDATE_OPTIONS]);
 

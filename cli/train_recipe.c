@@ -93,6 +93,11 @@ size_t cli_recipe_updates(train_settings *s, cli_option rows[CLI_UPDATE_OPTIONS]
          .help = "largest length of each unit's incoming weights, its bias left out: longer ones are "
                  "scaled down after each step",
          .fallback = "0, any"},
+        {.name = "ema", .kind = CLI_DOUBLE, .to.wide = &s->how.ema, .value = "DECAY", .min = 0,
+         .max = 1, .below = true,
+         .help = "the model gets a moving average of the weights, of which each step keeps this share, "
+                 "less in the first: \"0.999\"",
+         .fallback = "0, none"},
         {.name = "label-smoothing", .kind = CLI_REAL, .to.real = &s->how.label_smoothing,
          .value = "F", .min = 0, .max = 1, .below = true,
          .help = "of cross_entropy and bce: share of each target that goes to all answers"},

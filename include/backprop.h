@@ -202,6 +202,12 @@ typedef struct bp_train_options {
     float max_norm;       /* after each update the incoming weights of a unit, without its bias, are
                              scaled down where their Euclidean norm is above this; 0: not. Not of
                              frozen layers */
+    double ema;           /* above 0: of all parameters, and of what is known of batches, averages are
+                             kept that move after update t = 0, 1, ... by 1 - min(ema, (1 + t) / (10 + t))
+                             of the way to them. The averages are what is validated, what the model and
+                             bp_trainer_get_model receive, and what a checkpoint is as a model; the
+                             training goes on with the parameters themselves, whose loss train_loss is.
+                             0 <= it < 1 */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);

@@ -14,6 +14,7 @@
 #ifndef DROPOUT_CL
 #define DROPOUT_CL
 
+#include "hyper.cl"
 #include "vector.cl"
 
 #ifndef BP_DROPOUT
@@ -99,7 +100,8 @@ inline bool is_dropped(__global const float *hyper, __global const int *step, ui
                        uint layer, uint limit, uint row, uint unit)
 {
     uint bits[4];
-    drop_bits(bits, unit, (uint)hyper[(ulong)*step * 4 + 3], layer, row / DROP_ROWS, key0, key1);
+    drop_bits(bits, unit, (uint)HYPER_ROW(hyper, *step)[HYPER_STEP], layer, row / DROP_ROWS, key0,
+              key1);
     const uint t = row % DROP_ROWS, word = t < 2 ? bits[0] : t < 4 ? bits[1] : t < 6 ? bits[2] : bits[3];
     return (t % 2 ? word >> 16 : word & 0xffff) < limit;
 }

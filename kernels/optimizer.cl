@@ -5,7 +5,7 @@
 #error "OPTIMIZER must be defined"
 #endif
 
-/* One work-item BP_VW elements; the arena is padded to that. hyper [steps][4]: the row of the step
+/* One work-item BP_VW elements; the arena is padded to that. hyper: the row of the step
  * just done, step - 1, is taken. HAS_FACTOR: the gradients are multiplied by *factor. Unused moments
  * and the factor, where there is none, alias the gradients. */
 __kernel void optimizer(__global float *parameters, const ulong p_offset,
@@ -20,7 +20,7 @@ __kernel void optimizer(__global float *parameters, const ulong p_offset,
 {
     const size_t i = get_global_id(0);
     update_numbers u = UPDATE_NUMBERS(HAS_FACTOR ? factor[f_offset] : 1.0f);
-    update_set_hyper(&u, hyper + h_offset + (ulong)(step[s_offset] - 1) * 4);
+    update_set_hyper(&u, HYPER_ROW(hyper + h_offset, step[s_offset] - 1));
     BP_UPDATE_AT(OPTIMIZER)(i * BP_VW, parameters + p_offset, moment1 + m1_offset,
                             moment2 + m2_offset, VLOAD(i, gradients + g_offset), &u);
 }

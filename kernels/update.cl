@@ -29,6 +29,7 @@
 #ifndef BP_UPDATE_CL
 #define BP_UPDATE_CL
 
+#include "hyper.cl"
 #include "vector.cl"
 
 #pragma OPENCL FP_CONTRACT OFF
@@ -147,12 +148,12 @@ inline void update_8(vec *w, vec *m, vec *v, vec g, const update_numbers *u)
     *w -= sign_of(*m) * *v;
 }
 
-/* A row {r, c1, c2, -} of the host's table. */
+/* A row of the host's table. */
 inline void update_set_hyper(update_numbers *u, __global const float *row)
 {
-    u->rate = row[0];
-    u->correction1 = row[1];
-    u->correction2 = row[2];
+    u->rate = row[HYPER_RATE];
+    u->correction1 = row[HYPER_CORRECTION1];
+    u->correction2 = row[HYPER_CORRECTION2];
 }
 
 /* The same in memory, from element i on; moments that N does not keep may be anything. */

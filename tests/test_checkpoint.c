@@ -24,45 +24,52 @@ static int stop_at(size_t done, double sum, size_t rows, void *user)
 
 /* At every step of the training: saved there, in a trainer of its own loaded from it and trained to
  * the end. */
+static void go_on_from_everywhere(bp_train_options how, const char *name)
+{
+    const outcome whole = train(&how, NULL);
+    for (int64_t at = 1; at < EPOCHS * STEPS; ++at) {
+        bp_trainer *trainer, *second;
+        bp_model *model = new_model(1);
+        char what[64];
+        snprintf(what, sizeof what, "%s, step %d", name, (int)at);
+        cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_OK);
+        cr_assert_eq(bp_trainer_set_data(trainer, data), BP_OK);
+        breaker b = {trainer, at};
+        while (trainer->step + trainer->place < at) {
+            trainer->pause_at = (size_t)(at - trainer->step);
+            const bp_status status = bp__trainer_run_epoch(trainer, NULL, stop_at, &b);
+            cr_assert(status == BP_OK || status == BP_ERROR_CANCELLED);
+        }
+        cr_assert_eq(trainer->step + trainer->place, at);
+        cr_assert_eq(bp_trainer_save(trainer, model, path), BP_OK, "%s", bp_last_error());
+        bp_trainer_free(trainer);
+
+        bp_model *other = new_model(2);
+        cr_assert_eq(bp_trainer_create(&second, other, device, &how), BP_OK);
+        cr_assert_eq(bp_trainer_set_data(second, data), BP_OK);
+        cr_assert_eq(bp_trainer_load(second, path), BP_OK, "%s: %s", what, bp_last_error());
+        double loss = NAN;
+        while (second->epoch < EPOCHS) cr_assert_eq(bp_trainer_epoch(second, &loss), BP_OK);
+        cr_assert_eq(bp_trainer_get_model(second, other), BP_OK);
+        outcome end = {.status = BP_OK};
+        take(&end, other);
+        cr_assert_arr_eq(end.parameters, whole.parameters, sizeof end.parameters, "%s", what);
+        cr_assert_eq(loss, whole.result.train_loss, "%s: %.17g, %.17g", what, loss,
+                     whole.result.train_loss);
+        bp_trainer_free(second);
+        bp_model_free(model);
+        bp_model_free(other);
+    }
+}
+
 Test(checkpoint, every_step_can_be_gone_on_from)
 {
-    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer) {
-        bp_train_options how = options_for(optimizer);
-        const outcome whole = train(&how, NULL);
-        for (int64_t at = 1; at < EPOCHS * STEPS; ++at) {
-            bp_trainer *trainer, *second;
-            bp_model *model = new_model(1);
-            char what[64];
-            snprintf(what, sizeof what, "%s, step %d", bp_optimizer_name(optimizer), (int)at);
-            cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_OK);
-            cr_assert_eq(bp_trainer_set_data(trainer, data), BP_OK);
-            breaker b = {trainer, at};
-            while (trainer->step + trainer->place < at) {
-                trainer->pause_at = (size_t)(at - trainer->step);
-                const bp_status status = bp__trainer_run_epoch(trainer, NULL, stop_at, &b);
-                cr_assert(status == BP_OK || status == BP_ERROR_CANCELLED);
-            }
-            cr_assert_eq(trainer->step + trainer->place, at);
-            cr_assert_eq(bp_trainer_save(trainer, model, path), BP_OK, "%s", bp_last_error());
-            bp_trainer_free(trainer);
-
-            bp_model *other = new_model(2);
-            cr_assert_eq(bp_trainer_create(&second, other, device, &how), BP_OK);
-            cr_assert_eq(bp_trainer_set_data(second, data), BP_OK);
-            cr_assert_eq(bp_trainer_load(second, path), BP_OK, "%s: %s", what, bp_last_error());
-            double loss = NAN;
-            while (second->epoch < EPOCHS) cr_assert_eq(bp_trainer_epoch(second, &loss), BP_OK);
-            cr_assert_eq(bp_trainer_get_model(second, other), BP_OK);
-            outcome end = {.status = BP_OK};
-            take(&end, other);
-            cr_assert_arr_eq(end.parameters, whole.parameters, sizeof end.parameters, "%s", what);
-            cr_assert_eq(loss, whole.result.train_loss, "%s: %.17g, %.17g", what, loss,
-                         whole.result.train_loss);
-            bp_trainer_free(second);
-            bp_model_free(model);
-            bp_model_free(other);
-        }
-    }
+    for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer)
+        go_on_from_everywhere(options_for(optimizer), bp_optimizer_name(optimizer));
+    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
+    how.ema = 0.8;
+    how.max_norm = 0.9f;
+    go_on_from_everywhere(how, "averages");
 }
 
 static int stop_in_epoch(const bp_progress *now, void *user)
@@ -182,6 +189,29 @@ Test(checkpoint, divergence_after_going_on_falls_back_as_before)
 /* ---- another training --------------------------------------------------------------------------
  */
 
+/* As a model a checkpoint holds the averages, which also bp_train goes on to. */
+Test(checkpoint, averages_are_the_model_in_it)
+{
+    bp_train_options how = options_for(BP_OPTIMIZER_ADAM);
+    how.ema = 0.9;
+    const outcome whole = train(&how, NULL);
+    how.checkpoint = path;
+    for (int64_t every = 1; every < STEPS; ++every) {
+        how.checkpoint_steps = every;
+        how.resume = NULL;
+        outcome kept = train(&how, NULL);
+        want_same(&kept, &whole, "with checkpoints");
+        bp_model *model;
+        cr_assert_eq(bp_model_load(&model, path, BP_ACTIVATION_AUTO), BP_OK);
+        take(&kept, model);
+        bp_model_free(model);
+        want_same(&kept, &whole, "the last of them");
+        how.resume = previous;
+        kept = train(&how, NULL);
+        want_same(&kept, &whole, "gone on with");
+    }
+}
+
 Test(checkpoint, what_differs_is_named)
 {
     train_some(1, 1);
@@ -212,11 +242,13 @@ Test(checkpoint, what_differs_is_named)
     how.batch = 5;
     how.optimizer = BP_OPTIMIZER_SGD;
     how.shuffle = 0;
+    how.ema = 0.5;
     outcome none = train(&how, new_model(9));
     cr_assert_eq(none.status, BP_ERROR_MODEL);
-    const char *const all[] = {"seed is 9, in the checkpoint 1", "batch is 5, in the checkpoint 4",
-                               "optimizer is sgd, in the checkpoint adam",
-                               "shuffle is none, in the checkpoint all", "the start values differ"};
+    const char *const all[] = {
+        "seed is 9, in the checkpoint 1",           "batch is 5, in the checkpoint 4",
+        "optimizer is sgd, in the checkpoint adam", "shuffle is none, in the checkpoint all",
+        "ema is 0.5, in the checkpoint 0",          "the start values differ"};
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
         cr_assert(strstr(bp_last_error(), all[i]), "not \"%s\": %s", all[i], bp_last_error());
     how = same;

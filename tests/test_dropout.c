@@ -69,7 +69,7 @@ static void check_drop(rig *r, const drop_case *c)
     float *x = random_floats(c->B * c->m, 1, 1),
           *w = random_floats(c->n * c->m, 1 / sqrt((double)c->m), 2);
     float *b = random_floats(c->n, 0.5, 3), *d = random_floats(c->B * c->m, 1, 4);
-    const float hyper[2 * BP__HYPER_COUNT] = {0, 0, 0, 5, 0, 0, 0, 123456};
+    const float hyper[2][BP__HYPER_COUNT] = {{0, 0, 0, 5}, {0, 0, 0, 123456}};
     const int32_t one = 1;
     pair in = pair_of(r, BP__BATCH, c->B, c->m, x),
          weights = pair_of(r, BP__WEIGHTS, c->n, c->m, w);
@@ -78,7 +78,7 @@ static void check_drop(rig *r, const drop_case *c)
          delta = pair_of(r, BP__BATCH, c->B, c->m, d);
     pair next = pair_of(r, BP__WEIGHTS, c->m, c->n, w),
          back = pair_of(r, BP__BATCH, c->B, c->n, NULL);
-    pair table = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper),
+    pair table = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper[0]),
          step = integers_of(r, 1, 1, &one);
     const bool of_net = bp__activation(c->activation)->of_net;
     for (int side = 0; side < SIDES; ++side) {

@@ -71,11 +71,13 @@ static void check_resume(bp_device *device)
 {
     const char path[] = "/tmp/backprop-test-layers.ckpt";
     bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
-    for (int k = 0; k < KINDS; ++k) {
+    for (int i = 0; i < 2 * KINDS; ++i) {
+        const int k = i / 2;
         bp_model *model = model_with(data, kinds[k].hidden, 1),
                  *whole = model_with(data, kinds[k].hidden, 1);
-        const bp_train_options how = options_for(BATCH);
+        bp_train_options how = options_for(BATCH);
         bp_trainer *one, *two;
+        how.ema = i % 2 ? 0.9 : 0;
         OK(bp_trainer_create(&one, model, device, &how));
         OK(bp_trainer_create(&two, model, device, &how));
         OK(bp_trainer_set_data(one, data));

@@ -76,7 +76,7 @@ static float *run_out(bp_trainer *trainer, bp_model *model, double *loss)
 }
 
 /* Between two steps anywhere, from either kind of training to either kind. */
-static void go_on_from_everywhere(const char *spec, int32_t shuffle, int64_t every)
+static void go_on_from_everywhere(const char *spec, int32_t shuffle, int64_t every, double ema)
 {
     const char path[] = "checkpoint";
     bp_device *device;
@@ -88,6 +88,7 @@ static void go_on_from_everywhere(const char *spec, int32_t shuffle, int64_t eve
     size_t count;
     free(flatten(model, &count));
     bp_train_options how = checkpoint_options(BP_STREAM_NO, shuffle);
+    how.ema = ema;
     double loss, last;
     bp_trainer *trainer = new_trainer(device, data, model, &how);
     float *whole = run_out(trainer, model, &loss);
@@ -128,9 +129,15 @@ static void go_on_from_everywhere(const char *spec, int32_t shuffle, int64_t eve
 
 Test(stream_checkpoint, every_step_can_be_gone_on_from)
 {
-    go_on_from_everywhere("reference", BP_SHUFFLE_BLOCKS, 1);
-    go_on_from_everywhere("reference", BP_SHUFFLE_NONE, 3);
-    go_on_from_everywhere("auto", BP_SHUFFLE_BLOCKS, 3);
+    go_on_from_everywhere("reference", BP_SHUFFLE_BLOCKS, 1, 0);
+    go_on_from_everywhere("reference", BP_SHUFFLE_NONE, 3, 0);
+    go_on_from_everywhere("auto", BP_SHUFFLE_BLOCKS, 3, 0);
+}
+
+Test(stream_checkpoint, averages_go_on_too)
+{
+    go_on_from_everywhere("reference", BP_SHUFFLE_BLOCKS, 3, 0.9);
+    go_on_from_everywhere("auto", BP_SHUFFLE_BLOCKS, 3, 0.9);
 }
 
 static void write_rows(const char *path)

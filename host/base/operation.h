@@ -60,6 +60,7 @@ typedef enum bp__op_kind {
     BP__OP_SQUARES,
     BP__OP_CLIP,
     BP__OP_MAX_NORM,
+    BP__OP_AVERAGE,
     BP__OP_NORMALIZE,
     BP__OP_NORM_GRADIENT,
     BP__OP_NORM_EFFECT
@@ -79,7 +80,7 @@ typedef struct bp__gather {
  * no mask. */
 typedef struct bp__dropout {
     double rate;    /* 0: nothing is dropped, and the rest counts for nothing */
-    bp__view hyper; /* [steps][4]: row `step` has the number of the step */
+    bp__view hyper; /* [steps][BP__HYPER_COUNT]: row `step` has the number of the step */
     bp__view step;  /* [1][1], the step counter */
     uint64_t seed;
     uint32_t layer; /* from 1 */
@@ -191,12 +192,13 @@ typedef struct bp__norm_effect {
     bp__moments moments;
 } bp__norm_effect;
 
-/* Per-step numbers of the optimizer, made on the host in double. */
+/* Per-step numbers, made on the host in double; the same in kernels/hyper.cl. */
 enum {
     BP__HYPER_RATE,
     BP__HYPER_CORRECTION1,
     BP__HYPER_CORRECTION2,
-    BP__HYPER_STEP, /* steps before this one, modulo 2^24: floats count no further */
+    BP__HYPER_STEP,    /* steps before this one, modulo 2^24: floats count no further */
+    BP__HYPER_AVERAGE, /* how far averages move towards the parameters */
     BP__HYPER_COUNT
 };
 
@@ -222,10 +224,16 @@ typedef struct bp__max_norm {
     float limit;
 } bp__max_norm;
 
+/* averages += share (parameters - averages), share being hyper[step - 1][BP__HYPER_AVERAGE], step
+ * having been advanced by reduce_loss; averages and parameters [1][N], of the same layout. */
+typedef struct bp__average {
+    bp__view averages, parameters, hyper, step;
+} bp__average;
+
 /* parameters, by BP_OPTIMIZER_*, from gradients; all views [1][N] and of the same layout; formulas
- * in kernels/update.cl. hyper [steps][4]: row (step - 1) is used, step having been advanced by
- * reduce_loss. Each gradient is multiplied by factor [1][1], where present, then cut off at +-clip
- * (0: not), then l2 w + l1 sign(w) is added. */
+ * in kernels/update.cl. hyper [steps][BP__HYPER_COUNT]: row (step - 1) is used, step having been
+ * advanced by reduce_loss. Each gradient is multiplied by factor [1][1], where present, then cut
+ * off at +-clip (0: not), then l2 w + l1 sign(w) is added. */
 typedef struct bp__optimizer {
     bp__view parameters, gradients, moment1, moment2, hyper, step, factor;
     int32_t optimizer;
@@ -252,6 +260,7 @@ typedef struct bp__op {
         bp__squares squares;
         bp__clip clip;
         bp__max_norm max_norm;
+        bp__average average;
         bp__normalize normalize;
         bp__norm_gradient norm_gradient;
         bp__norm_effect norm_effect;

@@ -167,6 +167,7 @@ static bp_status look_at(bp_trace *out, bp_trainer *trainer, const bp__op *op, s
     case BP__OP_NORM_GRADIENT:
     case BP__OP_SQUARES:
     case BP__OP_CLIP:
+    case BP__OP_AVERAGE:
     case BP__OP_SOFTMAX: return BP_OK;
     }
     bool found;

@@ -328,7 +328,7 @@ bp_status bp_watch_look(bp_watch *watch, bp_trainer *trainer)
     bp_survey survey = {0};
     bp_status status;
     BP_TRY(bp__arenas_read(&now, trainer->network));
-    BP_TRY_GOTO(bp_trainer_get_model(trainer, watch->now));
+    BP_TRY_GOTO(bp__network_download(trainer->network, watch->now));
     BP_TRY_GOTO(measure(watch, trainer, &now));
     BP_TRY_GOTO(bp_survey_data(&survey, watch->now, watch->rows, SIZE_MAX));
     for (size_t l = 0; l < watch->layer_count; ++l) {

@@ -99,6 +99,7 @@ fail:
 void bp__network_free(bp__network *network)
 {
     if (!network) return;
+    bp__network_free(network->averaged);
     bp__buffer_free(network->engine, network->parameters);
     bp__buffer_free(network->engine, network->gradients);
     bp__buffer_free(network->engine, network->moment1);
@@ -108,6 +109,12 @@ void bp__network_free(bp__network *network)
     free(network->values);
     free(network->slopes);
     free(network);
+}
+
+bp_status bp__network_average(bp__network *network, const bp_model *model)
+{
+    BP_TRY(bp__network_create(&network->averaged, network->engine, model, false, 0));
+    return bp__network_upload(network->averaged, model);
 }
 
 /* Where a model has a part. */

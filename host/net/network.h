@@ -31,16 +31,20 @@ typedef struct bp__network {
                                     training finds of batches comes last, and nothing updates it */
     bp__buffer *parameters, *gradients;
     bp__buffer *moment1, *moment2; /* NULL where the optimizer has none */
-    bp__buffer *norms;       /* sums of squared gradients, then the factor that clips them; NULL
-                                where nothing is clipped by norm */
-    bp__layer_views *values; /* [layer_count], in parameters */
-    bp__layer_views *slopes; /* [layer_count], in gradients */
+    bp__buffer *norms; /* sums of squared gradients, then the factor that clips them; NULL
+                          where nothing is clipped by norm */
+    struct bp__network *averaged; /* the same layers with the moving averages of all parameters,
+                                     which are averaged where it is there; NULL otherwise */
+    bp__layer_views *values;      /* [layer_count], in parameters */
+    bp__layer_views *slopes;      /* [layer_count], in gradients */
 } bp__network;
 
 /* Everything zero. training false leaves out gradients and moments. */
 bp_status bp__network_create(bp__network **out, bp__engine *engine, const bp_model *model,
                              bool training, int32_t optimizer);
 void bp__network_free(bp__network *network);
+/* Has the parameters averaged, from the model's on. */
+bp_status bp__network_average(bp__network *network, const bp_model *model);
 
 /* Parameters from and to a model of the same layers. */
 bp_status bp__network_upload(bp__network *network, const bp_model *model);

@@ -364,6 +364,19 @@ static bp_status add_max_norm(op_list *list, const bp__network *network,
     return BP_OK;
 }
 
+static bp_status add_average(op_list *list, const bp__network *network,
+                             const bp__epoch_views *epoch)
+{
+    const bp__network *averaged = network->averaged;
+    if (!averaged) return BP_OK;
+    return add(
+        list, (bp__op){.kind = BP__OP_AVERAGE,
+                       .as.average = {.averages = bp__network_arena(averaged, averaged->parameters),
+                                      .parameters = bp__network_arena(network, network->parameters),
+                                      .hyper = epoch->hyper,
+                                      .step = epoch->step}});
+}
+
 static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
                             const bp__plan_optimizer *optimizer)
 {
@@ -374,7 +387,8 @@ static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views
     for (size_t i = 0; i < stretches_of(network, optimizer); ++i)
         BP_TRY(add_update_of(list, network, epoch, optimizer, stretch_of(network, optimizer, i),
                              &factor));
-    return add_max_norm(list, network, optimizer);
+    BP_TRY(add_max_norm(list, network, optimizer));
+    return add_average(list, network, epoch);
 }
 
 bp_status bp__plan_train_ops(bp__op **out, size_t *count, bp__plan *plan,

@@ -45,7 +45,7 @@ static bool depends(const bp__cpu_access *a, const bp__cpu_access *others)
 static size_t find_update(const bp__op *ops, size_t count)
 {
     size_t i = count;
-    while (i > 0 && ops[i - 1].kind == BP__OP_MAX_NORM) --i;
+    while (i > 0 && (ops[i - 1].kind == BP__OP_MAX_NORM || ops[i - 1].kind == BP__OP_AVERAGE)) --i;
     return i > 0 && ops[i - 1].kind == BP__OP_OPTIMIZER ? i - 1 : count;
 }
 

@@ -322,6 +322,16 @@ static bp_status write_max_norm(bp__cpu_writing *w, plan_op *op, const bp__max_n
     return gives(w, NORM_OUT, weights);
 }
 
+static bp_status write_average(bp__cpu_writing *w, plan_op *op, const bp__average *average)
+{
+    op->kind = PLAN_AVERAGE;
+    cut_freely(w, op, bp__cpu_vectors(w, average->averages.columns), w->engine->vector_width);
+    BP_TRY(gives(w, NORM_OUT, &average->averages));
+    BP_TRY(takes(w, NORM_IN, &average->parameters));
+    BP_TRY(takes(w, UPDATE_HYPER, &average->hyper));
+    return takes(w, UPDATE_STEP, &average->step);
+}
+
 /* Cut in rows where moments are those of rows, else in vectors of units. */
 static void cut_norm(bp__cpu_writing *w, plan_op *op, const bp__moments *moments)
 {
@@ -420,6 +430,7 @@ bp_status bp__cpu_write(bp__cpu_writing *w, const bp__op *from, const bp__optimi
     case BP__OP_SQUARES: return write_squares(w, op, &from->as.squares);
     case BP__OP_CLIP: return write_clip(w, op, &from->as.clip);
     case BP__OP_MAX_NORM: return write_max_norm(w, op, &from->as.max_norm);
+    case BP__OP_AVERAGE: return write_average(w, op, &from->as.average);
     case BP__OP_NORMALIZE: return write_normalize(w, op, &from->as.normalize);
     case BP__OP_NORM_GRADIENT: return write_norm_gradient(w, op, &from->as.norm_gradient);
     case BP__OP_NORM_EFFECT: return write_norm_effect(w, op, &from->as.norm_effect);

@@ -9,7 +9,7 @@
 #include "cpu/plan_format.h"
 
 enum {
-    BP__CPU_BUFFERS = 16, /* pointer arguments of the kernel */
+    BP__CPU_BUFFERS = 18, /* pointer arguments of the kernel */
     BP__CPU_ACCESSES = 13 /* views that one operation touches, at most, and an end */
 };
 

@@ -272,14 +272,25 @@ static void run_loss(const bp__loss *op)
                        numbers(&op->weights), op);
 }
 
+/* The row of the step that has just been counted. */
+static const double *row_of_step(const bp__view *hyper, const bp__view *step)
+{
+    return numbers(hyper) + (size_t)(*integers(step) - 1) * BP__HYPER_COUNT;
+}
+
 static void run_optimizer(const bp__optimizer *op)
 {
-    const double *hyper =
-        numbers(&op->hyper) + (size_t)(*integers(&op->step) - 1) * BP__HYPER_COUNT;
+    const double *hyper = row_of_step(&op->hyper, &op->step);
     const double *factor = numbers(&op->factor);
     bp__reference_optimizer(numbers(&op->parameters), numbers(&op->gradients),
                             numbers(&op->moment1), numbers(&op->moment2), op->parameters.columns,
                             hyper, factor ? *factor : 1, op);
+}
+
+static void run_average(const bp__average *op)
+{
+    bp__reference_average(numbers(&op->averages), numbers(&op->parameters), op->averages.columns,
+                          row_of_step(&op->hyper, &op->step)[BP__HYPER_AVERAGE]);
 }
 
 /* The sums of squares, and from them the factor: here they are added up as they come. */
@@ -334,6 +345,7 @@ static void run(const bp__op *op)
     case BP__OP_MAX_NORM:
         bp__reference_max_norm(matrix(&op->as.max_norm.weights), (double)op->as.max_norm.limit);
         break;
+    case BP__OP_AVERAGE: run_average(&op->as.average); break;
     case BP__OP_NORMALIZE: run_normalize(&op->as.normalize); break;
     case BP__OP_NORM_GRADIENT: run_norm_gradient(&op->as.norm_gradient); break;
     case BP__OP_NORM_EFFECT: run_norm_effect(&op->as.norm_effect); break;

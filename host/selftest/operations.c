@@ -48,8 +48,14 @@ typedef struct pair {
 
 enum { MOST_RESULTS = 32 };
 
+/* Whether an operation goes through whole arenas, element by element, and writes where it reads. */
+static bool takes_arenas(const bp__op *op)
+{
+    return op->kind == BP__OP_OPTIMIZER || op->kind == BP__OP_AVERAGE;
+}
+
 /* The views that an operation writes on one side. An arena's padding is different on the two, so of
- * an update they are those of the layers. */
+ * whole arenas they are those of the layers. */
 typedef struct results {
     bp__view views[MOST_RESULTS];
     size_t count;
@@ -68,10 +74,12 @@ static results results_of(const pair *p, int side, const bp__op *op)
     const bp__network *network = p->trainer[side]->network;
     /* What falls into one chunk of many depends on the padding, too: the factor shows their sum. */
     if (op->kind == BP__OP_SQUARES && op->as.squares.out.columns > 1) return r;
-    if (op->kind == BP__OP_OPTIMIZER) {
-        bp__buffer *const buffers[] = {network->parameters, network->moment1, network->moment2};
+    if (takes_arenas(op)) {
+        bp__buffer *const all[][3] = {{network->parameters, network->moment1, network->moment2},
+                                      {network->averaged ? network->averaged->parameters : NULL}};
+        bp__buffer *const *const buffers = all[op->kind == BP__OP_AVERAGE];
         for (size_t l = 0; l < network->layer_count; ++l)
-            for (size_t b = 0; b < BP_COUNT(buffers); ++b) {
+            for (size_t b = 0; b < BP_COUNT(all[0]); ++b) {
                 for (bp__part part = 0; part < BP__LEARNED_PARTS; ++part)
                     add_result(&r, bp__layer_part(&network->values[l], part), buffers[b]);
             }
@@ -113,7 +121,7 @@ static bool in_place(const bp__op *op, const bp__view *view)
 {
     const bp__view *views[BP__MOST_OPERANDS];
     const size_t count = bp__op_operands(op, false, views);
-    if (op->kind == BP__OP_OPTIMIZER || op->kind == BP__OP_REDUCE_LOSS) return true;
+    if (takes_arenas(op) || op->kind == BP__OP_REDUCE_LOSS) return true;
     for (size_t i = 0; i < count && op->kind != BP__OP_GATHER; ++i)
         if (views[i]->buffer == view->buffer && views[i]->offset == view->offset) return true;
     return false;
@@ -139,16 +147,18 @@ typedef struct region {
     size_t count;
 } region;
 
-enum { REGIONS = 7 };
+enum { REGIONS = 8 };
 
 static size_t list_regions(const pair *p, region out[REGIONS])
 {
     const bp_trainer *t = p->trainer[DEVICE];
+    const bp__network *averaged = t->network->averaged;
     const bp__plan *part = t->last; /* the rest of its memory is the whole plan's */
     const region all[REGIONS] = {{t->network->parameters, t->network->arena_size},
                                  {t->network->gradients, t->network->arena_size},
                                  {t->network->moment1, t->network->arena_size},
                                  {t->network->moment2, t->network->arena_size},
+                                 {averaged ? averaged->parameters : NULL, t->network->arena_size},
                                  {t->full->numbers, t->full->number_count},
                                  {part ? part->numbers : NULL, part ? part->number_count : 0},
                                  {t->pass->losses, 2 * t->pass->steps}};
@@ -225,7 +235,7 @@ static size_t depth_of(const bp__op *op)
     const bp__view *views[BP__MOST_OPERANDS];
     const size_t count = bp__op_operands(op, false, views);
     size_t depth = 1;
-    for (size_t i = 0; i < count && op->kind != BP__OP_OPTIMIZER; ++i) {
+    for (size_t i = 0; i < count && !takes_arenas(op); ++i) {
         if (views[i]->rows > depth) depth = views[i]->rows;
         if (views[i]->columns > depth) depth = views[i]->columns;
     }

@@ -60,6 +60,9 @@ static bp_status check_options(const bp_train_options *options)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "label_smoothing is %g, 0 <= label_smoothing < 1 is needed",
                         (double)options->label_smoothing);
+    if (!(options->ema >= 0 && options->ema < 1))
+        return bp__fail(BP_ERROR_ARGUMENT, "ema is %g, 0 (none) <= ema < 1 is needed",
+                        options->ema);
     if (!(options->epsilon > 0)) return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
     if (!bp_monitor_name(options->monitor))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown monitor %d", (int)options->monitor);

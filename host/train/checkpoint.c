@@ -13,6 +13,7 @@ bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer)
 {
     const bp__network *network = trainer->network;
     bp__course *course = &trainer->course;
+    bp__buffer *averages = network->averaged ? network->averaged->parameters : NULL;
     const bp__state_row rows[] = {
         {.name = "epoch", .kind = BP__STATE_COUNTS, .host = &trainer->epoch, .count = 1},
         {.name = "step", .kind = BP__STATE_COUNTS, .host = &trainer->step, .count = 1},
@@ -37,7 +38,8 @@ bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer)
         {.name = "parameters",
          .kind = BP__STATE_ARENA,
          .arena = network->parameters,
-         .in_model = true},
+         .in_model = !averages},
+        {.name = "averages", .kind = BP__STATE_ARENA, .arena = averages, .in_model = true},
         {.name = "moment1", .kind = BP__STATE_ARENA, .arena = network->moment1},
         {.name = "moment2", .kind = BP__STATE_ARENA, .arena = network->moment2},
     };
@@ -163,7 +165,7 @@ bp_status bp__checkpoint_restore(bp_trainer *trainer, const bp__checkpoint *from
     BP_TRY(check_place(from, trainer));
     BP_TRY(bp__trainer_state(state, trainer));
     BP_TRY(bp__state_check(state, from, ignored));
-    BP_TRY(bp__network_upload(trainer->network, from->model));
+    BP_TRY(bp__network_upload(bp__trainer_result(trainer), from->model));
     BP_TRY(bp__state_load(state, from));
     trainer->gradients_kept = false;
     trainer->enqueued = (size_t)trainer->place;

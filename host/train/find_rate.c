@@ -147,6 +147,7 @@ bp_status bp_find_rate(bp_rate_test **out, const bp_model *model, bp_device *dev
         return bp__full_batch_refuse("a search for the learning rate", training.optimizer);
     training.schedule = BP_SCHEDULE_CONSTANT;
     training.warmup = 0;
+    training.ema = 0; /* it is the training's own losses that are looked at */
     BP_TRY(bp__check_fit(bp_model_get_info(model).inputs, bp_model_get_info(model).outputs, data));
     BP_TRY(bp__check_reach(model, data));
     range_test *t = NULL;

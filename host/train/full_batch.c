@@ -30,19 +30,23 @@ bp_status bp__full_batch_refuse(const char *what, int32_t optimizer)
 bp_status bp__full_batch_check(const bp_train_options *options)
 {
     const char *name = bp_optimizer_name(options->optimizer);
+    static const char smooth[] = "its line search needs the gradient of a smooth loss as it is";
+    static const char whole[] = "its iterations take all rows, and no noise is to be averaged out";
     const struct {
         const char *option;
         bool asked;
-    } shaped[] = {{"l1", options->l1 > 0},
-                  {"clip_norm", options->clip_norm > 0},
-                  {"clip_value", options->clip_value > 0},
-                  {"max_norm", options->max_norm > 0}};
-    for (size_t i = 0; i < sizeof shaped / sizeof *shaped; ++i)
-        if (shaped[i].asked)
+        const char *why;
+    } useless[] = {{"l1", options->l1 > 0, smooth},
+                   {"clip_norm", options->clip_norm > 0, smooth},
+                   {"clip_value", options->clip_value > 0, smooth},
+                   {"max_norm", options->max_norm > 0, smooth},
+                   {"ema", options->ema > 0, whole}};
+    for (size_t i = 0; i < sizeof useless / sizeof *useless; ++i)
+        if (useless[i].asked)
             return bp__fail(BP_ERROR_ARGUMENT,
-                            "%s and %s do not go together: its line search needs the gradient of a "
-                            "smooth loss as it is; leave %s out, or take another optimizer",
-                            shaped[i].option, name, shaped[i].option);
+                            "%s and %s do not go together: %s; leave %s out, or take another "
+                            "optimizer",
+                            useless[i].option, name, useless[i].why, useless[i].option);
     if ((options->schedule != BP_SCHEDULE_AUTO && options->schedule != BP_SCHEDULE_CONSTANT) ||
         options->warmup > 0)
         return bp__fail(BP_ERROR_ARGUMENT,

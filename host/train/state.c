@@ -33,8 +33,9 @@ static bp__dtype dtype_of(bp__state_kind kind)
 static bp__view part_of(const bp__network *network, bp__buffer *arena, size_t layer, bp__part part)
 {
     bp__view view = *bp__layer_part(&network->values[layer], part);
-    const bool learned = part < BP__LEARNED_PARTS;
-    if (view.buffer) view.buffer = learned || arena == network->parameters ? arena : NULL;
+    const bool whole = arena == network->parameters ||
+                       (network->averaged && arena == network->averaged->parameters);
+    if (view.buffer) view.buffer = whole || part < BP__LEARNED_PARTS ? arena : NULL;
     return view;
 }
 

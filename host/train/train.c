@@ -330,7 +330,7 @@ static bp_status prepare_validation(run *r, const bp_model *model)
         if (truth == BP__TRUTH_LABELS && !bp__reporter_has_labels(r->reporter))
             BP_TRY(bp__monitor_check(r->monitor, true, BP__TRUTH_NUMBERS));
     }
-    return bp__evaluator_create(&r->evaluator, r->trainer->network, r->validation);
+    return bp__evaluator_create(&r->evaluator, bp__trainer_result(r->trainer), r->validation);
 }
 
 static bp_status prepare(run *r, bp_model *model, bp_device *device, const bp_data *data,

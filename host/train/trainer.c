@@ -84,6 +84,7 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     BP_TRY_GOTO(
         bp__network_create(&trainer->network, trainer->engine, model, true, read.optimizer));
     BP_TRY_GOTO(bp__network_upload(trainer->network, model));
+    if (read.ema > 0) BP_TRY_GOTO(bp__network_average(trainer->network, model));
     if (bp__optimizer_of(read.optimizer)->full_batch)
         BP_TRY_GOTO(bp__full_batch_create(&trainer->full_batch, trainer));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
@@ -208,6 +209,15 @@ bp_status bp_trainer_observe(bp_trainer *trainer, double value, int32_t larger_i
     return BP_OK;
 }
 
+/* How far averages move after an update, before which there were t others. A constant share would
+ * keep what the training began with for long: the first averages are of few updates, as in
+ * TensorFlow's ExponentialMovingAverage with num_updates. */
+static double average_share(const bp_train_options *options, int64_t t)
+{
+    const double decay = (1 + (double)t) / (10 + (double)t);
+    return 1 - (decay < options->ema ? decay : options->ema);
+}
+
 void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, float *table)
 {
     const bp_train_options *options = &trainer->options;
@@ -219,6 +229,7 @@ void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, fl
         const int64_t before = trainer->step + (int64_t)(first + s);
         row[BP__HYPER_RATE] = (float)bp__trainer_rate(trainer, before);
         row[BP__HYPER_STEP] = (float)(before & 0xffffff);
+        row[BP__HYPER_AVERAGE] = (float)average_share(options, before);
         if (!corrected) continue;
         row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow((double)options->beta1, t)));
         row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow((double)options->beta2, t)));
@@ -433,6 +444,11 @@ size_t bp_trainer_device_bytes(const bp_trainer *trainer)
     return trainer ? trainer->engine->bytes : 0;
 }
 
+bp__network *bp__trainer_result(const bp_trainer *trainer)
+{
+    return trainer->network->averaged ? trainer->network->averaged : trainer->network;
+}
+
 bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model)
 {
     if (!trainer || !model)
@@ -448,7 +464,7 @@ bp_status bp_trainer_get_model(bp_trainer *trainer, bp_model *model)
     if (!same)
         return bp__fail(BP_ERROR_MODEL, "the model's layers are not those that are being trained");
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
-    return bp__network_download(trainer->network, model);
+    return bp__network_download(bp__trainer_result(trainer), model);
 }
 
 /* *out = a part of the last step's gradients; nothing where out is NULL. */

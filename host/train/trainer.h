@@ -193,6 +193,9 @@ size_t bp__rows_of_steps(const bp__pass *pass, size_t steps);
 void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, float *table);
 bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer);
 
+/* The network that the training is for: the averaged one where there is one. */
+bp__network *bp__trainer_result(const bp_trainer *trainer);
+
 /* The learning rate of a step, counted from 0. */
 double bp__trainer_rate(const bp_trainer *trainer, int64_t step);
 

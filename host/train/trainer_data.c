@@ -41,6 +41,9 @@ static bp_status warm_up_and_restore(bp_trainer *trainer)
     bp_status status = bp__view_read(trainer->engine, &arena, parameters);
     if (status == BP_OK) status = warm_up(trainer);
     if (status == BP_OK) status = bp__view_write(trainer->engine, &arena, parameters);
+    const bp__network *averaged = trainer->network->averaged;
+    if (averaged) arena.buffer = averaged->parameters;
+    if (status == BP_OK && averaged) status = bp__view_write(trainer->engine, &arena, parameters);
     if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment1);
     if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment2);
     free(parameters);

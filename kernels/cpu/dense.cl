@@ -150,7 +150,7 @@ inline void dense_forward(__global const plan_op *op, matrix out, matrix in, mat
 #if BP_DROPOUT
     if (op->drop_limit)
         drop_strip(op, out, net,
-                   (uint)hyper.at[(ulong) * (__global const int *)step.at * 4 + 3], STRIP_BEGIN(s0),
+                   (uint)HYPER_ROW(hyper.at, *(__global const int *)step.at)[HYPER_STEP], STRIP_BEGIN(s0),
                    STRIP_BEGIN(s1), row0, row1);
 #endif
 #if BP_RESIDUAL

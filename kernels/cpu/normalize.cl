@@ -97,8 +97,9 @@ inline void norm_forward(__global const plan_op *op, matrix out, matrix in, matr
     activate_strip(op->function, out, net, none, v0, v1, row0, row1);
 #if BP_DROPOUT
     if (op->drop_limit)
-        drop_strip(op, out, net, (uint)hyper.at[(ulong) * (__global const int *)step.at * 4 + 3], v0,
-                   v1, row0, row1);
+        drop_strip(op, out, net,
+                   (uint)HYPER_ROW(hyper.at, *(__global const int *)step.at)[HYPER_STEP], v0, v1,
+                   row0, row1);
 #endif
 #if BP_RESIDUAL
     if (skip.rows) keep_strip(out, op->keeps_output ? net : none, skip, v0, v1, row0, row1);

@@ -35,8 +35,10 @@
 /* Reads of the counter before a group looks for tasks that others have not begun. */
 #define LOOKS 64
 
-#define BUFFERS_16(X)                                                                              \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+/* As many as BP__CPU_BUFFERS of host/ops/cpu_writing.h. */
+#define FOR_BUFFERS(X)                                                                             \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)    \
+    X(17)
 
 /* A view of `op` as a matrix. Not a function: what is returned in memory, LLVM marks with an intrinsic
  * that oclgrind 21.10 does not know. */
@@ -63,7 +65,7 @@ inline void find_arenas(arenas *to, __global const plan_op *op, __global float *
                                .factor = 1.0f}};
     if (op->optimizer) {
         const int step = *(__global const int *)FIND(UPDATE_STEP).at;
-        update_set_hyper(&to->numbers, FIND(UPDATE_HYPER).at + (ulong)(step - 1) * 4);
+        update_set_hyper(&to->numbers, HYPER_ROW(FIND(UPDATE_HYPER).at, step - 1));
         if (op->view[UPDATE_FACTOR].rows) to->numbers.factor = *FIND(UPDATE_FACTOR).at;
     }
 }
@@ -126,6 +128,19 @@ inline void max_norm(__global const plan_op *op, matrix weights, uint row_block)
     }
 }
 
+/* A share of the arenas: averages move towards parameters. */
+inline void average(__global const plan_op *op, matrix averages, matrix parameters, matrix hyper,
+                    matrix step, uint row_block)
+{
+    const float share = HYPER_ROW(hyper.at, *(__global const int *)step.at - 1)[HYPER_AVERAGE];
+    const uint vectors = vectors_of(averages.columns);
+    const uint end = cut(vectors, row_block + 1, op->split_rows);
+    for (uint i = cut(vectors, row_block, op->split_rows); i < end; ++i) {
+        const vec a = VLOAD(i, averages.at), w = VLOAD(i, parameters.at);
+        VSTORE(a + share * (w - a), i, averages.at);
+    }
+}
+
 inline void run_task(__global const plan_op *op, __global float **buffers, __global float *scratch,
                      uint task)
 {
@@ -163,6 +178,9 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
     }
     case PLAN_SQUARES: squares(op, FIND(NORM_OUT), FIND(NORM_IN), row_block); break;
     case PLAN_MAX_NORM: max_norm(op, FIND(NORM_OUT), row_block); break;
+    case PLAN_AVERAGE:
+        average(op, FIND(NORM_OUT), FIND(NORM_IN), FIND(UPDATE_HYPER), FIND(UPDATE_STEP), row_block);
+        break;
     case PLAN_CLIP: clip(op, FIND(NORM_OUT), FIND(NORM_IN)); break;
 #if BP_NORM
     case PLAN_NORMALIZE:
@@ -222,12 +240,12 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 run_plan(const uint count, __global const plan_op *ops, const uint op_count,
          volatile __global uint *control, __global float *all_scratch, const ulong scratch_floats
 #define BUFFER_ARGUMENT(N) , __global float *buffer_##N
-             BUFFERS_16(BUFFER_ARGUMENT))
+             FOR_BUFFERS(BUFFER_ARGUMENT))
 {
     const uint group = get_group_id(0);
     const uint groups = get_num_groups(0);
 #define BUFFER_NAME(N) buffer_##N,
-    __global float *buffers[] = {BUFFERS_16(BUFFER_NAME)};
+    __global float *buffers[] = {FOR_BUFFERS(BUFFER_NAME)};
     __global float *scratch = all_scratch + group * scratch_floats;
     const uint first_step = control[CONTROL_STEP];
     const uint tasks = ops[op_count - 1].tasks_until_end;

@@ -214,7 +214,7 @@ small_steps(const uint count, const float scale, const float share, const float 
         losses[losses_offset + now] = add_lanes(loss_sum);
         hits[hits_offset + now] = add_lanes(hit_sum);
 
-        update_set_hyper(&u, hyper + now * 4);
+        update_set_hyper(&u, HYPER_ROW(hyper, now));
         for (uint i = 0; i < OWN; i += BP_VW) {
             vec value = VLOAD(0, w + i), m = value, v = value;
             if (BP_MOMENTS(OPTIMIZER) > 0) m = VLOAD(0, m1 + i);

@@ -72,7 +72,7 @@ __kernel void sliced_update(__global float *restrict parameters, __global float 
     const uint t = get_global_id(0), r = t % 4;
     const uint now = (uint)step_copy[0];
     update_numbers u = UPDATE_NUMBERS(1.0f);
-    update_set_hyper(&u, hyper + now * 4);
+    update_set_hyper(&u, HYPER_ROW(hyper, now));
     const block b = block_of(t / 4);
     float4 g = (float4)(0.0f), value = load_row(parameters, &b, r), m = g, v = g;
     if (MOMENT1) m = load_row(moment1, &b, r);

@@ -37,7 +37,7 @@ small_steps_gpu(const uint count, BATCH_PARAMETERS(restrict), __global float *re
     update_numbers u = UPDATE_NUMBERS(1.0f);
     for (uint now = first; now < first + count; ++now) {
         float loss = 0.0f, hit = 0.0f;
-        update_set_hyper(&u, hyper + now * 4);
+        update_set_hyper(&u, HYPER_ROW(hyper, now));
         clear(gradient);
         for (uint chunk = 0; chunk < ROWS; chunk += CHUNK) {
             const bool last = chunk + CHUNK >= ROWS;

@@ -53,11 +53,23 @@ OPTIMIZERS = [
 ]
 SHAPES = [("plain", {}), ("decay", {"weight_decay": 0.05}),
           ("decay and clipped", {"weight_decay": 0.05, "clip_norm": 0.2, "clip_value": 0.1}),
-          ("max-norm", {"max_norm": 0.6})]
+          ("max-norm", {"max_norm": 0.6}), ("averaged", {"ema": 0.97})]
 
 
 def module():
     return torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 2))
+
+
+def average_of(net, ema):
+    """PyTorch's, with the first decays as documented; the first call takes what it begins with."""
+    def mix(average, parameter, count):
+        t = int(count) - 1
+        decay = min(ema, (1 + t) / (10 + t))
+        return decay * average + (1 - decay) * parameter
+
+    averaged = torch.optim.swa_utils.AveragedModel(net, avg_fn=mix)
+    averaged.update_parameters(net)
+    return averaged
 
 
 def theirs(start, x, t, make, rate, extra, shape):
@@ -69,6 +81,7 @@ def theirs(start, x, t, make, rate, extra, shape):
     elif make is torch.optim.AdamW:
         extra["weight_decay"] = 0.01
     optimizer = make(net.parameters(), lr=rate, **extra)
+    averaged = average_of(net, shape.get("ema", 0))
     for _ in range(STEPS):
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(net(x), t).backward()
@@ -79,7 +92,8 @@ def theirs(start, x, t, make, rate, extra, shape):
         if "max_norm" in shape:
             for layer in (net[0], net[2]):
                 layer.weight.data = torch.renorm(layer.weight.data, 2, 0, shape["max_norm"])
-    return net.state_dict()
+        averaged.update_parameters(net)
+    return averaged.module.state_dict() if "ema" in shape else net.state_dict()
 
 
 def ours(folder, name, rate, shape):

@@ -16,7 +16,7 @@ typedef struct layer_rig {
 static layer_rig open_layer(rig *r, size_t B, size_t n)
 {
     layer_rig l = {.numbers = random_floats((B + n) * (B + n) + 8, 1, 5), .B = B, .n = n};
-    const float hyper[2 * BP__HYPER_COUNT] = {0, 0, 0, 5, 0, 0, 0, 9};
+    const float hyper[2][BP__HYPER_COUNT] = {{0, 0, 0, 5}, {0, 0, 0, 9}};
     const int32_t one = 1;
     l.in = pair_of(r, BP__BATCH, B, n, l.numbers);
     l.weights = pair_of(r, BP__WEIGHTS, n, n, l.numbers + 3);
@@ -27,7 +27,7 @@ static layer_rig open_layer(rig *r, size_t B, size_t n)
     l.net = pair_of(r, BP__BATCH, B, n, NULL);
     l.back = pair_of(r, BP__BATCH, B, n, NULL);
     l.effect = pair_of(r, BP__BATCH, B, n, NULL);
-    l.hyper = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper);
+    l.hyper = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper[0]);
     l.step = integers_of(r, 1, 1, &one);
     return l;
 }

@@ -261,7 +261,7 @@ void check_optimizer(rig *r)
 {
     enum { N = 64 };
     float *w = random_floats(N, 1, 14), *g = random_floats(N, 1, 15), zeros[N] = {0};
-    const float hyper[2 * BP__HYPER_COUNT] = {9, 9, 9, 9, 0.5f, 10, 1000, 0};
+    const float hyper[2][BP__HYPER_COUNT] = {{9, 9, 9, 9}, {0.5f, 10, 1000, 0}};
     for (int32_t kind = 0; bp__optimizer_updates(kind); ++kind) {
         const int32_t now = 2, moments = bp__optimizer_of(kind)->moments;
         pair sums = pair_of(r, BP__TABLE, 1, 3, NULL), factor = pair_of(r, BP__TABLE, 1, 1, NULL);
@@ -269,7 +269,7 @@ void check_optimizer(rig *r)
              gradients = pair_of(r, BP__TABLE, 1, N, g);
         pair moment1 = pair_of(r, BP__TABLE, 1, N, zeros),
              moment2 = pair_of(r, BP__TABLE, 1, N, zeros);
-        pair table = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper);
+        pair table = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper[0]);
         pair step = integers_of(r, 1, 1, &now);
         for (int side = 0; side < SIDES; ++side) {
             bp__op op = {.kind = BP__OP_OPTIMIZER,
@@ -331,6 +331,30 @@ void check_max_norm(rig *r)
         pair_free(r, &weights);
         free(w);
     }
+}
+
+void check_average(rig *r)
+{
+    enum { N = 64 };
+    float *a = random_floats(N, 1, 19), *w = random_floats(N, 1, 20);
+    const float hyper[2][BP__HYPER_COUNT] = {{9, 9, 9, 9, 9}, {9, 9, 9, 9, 0.25f}};
+    const int32_t now = 2;
+    pair averages = pair_of(r, BP__TABLE, 1, N, a), parameters = pair_of(r, BP__TABLE, 1, N, w);
+    pair table = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper[0]);
+    pair step = integers_of(r, 1, 1, &now);
+    for (int side = 0; side < SIDES; ++side) {
+        bp__op op = {
+            .kind = BP__OP_AVERAGE,
+            .as.average = {averages.on[side], parameters.on[side], table.on[side], step.on[side]}};
+        op.as.average.hyper.rows = 2;
+        op.as.average.hyper.columns = op.as.average.hyper.stride = BP__HYPER_COUNT;
+        run_op(r, side, &op);
+    }
+    check_same(r, &averages, "averages");
+    pair *const all[] = {&averages, &parameters, &table, &step};
+    for (int i = 0; i < 4; ++i) pair_free(r, all[i]);
+    free(a);
+    free(w);
 }
 
 /* The kernels that measure a device: out = x + a y, and chains whose results only have to be
