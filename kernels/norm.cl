@@ -42,8 +42,8 @@ __kernel __attribute__((reqd_work_group_size(LOCAL, 1, 1))) void
 max_norm(__global float *weights, const ulong w_offset, const uint w_stride, const uint columns,
          const float limit)
 {
-    const uint item = get_local_id(0);
-    __global float *row = weights + w_offset + (ulong)get_group_id(0) * w_stride;
+    const uint item = get_local_id(0), k = get_group_id(0);
+    __global float *row = weights + w_offset + (ulong)k * w_stride;
     __local float sums[LOCAL];
     float sum = 0.0f;
     for (uint c = item; c < columns; c += LOCAL) sum += row[c] * row[c];
