@@ -34,8 +34,9 @@ void cli_checkpoint_options(cli_checkpoint *checkpoint, cli_option rows[CLI_CHEC
          .kind = CLI_TEXT,
          .to.text = &checkpoint->resume,
          .value = "FILE",
-         .help = "go on from this checkpoint; data and options as they were, but for --epochs where "
-                 "no schedule goes by it"},
+         .help =
+             "go on from this checkpoint; data and options as they were, but for --epochs where "
+             "no schedule goes by it"},
     };
     memcpy(rows, table, sizeof table);
 }
@@ -191,12 +192,19 @@ int cli_checkpoint_tell(const cli_command *command, cli_checkpoint *c, const bp_
         cli_warn(text);
     }
     compare_devices(command, c, device, origin);
-    if (!command->quiet && from->step > 0)
+    return -1;
+}
+
+void cli_checkpoint_goes_on(cli_checkpoint *c, bool quiet)
+{
+    const bp_checkpoint_info *from = &c->from;
+    if (!c->resume || c->told || quiet) return;
+    c->told = true;
+    if (from->step > 0)
         cli_note("going on in epoch %" PRId64 ", after step %" PRId64 " of %" PRId64,
                  from->epoch + 1, from->step, from->steps);
-    else if (!command->quiet)
+    else
         cli_note("going on after epoch %" PRId64, from->epoch);
-    return -1;
 }
 
 void cli_checkpoint_explain(const cli_checkpoint *c, const cli_origin *origin)

@@ -12,6 +12,7 @@ typedef struct cli_checkpoint {
     bp_checkpoint_info from;        /* of resume */
     char *command, *files, *tuning; /* as its records have them, or NULL */
     char *warned;                   /* of what, last */
+    bool told;                      /* where the training goes on */
 } cli_checkpoint;
 
 enum { CLI_CHECKPOINT_OPTIONS = 3 };
@@ -28,10 +29,13 @@ int32_t cli_checkpoint_shuffle(const cli_checkpoint *checkpoint);
 int cli_checkpoint_check(const cli_command *command, cli_checkpoint *checkpoint,
                          bp_train_options *how);
 
-/* Once the device is known: says where the training goes on, and notes in origin why its end may
- * not be that of an unbroken one. Returns an exit code or -1. */
+/* Once the device is known: notes in origin why the end of a training that goes on may not be that
+ * of an unbroken one, and warns of it. Returns an exit code or -1. */
 int cli_checkpoint_tell(const cli_command *command, cli_checkpoint *checkpoint,
                         const bp_device *device, cli_origin *origin);
+
+/* Once the checkpoint has been taken: says where the training goes on, the first time it is called. */
+void cli_checkpoint_goes_on(cli_checkpoint *checkpoint, bool quiet);
 
 /* After a checkpoint was refused: which files have changed since, and what made it. */
 void cli_checkpoint_explain(const cli_checkpoint *checkpoint, const cli_origin *origin);

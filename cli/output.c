@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wording.h"
+
 void cli_print_text(FILE *to, const char *text)
 {
     for (; *text; ++text) {
@@ -64,6 +66,7 @@ static int exit_code(bp_status status)
     case BP_ERROR_DIVERGED: return CLI_DIVERGED;
     case BP_ERROR_MEMORY:
     case BP_ERROR_IO:
+    case BP_ERROR_STORAGE:
     case BP_ERROR_OPENCL:
     case BP_ERROR_CANCELLED:
     case BP_ERROR_UNSUPPORTED:
@@ -78,8 +81,12 @@ int cli_fail(bp_status status, const char *remedy)
     if (!*text) text = bp_status_text(status);
     if (!remedy && status == BP_ERROR_DEVICE_MEMORY)
         remedy = "try a smaller network or batch, or --device reference";
-    if (remedy) return cli_error(exit_code(status), "%s (%s)", text, remedy);
-    return cli_error(exit_code(status), "%s", text);
+    char *worded = cli_wording(text, true);
+    if (worded) text = worded;
+    const int code = remedy ? cli_error(exit_code(status), "%s (%s)", text, remedy)
+                            : cli_error(exit_code(status), "%s", text);
+    free(worded);
+    return code;
 }
 
 int cli_fail_input(bp_status status)
@@ -88,7 +95,7 @@ int cli_fail_input(bp_status status)
     return status == BP_ERROR_IO || status == BP_ERROR_ARGUMENT ? CLI_INPUT : code;
 }
 
-void cli_warn(const char *text)
+static void warn_lines(const char *text)
 {
     while (text && *text) {
         size_t length = strcspn(text, "\n");
@@ -102,6 +109,13 @@ void cli_warn(const char *text)
         }
         text += length + (text[length] == '\n');
     }
+}
+
+void cli_warn(const char *text)
+{
+    char *worded = text ? cli_wording(text, false) : NULL;
+    warn_lines(worded ? worded : text);
+    free(worded);
 }
 
 /* The first line of text without its digits; the caller's, NULL without memory. */

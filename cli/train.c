@@ -272,8 +272,8 @@ static int explain_end(const cli_command *command, const train_settings *s, cons
     }
     if (o->result.checkpoint != BP_OK)
         return cli_error(CLI_FAILURE,
-                         "%s: the last checkpoint could not be written: what it holds is older",
-                         checkpoint);
+                         "%s: the last checkpoint could not be written: what it holds is older (%s)",
+                         checkpoint, o->result.checkpoint_error);
     if (o->signal) {
         if (!command->quiet)
             cli_note("stopped after %" PRId64 " of %" PRId64 " epochs; %s%s%s", o->result.epochs,
@@ -374,7 +374,7 @@ int cli_train(int argc, char **argv)
         .name = "sample-weight", .kind = CLI_TEXT, .to.text = &s.weight_column, .value = "COL",
         .help = "column that says how much each sample counts; it is no feature"};
     data[data_rows++] = (cli_option){
-        .name = "class-weight", .kind = CLI_TEXT, .to.text = &s.class_weights, .value = "LIST",
+        .name = "class-weight", .kind = CLI_TEXT, .to.text = &s.class_weights, .value = "LIST|FILE",
         .help = "how much the samples of each class count, in the classes' order; balanced: so that "
                 "all classes count alike"};
     data[data_rows++] = (cli_option){

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "numbers.h"
 #include "output.h"
@@ -74,14 +75,16 @@ void cli_train_tell(const bp_schema *schema, size_t rows)
     cli_warn(text);
 }
 
-/* A word for --class-weight that is neither `balanced` nor numbers. Returns an exit code or -1. */
+/* A word for --class-weight that is neither `balanced` nor numbers, nor the name of a file. Returns
+ * an exit code or -1. */
 static int refuse_word(const cli_command *command, const char *text)
 {
     static const char *const words[] = {"balanced"};
-    if (!isalpha((unsigned char)*text) || strchr(text, ',')) return -1;
+    if (!isalpha((unsigned char)*text) || strchr(text, ',') || access(text, F_OK) == 0) return -1;
     const char *near = bp_nearest(text, words, 1);
     return cli_usage(command,
-                     "--class-weight: '%s' is neither balanced nor numbers joined by commas%s%s%s",
+                     "--class-weight: '%s' is neither balanced nor numbers joined by commas nor a "
+                     "file of them%s%s%s",
                      text, near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
@@ -177,6 +180,11 @@ int cli_train_choose_stream(const cli_command *command, train_settings *s)
         s->stream.mode = BP_STREAM_NO;
     const int code = cli_stream_choose(&s->stream, command, paths, s->data.count + OTHERS);
     s->how.stream = s->stream.mode;
+    const cli_effect window = {"window",
+                               s->stream.chosen || s->how.shuffle == BP_SHUFFLE_BLOCKS ||
+                                   s->how.stream == BP_STREAM_YES,
+                               "--shuffle blocks or --stream yes"};
+    if (code < 0 && !command->quiet) cli_warn_without_effect(command, &window, 1);
     /* What the memory of the moment has decided, now or when it began, is part of the command. */
     const bool blocks = s->stream.chosen || s->how.shuffle == BP_SHUFFLE_BLOCKS;
     if (automatic && blocks && s->stream.mode != BP_STREAM_YES)

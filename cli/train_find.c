@@ -1,10 +1,12 @@
 /* train_find.c - `backprop train --find-lr`: the learning-rate range test as a picture and as JSON.
  */
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "backprop_evaluate.h"
 #include "output.h"
+#include "stop.h"
 #include "terminal.h"
 #include "train.h"
 
@@ -99,13 +101,30 @@ static int print_test(const cli_command *command, const bp_rate_test *test, cons
     return CLI_OK;
 }
 
+static int observe(const bp_progress *now, void *user)
+{
+    *(bp_progress *)user = *now;
+    return cli_stop_signal() != 0;
+}
+
 int cli_train_find(const cli_command *command, const train_settings *s, const bp_model *model,
                    bp_device *device, const bp_data *data)
 {
     bp_train_options how = s->how;
     bp_rate_test *test;
+    bp_progress last = {0};
     how.seed = s->seed;
+    how.progress = observe;
+    how.user = &last;
+    cli_stop_catch();
     const bp_status status = bp_find_rate(&test, model, device, data, &how, NULL);
+    if (status == BP_ERROR_CANCELLED) {
+        if (!command->quiet)
+            cli_note("stopped after %" PRId64 " of %" PRId64 " steps: too early to suggest a "
+                     "learning rate",
+                     last.step, last.steps);
+        return CLI_SIGNAL + cli_stop_signal();
+    }
     if (status != BP_OK) return cli_fail(status, NULL);
     int code = CLI_OK;
     if (test->count < 2)

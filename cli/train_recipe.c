@@ -106,6 +106,23 @@ size_t cli_recipe_updates(train_settings *s, cli_option rows[CLI_UPDATE_OPTIONS]
     return CLI_UPDATE_OPTIONS;
 }
 
+/* A file that names its activations keeps them. One that cannot be read is an error later. */
+static void warn_of_activation(const train_settings *s)
+{
+    bp_model *model;
+    char text[512];
+    if (bp_model_load(&model, s->init_from, s->model.activation) != BP_OK) return;
+    const size_t hidden = bp_model_get_info(model).layers - 1;
+    bool taken = hidden == 0;
+    for (size_t l = 0; l < hidden; ++l)
+        taken = taken || bp_model_get_layer(model, l).activation == s->model.activation;
+    bp_model_free(model);
+    if (taken) return;
+    snprintf(text, sizeof text, "--activation has no effect: %.400s names those of its layers",
+             s->init_from);
+    cli_warn(text);
+}
+
 void cli_recipe_warn(const cli_command *command, const train_settings *s)
 {
     const int32_t o = s->how.optimizer;
@@ -121,6 +138,7 @@ void cli_recipe_warn(const cli_command *command, const train_settings *s)
         {"init-range", s->model.init == BP_INIT_UNIFORM, "--init uniform"},
     };
     cli_warn_without_effect(command, effects, sizeof effects / sizeof *effects);
+    if (s->init_from && cli_given(command, "activation")) warn_of_activation(s);
 }
 
 int cli_recipe_model(bp_model **out, const train_settings *s, const bp_data *train)

@@ -17,6 +17,7 @@ typedef struct observer {
 static int observe(const bp_progress *now, void *user)
 {
     observer *o = user;
+    cli_checkpoint_goes_on(o->checkpoint, o->quiet);
     if (now->checkpoint_error) cli_progress_end(&o->progress);
     cli_checkpoint_watch(o->checkpoint, now, o->quiet);
     if (now->diverged)
@@ -55,6 +56,7 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
     cli_stop_catch();
     out->status = bp_train(model, device, sets->train, sets->validation, &how, &out->result);
     cli_progress_end(&o.progress);
+    if (out->status == BP_OK) cli_checkpoint_goes_on(s->checkpoint, command->quiet);
     out->record_failed = cli_record_end(&o.record, s->origin->data) != CLI_OK;
     snprintf(out->began, sizeof out->began, "%s", watch.began);
     cli_watch_end(&watch);

@@ -235,6 +235,7 @@ typedef struct bp_train_result {
     int64_t planned_epochs;  /* how many there would have been */
     int32_t best_kept;       /* 1: the model is that of best_epoch, and so are the losses above; 0: of
                                 the last epoch */
+    char checkpoint_error[256]; /* the same as checkpoint in words; empty where that is BP_OK */
 } bp_train_result;
 
 /* Trains model on encoded data. Targets that the output activation cannot reach are BP_ERROR_DATA

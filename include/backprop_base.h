@@ -40,7 +40,8 @@ BP_API const char *bp_version(void);
     X(BP_ERROR_DIVERGED, 10, "training diverged: a loss that is not finite")   \
     X(BP_ERROR_CANCELLED, 11, "stopped by the progress callback")              \
     X(BP_ERROR_UNSUPPORTED, 12, "not supported on this device or in this build") \
-    X(BP_ERROR_INTERNAL, 13, "internal error: please report it")
+    X(BP_ERROR_INTERNAL, 13, "internal error: please report it")               \
+    X(BP_ERROR_STORAGE, 14, "a temporary file could not be written or read")
 
 typedef enum bp_status {
 #define BP_STATUS_ENUM(name, value, text) name = value,

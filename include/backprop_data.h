@@ -84,7 +84,8 @@ BP_API bp_load_options bp_load_options_default(void);
 /* Reads a file of any of the formats, plain or gzip, or a folder that holds the four MNIST-style
  * files. docs/formats.md says what each of them means. path "-" reads standard input. options may
  * be NULL. Errors: BP_ERROR_IO, BP_ERROR_DATA (the text names the file and the line or byte),
- * BP_ERROR_MEMORY, BP_ERROR_ARGUMENT (options that do not go together). */
+ * BP_ERROR_STORAGE (the stream's file), BP_ERROR_MEMORY, BP_ERROR_ARGUMENT (options that do not go
+ * together). */
 BP_API bp_status bp_data_load(bp_data **out, const char *path, const bp_load_options *options);
 
 /* Reads paths[count] as one data set, the rows of the first file first: all of one format, with the
@@ -129,7 +130,7 @@ BP_API const bp_source *bp_data_sources(const bp_data *data, size_t *count);
 
 /* What encoded data is, in 32 letters: XXH128 of its shape, its features and its targets. Two data
  * sets with the same one train alike. Errors: BP_ERROR_ARGUMENT (raw data), BP_ERROR_MEMORY;
- * of rows in a file, which are read for it, BP_ERROR_IO. */
+ * of rows in a file, which are read for it, BP_ERROR_STORAGE. */
 BP_API bp_status bp_data_fingerprint(const bp_data *data, char out[33]);
 
 /* Encoded data of which the rows lie in memory; NULL otherwise. x [rows][features]; labels[rows] for
@@ -142,7 +143,7 @@ BP_API const float *bp_data_targets(const bp_data *data);
 /* Copies rows first to first + count - 1 of encoded data, wherever they lie: x [count][features], and
  * labels [count] or targets [count][outputs], whichever the data has. Any of the three may be NULL.
  * Several threads may read the same data set at once. Errors: BP_ERROR_ARGUMENT (raw data, rows that
- * are not there, labels or targets that the data does not have), BP_ERROR_IO. */
+ * are not there, labels or targets that the data does not have), BP_ERROR_STORAGE. */
 BP_API bp_status bp_data_read(const bp_data *data, size_t first, size_t count, float *x,
                               int32_t *labels, float *targets);
 

@@ -147,7 +147,8 @@ typedef struct bp_rate_test {
 } bp_rate_test;
 
 /* model is not changed. how (may be NULL) has everything else of the training; its learning rate,
- * schedule, epochs and stopping are not used. Errors as bp_train. */
+ * schedule, epochs and stopping are not used. Its progress callback has step and steps, of the test;
+ * where it returns nonzero, that ends with BP_ERROR_CANCELLED. Errors as bp_train. */
 BP_API bp_status bp_find_rate(bp_rate_test **out, const bp_model *model, bp_device *device,
                               const bp_data *data, const bp_train_options *how,
                               const bp_rate_options *options);

@@ -132,7 +132,7 @@ Test(cli_checkpoint, what_is_refused_and_why)
         {"train d.csv --resume model", 3, "is no checkpoint"},
         {"train d.csv --resume cut", 3, "cut short"},
         {"train d.csv --hidden 8 --batch 9 --epochs 12 --validation-split 0.2 --resume c --lr 0.5",
-         3, "learning_rate is 0.5, in the checkpoint 0.001\n"},
+         3, "--lr is 0.5, in the checkpoint 0.001\n"},
         {"train d.csv --hidden 9 --batch 9 --validation-split 0.2 --resume c", 3,
          "network is 4 -> 9 relu -> 3 softmax, cross_entropy, in the checkpoint 4 -> 8 relu"},
         {"train d.csv --hidden 8 --batch 9 --validation-split 0.1 --resume c", 3,

@@ -399,7 +399,7 @@ Test(stream_data, a_full_disk)
     char *text = after_rows(2000, "");
     bp_load_options options = bp_load_options_default();
     options.stream_folder = "/nowhere/at/all";
-    expect_error(stream_text(&data, text, options), BP_ERROR_IO, "/nowhere/at/all|temporary file");
+    expect_error(stream_text(&data, text, options), BP_ERROR_STORAGE, "/nowhere/at/all|temporary file");
     options.stream_folder = NULL;
     setenv("TMPDIR", in_folder(""), 1);
     struct rlimit limit = {40000, 40000};
@@ -407,7 +407,7 @@ Test(stream_data, a_full_disk)
     signal(SIGXFSZ, SIG_IGN);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     options.stream = 1;
-    expect_error(bp_data_load(&data, in_folder("t.csv"), &options), BP_ERROR_IO,
+    expect_error(bp_data_load(&data, in_folder("t.csv"), &options), BP_ERROR_STORAGE,
                  "cannot be written|more room");
     free(text);
 }

@@ -54,6 +54,8 @@ bp_status bp__csv_decide(bool *text, const bp__csv_tally *t, const bp__pick *pic
     /* A column of "3,5" in a file with another delimiter is numbers to whoever wrote it. */
     if (t->commas > 0 && (numbers + t->commas) * 10 >= all * PLAIN_TENTHS)
         return fail_column(t, pick, "has a decimal comma; write numbers with a point");
+    if (pick->weights)
+        return fail_column(t, pick, "is no weight: every row needs a number that is not negative");
     if (pick->want == BP__WANT_NUMBER)
         return fail_column(t, pick,
                            "is not a number, which the model has in this column; write it as empty "

@@ -34,7 +34,7 @@ static bp_status open_unnamed(int *fd, const char *folder)
     }
     free(path);
     if (*fd >= 0) return BP_OK;
-    return bp__fail(BP_ERROR_IO, "%s: no temporary file can be made there: %s", folder,
+    return bp__fail(BP_ERROR_STORAGE, "%s: no temporary file can be made there: %s", folder,
                     strerror(reason));
 }
 
@@ -70,7 +70,7 @@ bp_status bp__spool_append(bp__spool *spool, const void *bytes, size_t size)
         const ssize_t put = pwrite(spool->fd, next, size, (off_t)spool->size);
         if (put < 0 && errno == EINTR) continue;
         if (put <= 0)
-            return bp__fail(BP_ERROR_IO,
+            return bp__fail(BP_ERROR_STORAGE,
                             "%s: the temporary file of the rows cannot be written beyond %.1f MB: "
                             "%s; name a folder with more room",
                             spool->folder, (double)spool->size / 1e6,
@@ -94,7 +94,7 @@ bp_status bp__spool_read(const bp__spool *spool, void *out, uint64_t offset, siz
         const ssize_t got = pread(spool->fd, next, size, (off_t)offset);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0)
-            return bp__fail(BP_ERROR_IO, "%s: the temporary file of the rows cannot be read: %s",
+            return bp__fail(BP_ERROR_STORAGE, "%s: the temporary file of the rows cannot be read: %s",
                             spool->folder, got < 0 ? strerror(errno) : "it is too short");
         next += got;
         offset += (uint64_t)got;

@@ -121,8 +121,8 @@ bp_status bp__sheet_find(size_t **columns, size_t *count, const bp__sheet *sheet
 }
 
 /* Columns that are no features: targets, and those that are left out. */
-static bp_status mark(char *taken, const bp__sheet *sheet, const size_t *targets, size_t count,
-                      const char *ignore)
+static bp_status mark(char *taken, const bp__sheet *sheet, size_t weights, const size_t *targets,
+                      size_t count, const char *ignore)
 {
     size_t *ignored, ignored_count;
     char shown[64];
@@ -131,7 +131,13 @@ static bp_status mark(char *taken, const bp__sheet *sheet, const size_t *targets
     BP_TRY(bp__sheet_resolve(&ignored, &ignored_count, sheet, ignore));
     bp_status status = BP_OK;
     for (size_t i = 0; i < ignored_count && status == BP_OK; ++i) {
-        if (taken[ignored[i]])
+        if (ignored[i] == weights)
+            status =
+                bp__fail(BP_ERROR_DATA,
+                         "%s: the column \"%s\" is to be both the weights, which are no "
+                         "feature anyway, and left out; name it once",
+                         sheet->source, bp__shown(shown, bp__words_get(&sheet->names, ignored[i])));
+        else if (taken[ignored[i]])
             status =
                 bp__fail(BP_ERROR_DATA,
                          "%s: column \"%s\" is the target, which cannot be left out; name "
@@ -143,8 +149,8 @@ static bp_status mark(char *taken, const bp__sheet *sheet, const size_t *targets
     return status;
 }
 
-/* The features in the order of the file, the weights, if there are any, then the targets; *picked of
- * them. */
+/* The features in the order of the file, the weights, if there are any, then the targets; *picked
+ * of them. */
 static bp_status pick(bp__pick **out, size_t *picked, const bp__sheet *sheet, size_t weights,
                       const size_t *targets, size_t count, const char *ignore)
 {
@@ -152,7 +158,7 @@ static bp_status pick(bp__pick **out, size_t *picked, const bp__sheet *sheet, si
     char *taken;
     size_t used = 0;
     BP_TRY(bp__new_array(&taken, sheet->columns, 1));
-    bp_status status = mark(taken, sheet, targets, count, ignore);
+    bp_status status = mark(taken, sheet, weights, targets, count, ignore);
     if (status == BP_OK) status = bp__new_array(&picks, sheet->columns, sizeof *picks);
     if (status == BP_OK) {
         for (size_t k = 0; k < sheet->columns; ++k)

@@ -47,20 +47,46 @@ static bool add_point(range_test *t, double rate, double loss)
     return true;
 }
 
+/* What an epoch of the test is for, and who may stop it. */
+typedef struct epoch_look {
+    const bp_train_options *how;
+    int64_t first, all; /* steps of the test before this epoch; of the whole test */
+    size_t steps;       /* of this epoch */
+    bool stopped;
+} epoch_look;
+
+/* Asks the caller's callback. */
+static bool goes_on(epoch_look *look, size_t done)
+{
+    const bp_progress now = {.step = look->first + (int64_t)done,
+                             .steps = look->all,
+                             .train_loss = NAN,
+                             .validation_loss = NAN,
+                             .validation_accuracy = NAN,
+                             .monitored = NAN,
+                             .learning_rate = NAN};
+    look->stopped = look->how->progress && look->how->progress(&now, look->how->user) != 0;
+    return !look->stopped;
+}
+
 static int stop_after(size_t steps_done, double loss_sum, size_t rows_done, void *user)
 {
+    epoch_look *look = user;
     (void)loss_sum;
     (void)rows_done;
-    return steps_done >= *(const size_t *)user;
+    return steps_done >= look->steps || !goes_on(look, steps_done);
 }
 
 /* The first *steps of an epoch, or fewer where the loss is not finite any more; their losses arrive
  * in the trainer's array. */
-static bp_status run_epoch(bp_trainer *trainer, size_t *steps)
+static bp_status run_epoch(bp_trainer *trainer, size_t *steps, int64_t first, int64_t all)
 {
     const int64_t before = trainer->step;
+    epoch_look look = {.how = &trainer->options, .first = first, .all = all, .steps = *steps};
     trainer->pause_at = *steps;
-    const bp_status status = bp__trainer_run_epoch(trainer, NULL, stop_after, steps);
+    const bp_status status = bp__trainer_run_epoch(trainer, NULL, stop_after, &look);
+    if (look.stopped || !goes_on(&look, *steps))
+        return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
     if (status != BP_OK && status != BP_ERROR_CANCELLED && status != BP_ERROR_DIVERGED)
         return status;
     const size_t done = (size_t)(trainer->step + trainer->place - before);
@@ -75,7 +101,7 @@ static bp_status run_test(range_test *t, bp_trainer *trainer, const bp_rate_opti
     for (int64_t first = 0; going && first < options->steps;) {
         const size_t left = (size_t)(options->steps - first);
         size_t steps = left < pass->steps ? left : pass->steps;
-        BP_TRY(run_epoch(trainer, &steps));
+        BP_TRY(run_epoch(trainer, &steps, first, options->steps));
         for (size_t s = 0; s < steps && going; ++s) {
             const size_t rows = s + 1 < pass->steps ? pass->batch : bp__pass_last_rows(pass);
             going = add_point(t, bp__trainer_rate(trainer, first + (int64_t)s),

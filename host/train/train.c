@@ -379,6 +379,9 @@ bp_status bp_train(bp_model *model, bp_device *device, const bp_data *data,
         settle(&r, model, status);
         if (r.trainer->stream) result->wait_seconds = bp__stream_waited(r.trainer->stream);
         result->checkpoint = r.saver.status;
+        if (r.saver.error)
+            snprintf(result->checkpoint_error, sizeof result->checkpoint_error, "%s",
+                     r.saver.error);
     }
     bp__saver_end(&r.saver);
     bp__evaluator_free(r.evaluator);
