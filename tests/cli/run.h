@@ -29,7 +29,10 @@
 #define CLI "'" BACKPROP_COMMAND "'"
 #define UNUSED __attribute__((unused))
 
-enum { TEXT = 1 << 20, TIME_LIMIT = 60 };
+enum {
+    TEXT = 1 << 20,
+    TIME_LIMIT = 240
+}; /* seconds of a command; its kernels may have to be built first */
 
 /* ---- processes --------------------------------------------------------------------------------
  */
