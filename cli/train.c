@@ -409,6 +409,10 @@ int cli_train(int argc, char **argv)
     cli_option passes[] = {
         {.name = "batch", .kind = CLI_COUNT, .to.count = &s.how.batch, .value = "N", .min = 1,
          .max = 2147483647, .help = "samples a step", .fallback = "32, of lbfgs all"},
+        {.name = "accumulate", .kind = CLI_COUNT, .to.count = &s.how.accumulate, .value = "N",
+         .min = 1, .max = 2147483647,
+         .help = "batches whose gradients make one update, as if they were one batch; the last of an "
+                 "epoch may be fewer"},
         {.name = "epochs", .kind = CLI_COUNT, .to.count = &s.how.epochs, .value = "N", .min = 1,
          .max = 1000000000, .help = "times through the data",
          .fallback = "by its rows: 240,000 samples in all, 15 to 120 epochs; with --patience ten "

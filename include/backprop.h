@@ -186,7 +186,7 @@ typedef struct bp_train_options {
     int64_t decay_every;  /* epochs, of step (0: a third of all) and plateau (0: 5) */
     double final_rate;    /* share of the learning rate: where cosine and onecycle end, and what the
                              others do not go below */
-    int64_t steps_per_epoch; /* of a training by bp_trainer_step, to which a schedule needs it; 0: what
+    int64_t steps_per_epoch; /* batches, of a training by bp_trainer_step, to which a schedule needs it; 0: what
                                 the data of bp_trainer_set_data has */
     int64_t freeze_layers; /* the first so many layers keep their parameters, and no gradients are
                               computed for them; fewer than the model has */
@@ -208,6 +208,11 @@ typedef struct bp_train_options {
                              bp_trainer_get_model receive, and what a checkpoint is as a model; the
                              training goes on with the parameters themselves, whose loss train_loss is.
                              0 <= it < 1 */
+    int64_t accumulate;   /* batches whose gradients are combined for one update, as if they were one
+                             batch: the mean over their rows. The last group of an epoch may have fewer;
+                             of bp_trainer_step each so many calls are a group. Counts of steps are
+                             of batches, rates of schedules and bias corrections go by updates; batch
+                             normalisation and dropout are of each batch. 1: every batch by itself */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);

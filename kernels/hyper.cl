@@ -8,7 +8,8 @@
 #define HYPER_CORRECTION2 2
 #define HYPER_STEP 3
 #define HYPER_AVERAGE 4
-#define HYPER_COUNT 5
+#define HYPER_SHARE 5
+#define HYPER_COUNT 6
 
 #define HYPER_ROW(hyper, step) ((hyper) + (ulong)(step)*HYPER_COUNT)
 

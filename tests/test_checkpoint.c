@@ -70,6 +70,8 @@ Test(checkpoint, every_step_can_be_gone_on_from)
     how.ema = 0.8;
     how.max_norm = 0.9f;
     go_on_from_everywhere(how, "averages");
+    how.accumulate = 4; /* 4 and 2 batches an epoch */
+    go_on_from_everywhere(how, "groups of batches");
 }
 
 static int stop_in_epoch(const bp_progress *now, void *user)
@@ -243,12 +245,16 @@ Test(checkpoint, what_differs_is_named)
     how.optimizer = BP_OPTIMIZER_SGD;
     how.shuffle = 0;
     how.ema = 0.5;
+    how.accumulate = 7;
     outcome none = train(&how, new_model(9));
     cr_assert_eq(none.status, BP_ERROR_MODEL);
-    const char *const all[] = {
-        "seed is 9, in the checkpoint 1",           "batch is 5, in the checkpoint 4",
-        "optimizer is sgd, in the checkpoint adam", "shuffle is none, in the checkpoint all",
-        "ema is 0.5, in the checkpoint 0",          "the start values differ"};
+    const char *const all[] = {"seed is 9, in the checkpoint 1",
+                               "batch is 5, in the checkpoint 4",
+                               "optimizer is sgd, in the checkpoint adam",
+                               "shuffle is none, in the checkpoint all",
+                               "ema is 0.5, in the checkpoint 0",
+                               "accumulate is 7, in the checkpoint 1",
+                               "the start values differ"};
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
         cr_assert(strstr(bp_last_error(), all[i]), "not \"%s\": %s", all[i], bp_last_error());
     how = same;

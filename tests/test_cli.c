@@ -140,6 +140,8 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --momentum 1", "less than 1"},
         {"train $D --max-norm -1", "--max-norm"},
         {"train $D --ema 1", "--ema"},
+        {"train $D --accumulate 0", "--accumulate"},
+        {"train $D --accumulate 1.5", "--accumulate: '1.5' is not a whole number"},
         {"train $D --ema -0.5", "--ema"},
         {"train $D --max-norm nan", "--max-norm: 'nan' is not a number"},
         {"train $D --beta2 1", "--beta2"},

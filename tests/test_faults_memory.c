@@ -168,6 +168,7 @@ static bp_status checkpoint_job(bp_device *device, int32_t gemm, job_result *res
     options.checkpoint = checkpoint_path;
     options.checkpoint_steps = 2;
     options.ema = 0.5;
+    options.accumulate = 2;
     bp_status status =
         bp_data_from_labels(&data, x, FAULT_ROWS, FAULT_INPUTS, labels, FAULT_CLASSES);
     if (status == BP_OK) status = bp_model_create_layers(&model, layers, 2, NULL);

@@ -50,6 +50,7 @@ static void each_width(void (*check)(rig *), unsigned from, unsigned to, unsigne
     X(optimizer, each_width(check_optimizer, 1, 16, 1))                                            \
     X(max_norm, each_width(check_max_norm, 1, 16, 1))                                              \
     X(average, each_width(check_average, 1, 16, 1))                                                \
+    X(accumulate, each_width(check_accumulate, 1, 16, 1))                                          \
     X(layers, each_width(check_layers, 1, 4, 1))                                                   \
     X(shuffled_layers, each_width(check_layers, 8, 16, 1))                                         \
     X(peak, each_width(check_peak, 1, 16, 1))                                                      \

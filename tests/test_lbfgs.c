@@ -389,6 +389,9 @@ Test(lbfgs, refuses_what_it_has_no_use_for)
     how.ema = 0.9;
     check_refused(how, BP_ERROR_ARGUMENT, "ema and lbfgs");
     how = how_of(3);
+    how.accumulate = 2;
+    check_refused(how, BP_ERROR_ARGUMENT, "accumulate and lbfgs");
+    how = how_of(3);
     how.schedule = BP_SCHEDULE_COSINE;
     check_refused(how, BP_ERROR_ARGUMENT, "leave out the schedule");
     how = how_of(3);

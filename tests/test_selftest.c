@@ -85,6 +85,8 @@ static const planted bugs[] = {
      BP_GEMM_NAIVE, "max_norm", "naive"},
     {"averages stay behind", "average.cl", "s/share \\* (w - a)/0.9f * share * (w - a)/",
      BP_GEMM_NAIVE, "average", "naive"},
+    {"groups are not made means", "accumulate.cl", "s/share \\* sum/sum/", BP_GEMM_NAIVE,
+     "accumulate", "naive"},
     {"the sum forgets half its items", "reduce.cl",
      "s/half_size = LOCAL \\/ 2/half_size = LOCAL \\/ 4/", BP_GEMM_NAIVE, "reduce_loss", "naive"},
     {"softmax of the wrong sum", "loss.cl", "s/p\\[k\\] \\/= sum/p[k] \\/= sum + 1e-3f/",
@@ -121,11 +123,11 @@ static void expect_found(size_t from, size_t to)
 /* In two tests, so that they run beside each other. */
 Test(selftest, planted_bugs_of_operations)
 {
-    expect_found(0, 7);
+    expect_found(0, 8);
 }
 Test(selftest, planted_bugs_of_the_rest)
 {
-    expect_found(7, BP_COUNT(bugs));
+    expect_found(8, BP_COUNT(bugs));
 }
 
 /* Products in one tile, whose sums are in two pieces. */

@@ -76,7 +76,8 @@ static float *run_out(bp_trainer *trainer, bp_model *model, double *loss)
 }
 
 /* Between two steps anywhere, from either kind of training to either kind. */
-static void go_on_from_everywhere(const char *spec, int32_t shuffle, int64_t every, double ema)
+static void go_on_from_everywhere(const char *spec, int32_t shuffle, int64_t every, double ema,
+                                  int64_t accumulate)
 {
     const char path[] = "checkpoint";
     bp_device *device;
@@ -89,6 +90,7 @@ static void go_on_from_everywhere(const char *spec, int32_t shuffle, int64_t eve
     free(flatten(model, &count));
     bp_train_options how = checkpoint_options(BP_STREAM_NO, shuffle);
     how.ema = ema;
+    how.accumulate = accumulate;
     double loss, last;
     bp_trainer *trainer = new_trainer(device, data, model, &how);
     float *whole = run_out(trainer, model, &loss);
@@ -129,15 +131,16 @@ static void go_on_from_everywhere(const char *spec, int32_t shuffle, int64_t eve
 
 Test(stream_checkpoint, every_step_can_be_gone_on_from)
 {
-    go_on_from_everywhere("reference", BP_SHUFFLE_BLOCKS, 1, 0);
-    go_on_from_everywhere("reference", BP_SHUFFLE_NONE, 3, 0);
-    go_on_from_everywhere("auto", BP_SHUFFLE_BLOCKS, 3, 0);
+    go_on_from_everywhere("reference", BP_SHUFFLE_BLOCKS, 1, 0, 1);
+    go_on_from_everywhere("reference", BP_SHUFFLE_NONE, 3, 0, 1);
+    go_on_from_everywhere("auto", BP_SHUFFLE_BLOCKS, 3, 0, 1);
 }
 
-Test(stream_checkpoint, averages_go_on_too)
+/* Groups of 3 and 5 batches go over the ends of windows; broken off within one. */
+Test(stream_checkpoint, averages_and_groups_go_on_too)
 {
-    go_on_from_everywhere("reference", BP_SHUFFLE_BLOCKS, 3, 0.9);
-    go_on_from_everywhere("auto", BP_SHUFFLE_BLOCKS, 3, 0.9);
+    go_on_from_everywhere("reference", BP_SHUFFLE_BLOCKS, 1, 0.9, 3);
+    go_on_from_everywhere("auto", BP_SHUFFLE_BLOCKS, 2, 0.9, 5);
 }
 
 static void write_rows(const char *path)

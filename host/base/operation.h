@@ -61,6 +61,7 @@ typedef enum bp__op_kind {
     BP__OP_CLIP,
     BP__OP_MAX_NORM,
     BP__OP_AVERAGE,
+    BP__OP_ACCUMULATE,
     BP__OP_NORMALIZE,
     BP__OP_NORM_GRADIENT,
     BP__OP_NORM_EFFECT
@@ -199,6 +200,7 @@ enum {
     BP__HYPER_CORRECTION2,
     BP__HYPER_STEP,    /* steps before this one, modulo 2^24: floats count no further */
     BP__HYPER_AVERAGE, /* how far averages move towards the parameters */
+    BP__HYPER_SHARE,   /* what makes a group's sum of gradients the mean over its rows */
     BP__HYPER_COUNT
 };
 
@@ -215,6 +217,14 @@ typedef struct bp__clip {
     bp__view factor, squares;
     float limit;
 } bp__clip;
+
+/* For all batches of a group but the last, sums += gradients; for the last, gradients = share (sums
+ * + gradients), then sums = 0, share being hyper[step - 1][BP__HYPER_SHARE], step having been
+ * advanced by reduce_loss; sums and gradients [1][N], of the same layout. */
+typedef struct bp__accumulate {
+    bp__view sums, gradients, hyper, step;
+    bool ends; /* the last batch of the group */
+} bp__accumulate;
 
 /* weights[k][:] *= limit / norm for each unit k whose norm, the root of the sum of the squares of
  * its weights, is above limit. A norm beyond what the numbers hold makes the unit's weights NaN:
@@ -261,6 +271,7 @@ typedef struct bp__op {
         bp__clip clip;
         bp__max_norm max_norm;
         bp__average average;
+        bp__accumulate accumulate;
         bp__normalize normalize;
         bp__norm_gradient norm_gradient;
         bp__norm_effect norm_effect;

@@ -55,6 +55,11 @@ static operands operands_of(const bp__op *op)
         const bp__average *a = &op->as.average;
         return (operands){{&a->averages, &a->parameters}, {&a->averages}, NULL};
     }
+    case BP__OP_ACCUMULATE: {
+        const bp__accumulate *a = &op->as.accumulate;
+        return (operands){
+            {&a->sums, &a->gradients}, {&a->sums, a->ends ? &a->gradients : NULL}, NULL};
+    }
     case BP__OP_NORMALIZE: {
         const bp__normalize *n = &op->as.normalize;
         const bp__view *const known[] = {&n->known_mean, &n->known_variance};
@@ -97,6 +102,7 @@ const char *bp__op_name(bp__op_kind kind)
     case BP__OP_CLIP: return "clip";
     case BP__OP_MAX_NORM: return "max_norm";
     case BP__OP_AVERAGE: return "average";
+    case BP__OP_ACCUMULATE: return "accumulate";
     case BP__OP_NORMALIZE: return "normalize";
     case BP__OP_NORM_GRADIENT: return "norm_gradient";
     case BP__OP_NORM_EFFECT: return "norm_effect";

@@ -28,6 +28,9 @@ static bp_status go_back(const bp_watch *watch, bp_trainer *trainer)
     bp__network *network = trainer->network;
     trainer->epoch = watch->epoch;
     trainer->step = watch->step;
+    trainer->updates = watch->updates;
+    trainer->unclear = true;
+    BP_TRY(bp__trainer_begin_group(trainer, true));
     BP_TRY(put_back(network, network->moment1, watch->kept.moment1));
     BP_TRY(put_back(network, network->moment2, watch->kept.moment2));
     if (!watch->kept.parameters) return bp__network_upload(network, watch->model);
@@ -167,6 +170,7 @@ static bp_status look_at(bp_trace *out, bp_trainer *trainer, const bp__op *op, s
     case BP__OP_NORM_GRADIENT:
     case BP__OP_SQUARES:
     case BP__OP_CLIP:
+    case BP__OP_ACCUMULATE:
     case BP__OP_AVERAGE:
     case BP__OP_SOFTMAX: return BP_OK;
     }
@@ -188,7 +192,8 @@ static bp_status look_at(bp_trace *out, bp_trainer *trainer, const bp__op *op, s
 static bp_status step_by_operation(bp_trace *out, bp_trainer *trainer, size_t step)
 {
     const bp__pass *pass = trainer->pass;
-    const bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
+    bp__plan_optimizer optimizer = bp__trainer_optimizer(trainer);
+    optimizer.adds = !bp__trainer_ends_group(trainer, step);
     bp__plan *plan = trainer->last && step + 1 == pass->steps ? trainer->last : trainer->full;
     bp__op *ops;
     size_t count;
@@ -224,10 +229,12 @@ static size_t first_bad_step(const bp_trainer *trainer)
 static bp_status catch_up(bp_trainer *trainer, int64_t epoch)
 {
     const size_t steps = trainer->pass->steps;
-    for (; trainer->epoch < epoch; ++trainer->epoch, trainer->step += (int64_t)steps) {
+    for (; trainer->epoch < epoch; ++trainer->epoch) {
         BP_TRY(bp__trainer_begin_epoch(trainer));
         BP_TRY(bp__trainer_run_steps(trainer, 0, steps));
         BP_TRY(bp__engine_finish(trainer->engine));
+        trainer->place = (int64_t)steps;
+        bp__trainer_leave_epoch(trainer);
     }
     return bp__trainer_begin_epoch(trainer);
 }

@@ -346,6 +346,7 @@ bp_status bp_watch_look(bp_watch *watch, bp_trainer *trainer)
         now = (bp__arenas){0};
         watch->epoch = trainer->epoch;
         watch->step = trainer->step;
+        watch->updates = trainer->updates;
     }
 fail:
     bp_survey_free(&survey);

@@ -19,7 +19,7 @@ struct bp_watch {
     bp_watch_layer *layers;
     bool looked;
     bp__arenas kept;     /* of the last look */
-    int64_t epoch, step; /* of the trainer then */
+    int64_t epoch, step, updates; /* of the trainer then */
 };
 
 /* Reads a network's arenas; free them with bp__arenas_free. */

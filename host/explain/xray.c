@@ -245,6 +245,7 @@ static bp_status write_ops(bp__xray *xray)
         case BP__OP_CLIP:
         case BP__OP_MAX_NORM:
         case BP__OP_AVERAGE:
+        case BP__OP_ACCUMULATE:
         case BP__OP_OPTIMIZER: break;
         case BP__OP_GATHER:
         case BP__OP_SOFTMAX:

@@ -105,6 +105,7 @@ void bp__network_free(bp__network *network)
     bp__buffer_free(network->engine, network->moment1);
     bp__buffer_free(network->engine, network->moment2);
     bp__buffer_free(network->engine, network->norms);
+    bp__buffer_free(network->engine, network->sums);
     free(network->layers);
     free(network->values);
     free(network->slopes);

@@ -33,6 +33,7 @@ typedef struct bp__network {
     bp__buffer *moment1, *moment2; /* NULL where the optimizer has none */
     bp__buffer *norms; /* sums of squared gradients, then the factor that clips them; NULL
                           where nothing is clipped by norm */
+    bp__buffer *sums;  /* of the gradients of a group's batches; NULL: each is a group */
     struct bp__network *averaged; /* the same layers with the moving averages of all parameters,
                                      which are averaged where it is there; NULL otherwise */
     bp__layer_views *values;      /* [layer_count], in parameters */

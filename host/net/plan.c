@@ -162,12 +162,20 @@ static bp__view effect_view(const bp__plan *plan, size_t l)
                                              : (bp__view){0};
 }
 
+/* Whether the gradients are added to those of other batches. */
+static bool is_grouped(const bp__network *network, const bp__plan_optimizer *training)
+{
+    return network->sums && !training->no_update;
+}
+
 /* training: with the last delta, for targets that are smoothed as it says; NULL otherwise. */
 static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
                           const bp__plan_optimizer *training)
 {
     const bp__network *network = plan->network;
     const size_t last = network->layer_count - 1;
+    /* What is added up has one scale, that of a full batch. */
+    const size_t rows = training && is_grouped(network, training) ? epoch->period : plan->rows;
     bp__loss loss = {.row_loss = plan->row_loss,
                      .row_hits = plan->row_hits,
                      .output = plan->activations[last],
@@ -175,7 +183,7 @@ static bp_status add_loss(op_list *list, bp__plan *plan, const bp__epoch_views *
                      .targets = plan->targets,
                      .loss = network->loss,
                      .activation = network->layers[last].activation,
-                     .scale = 1 / (double)plan->rows,
+                     .scale = 1 / (double)rows,
                      .smoothing = training ? training->smoothing : 0,
                      .parameter = network->loss_parameter};
     if (training) loss.delta = delta_view(plan, last % 2, last);
@@ -377,12 +385,30 @@ static bp_status add_average(op_list *list, const bp__network *network,
                                       .step = epoch->step}});
 }
 
+/* Of the layers that learn. */
+static bp_status add_accumulate(op_list *list, const bp__network *network,
+                                const bp__epoch_views *epoch, const bp__plan_optimizer *optimizer)
+{
+    const size_t first = network->values[optimizer->freeze_layers].weights.offset;
+    const size_t count = network->moments_at - first;
+    if (!is_grouped(network, optimizer)) return BP_OK;
+    return add(list,
+               (bp__op){.kind = BP__OP_ACCUMULATE,
+                        .as.accumulate = {.sums = row_of(network->sums, first, count),
+                                          .gradients = row_of(network->gradients, first, count),
+                                          .hyper = epoch->hyper,
+                                          .step = epoch->step,
+                                          .ends = !optimizer->adds}});
+}
+
 static bp_status add_update(op_list *list, bp__plan *plan, const bp__epoch_views *epoch,
                             const bp__plan_optimizer *optimizer)
 {
     bp__network *network = plan->network;
     bp__view factor = {0};
     if (optimizer->no_update) return BP_OK;
+    BP_TRY(add_accumulate(list, network, epoch, optimizer));
+    if (optimizer->adds) return BP_OK;
     BP_TRY(add_clip(list, network, optimizer, &factor));
     for (size_t i = 0; i < stretches_of(network, optimizer); ++i)
         BP_TRY(add_update_of(list, network, epoch, optimizer, stretch_of(network, optimizer, i),
@@ -411,15 +437,24 @@ fail:
     return status;
 }
 
-bp_status bp__plan_make_train(bp__plan *plan, const bp__epoch_views *epoch,
-                              const bp__plan_optimizer *optimizer)
+static bp_status make_step(bp__sequence **out, bp__plan *plan, const bp__epoch_views *epoch,
+                           const bp__plan_optimizer *optimizer)
 {
     bp__op *ops;
     size_t count;
     BP_TRY(bp__plan_train_ops(&ops, &count, plan, epoch, optimizer));
-    bp_status status = bp__sequence_create(plan->network->engine, &plan->train, ops, count);
+    bp_status status = bp__sequence_create(plan->network->engine, out, ops, count);
     free(ops);
     return status;
+}
+
+bp_status bp__plan_make_train(bp__plan *plan, const bp__epoch_views *epoch,
+                              const bp__plan_optimizer *optimizer)
+{
+    bp__plan_optimizer adding = *optimizer;
+    adding.adds = true;
+    BP_TRY(make_step(&plan->train, plan, epoch, optimizer));
+    return plan->network->sums ? make_step(&plan->add, plan, epoch, &adding) : BP_OK;
 }
 
 bp_status bp__plan_make_evaluate(bp__plan *plan, const bp__epoch_views *epoch)

@@ -42,6 +42,8 @@ typedef struct bp__plan {
     bp__view effect[2];    /* likewise, of layers past which something goes; absent without such */
     bp__view row_loss, row_hits;              /* [1][rows] */
     bp__sequence *train, *evaluate, *predict; /* made when first asked for */
+    bp__sequence
+        *add; /* made with train where gradients are added up: of a batch that ends no group */
 } bp__plan;
 
 /* labels: the targets are class numbers; otherwise numbers. training: with deltas. */
@@ -60,11 +62,12 @@ typedef struct bp__plan_optimizer {
     float clip_norm;           /* the gradients' norm is kept to this; 0: not */
     float max_norm;            /* the norm of each unit's weights is kept to this; 0: not */
     bool no_update;            /* gradients alone: somebody else uses them */
-    bool keep_gradients;       /* they are read after a step */
-    double smoothing;          /* of the loss's targets */
-    bool dropout;              /* layers drop units as they say; false: none does */
-    uint64_t seed;             /* of what is dropped */
-    size_t freeze_layers;      /* so many first layers have neither gradients nor updates */
+    bool adds; /* with sums in the network: a batch that ends no group, which updates nothing */
+    bool keep_gradients;  /* they are read after a step */
+    double smoothing;     /* of the loss's targets */
+    bool dropout;         /* layers drop units as they say; false: none does */
+    uint64_t seed;        /* of what is dropped */
+    size_t freeze_layers; /* so many first layers have neither gradients nor updates */
     bool freeze_bias; /* the update leaves the biases out: they take part, and keep their values */
     bool known_moments; /* batch normalisation takes the moments that were found, as where nothing
                            is learned: samples have nothing to do with each other then */

@@ -170,6 +170,7 @@ void bp__plan_free(bp__plan *plan)
     if (!plan) return;
     bp__engine *engine = plan->network->engine;
     bp__sequence_free(engine, plan->train);
+    bp__sequence_free(engine, plan->add);
     bp__sequence_free(engine, plan->evaluate);
     bp__sequence_free(engine, plan->predict);
     bp__buffer_free(engine, plan->numbers);

@@ -322,6 +322,18 @@ static bp_status write_max_norm(bp__cpu_writing *w, plan_op *op, const bp__max_n
     return gives(w, NORM_OUT, weights);
 }
 
+static bp_status write_accumulate(bp__cpu_writing *w, plan_op *op,
+                                  const bp__accumulate *accumulate)
+{
+    op->kind = PLAN_ACCUMULATE;
+    op->ends = accumulate->ends;
+    cut_freely(w, op, bp__cpu_vectors(w, accumulate->sums.columns), w->engine->vector_width);
+    BP_TRY(gives(w, NORM_OUT, &accumulate->sums));
+    BP_TRY((accumulate->ends ? gives : takes)(w, NORM_IN, &accumulate->gradients));
+    BP_TRY(takes(w, UPDATE_HYPER, &accumulate->hyper));
+    return takes(w, UPDATE_STEP, &accumulate->step);
+}
+
 static bp_status write_average(bp__cpu_writing *w, plan_op *op, const bp__average *average)
 {
     op->kind = PLAN_AVERAGE;
@@ -431,6 +443,7 @@ bp_status bp__cpu_write(bp__cpu_writing *w, const bp__op *from, const bp__optimi
     case BP__OP_CLIP: return write_clip(w, op, &from->as.clip);
     case BP__OP_MAX_NORM: return write_max_norm(w, op, &from->as.max_norm);
     case BP__OP_AVERAGE: return write_average(w, op, &from->as.average);
+    case BP__OP_ACCUMULATE: return write_accumulate(w, op, &from->as.accumulate);
     case BP__OP_NORMALIZE: return write_normalize(w, op, &from->as.normalize);
     case BP__OP_NORM_GRADIENT: return write_norm_gradient(w, op, &from->as.norm_gradient);
     case BP__OP_NORM_EFFECT: return write_norm_effect(w, op, &from->as.norm_effect);

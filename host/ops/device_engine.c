@@ -298,6 +298,9 @@ static bp_status launch(bp__device_engine *engine, bp__recorder *recorder, const
     case BP__OP_CLIP: return bp__launch_clip(engine, recorder, &op->as.clip);
     case BP__OP_MAX_NORM: return bp__launch_max_norm(engine, recorder, &op->as.max_norm);
     case BP__OP_AVERAGE: return bp__launch_average(engine, recorder, &op->as.average);
+    case BP__OP_ACCUMULATE:
+        BP_TRY(bp__buffer_need(engine, op->as.accumulate.gradients.buffer));
+        return bp__launch_accumulate(engine, recorder, &op->as.accumulate);
     case BP__OP_NORMALIZE: return bp__launch_normalize(engine, recorder, &op->as.normalize);
     case BP__OP_NORM_GRADIENT:
         BP_TRY(bp__buffer_need(engine, op->as.norm_gradient.gain_gradient.buffer));

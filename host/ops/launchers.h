@@ -86,6 +86,8 @@ bp_status bp__launch_squares(bp__device_engine *engine, bp__recorder *recorder,
 bp_status bp__launch_clip(bp__device_engine *engine, bp__recorder *recorder, const bp__clip *op);
 bp_status bp__launch_max_norm(bp__device_engine *engine, bp__recorder *recorder,
                               const bp__max_norm *op);
+bp_status bp__launch_accumulate(bp__device_engine *engine, bp__recorder *recorder,
+                                const bp__accumulate *op);
 bp_status bp__launch_average(bp__device_engine *engine, bp__recorder *recorder,
                              const bp__average *op);
 bp_status bp__launch_normalize(bp__device_engine *engine, bp__recorder *recorder,

@@ -69,6 +69,8 @@ double bp__reference_clip_factor(const double *gradients, size_t count, double l
 /* What a unit's weights are multiplied by where the sum of their squares is this. */
 double bp__reference_max_norm_factor(double squares, double limit);
 void bp__reference_max_norm(bp__matrix_ref weights, double limit);
+void bp__reference_accumulate(double *sums, double *gradients, size_t count, double share,
+                              bool ends);
 void bp__reference_average(double *averages, const double *parameters, size_t count, double share);
 
 /* The engine that carries out operations with these functions. */

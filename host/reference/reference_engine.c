@@ -287,6 +287,12 @@ static void run_optimizer(const bp__optimizer *op)
                             hyper, factor ? *factor : 1, op);
 }
 
+static void run_accumulate(const bp__accumulate *op)
+{
+    bp__reference_accumulate(numbers(&op->sums), numbers(&op->gradients), op->sums.columns,
+                             row_of_step(&op->hyper, &op->step)[BP__HYPER_SHARE], op->ends);
+}
+
 static void run_average(const bp__average *op)
 {
     bp__reference_average(numbers(&op->averages), numbers(&op->parameters), op->averages.columns,
@@ -345,6 +351,7 @@ static void run(const bp__op *op)
     case BP__OP_MAX_NORM:
         bp__reference_max_norm(matrix(&op->as.max_norm.weights), (double)op->as.max_norm.limit);
         break;
+    case BP__OP_ACCUMULATE: run_accumulate(&op->as.accumulate); break;
     case BP__OP_AVERAGE: run_average(&op->as.average); break;
     case BP__OP_NORMALIZE: run_normalize(&op->as.normalize); break;
     case BP__OP_NORM_GRADIENT: run_norm_gradient(&op->as.norm_gradient); break;

@@ -79,6 +79,7 @@ static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
         how.options.clip_value = 0.02f;
         how.options.max_norm = 0.5f;
         how.options.ema = 0.9;
+        how.options.accumulate = 2;
         BP_TRY(bp__selftest_check_network(test, way, &network, &how));
     }
     return BP_OK;

@@ -51,7 +51,8 @@ enum { MOST_RESULTS = 32 };
 /* Whether an operation goes through whole arenas, element by element, and writes where it reads. */
 static bool takes_arenas(const bp__op *op)
 {
-    return op->kind == BP__OP_OPTIMIZER || op->kind == BP__OP_AVERAGE;
+    return op->kind == BP__OP_OPTIMIZER || op->kind == BP__OP_AVERAGE ||
+           op->kind == BP__OP_ACCUMULATE;
 }
 
 /* The views that an operation writes on one side. An arena's padding is different on the two, so of
@@ -76,8 +77,11 @@ static results results_of(const pair *p, int side, const bp__op *op)
     if (op->kind == BP__OP_SQUARES && op->as.squares.out.columns > 1) return r;
     if (takes_arenas(op)) {
         bp__buffer *const all[][3] = {{network->parameters, network->moment1, network->moment2},
-                                      {network->averaged ? network->averaged->parameters : NULL}};
-        bp__buffer *const *const buffers = all[op->kind == BP__OP_AVERAGE];
+                                      {network->averaged ? network->averaged->parameters : NULL},
+                                      {network->sums, network->gradients}};
+        bp__buffer *const *const buffers = all[op->kind == BP__OP_AVERAGE      ? 1
+                                               : op->kind == BP__OP_ACCUMULATE ? 2
+                                                                               : 0];
         for (size_t l = 0; l < network->layer_count; ++l)
             for (size_t b = 0; b < BP_COUNT(all[0]); ++b) {
                 for (bp__part part = 0; part < BP__LEARNED_PARTS; ++part)
@@ -147,7 +151,7 @@ typedef struct region {
     size_t count;
 } region;
 
-enum { REGIONS = 8 };
+enum { REGIONS = 9 };
 
 static size_t list_regions(const pair *p, region out[REGIONS])
 {
@@ -158,6 +162,7 @@ static size_t list_regions(const pair *p, region out[REGIONS])
                                  {t->network->gradients, t->network->arena_size},
                                  {t->network->moment1, t->network->arena_size},
                                  {t->network->moment2, t->network->arena_size},
+                                 {t->network->sums, t->network->arena_size},
                                  {averaged ? averaged->parameters : NULL, t->network->arena_size},
                                  {t->full->numbers, t->full->number_count},
                                  {part ? part->numbers : NULL, part ? part->number_count : 0},
@@ -362,7 +367,8 @@ static bp_status begin_step(pair *p)
 {
     for (int side = 0; side < SIDES; ++side) {
         bp_trainer *t = p->trainer[side];
-        const bp__plan_optimizer optimizer = bp__trainer_optimizer(t);
+        bp__plan_optimizer optimizer = bp__trainer_optimizer(t);
+        optimizer.adds = !bp__trainer_ends_group(t, p->step - 1);
         free(p->ops[side]);
         p->ops[side] = NULL;
         p->plan[side] = p->step == t->pass->steps && t->last ? t->last : t->full;

@@ -19,6 +19,9 @@ static bp_status check_options(const bp_train_options *options)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "batch is %lld, 0 (the optimizer's own) to 2^31 - 1 is possible",
                         (long long)options->batch);
+    if (options->accumulate < 1 || options->accumulate > INT32_MAX)
+        return bp__fail(BP_ERROR_ARGUMENT, "accumulate is %lld batches, 1 to 2^31 - 1 is possible",
+                        (long long)options->accumulate);
     if (!bp_optimizer_name(options->optimizer))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown optimizer %d", (int)options->optimizer);
     if (!(options->learning_rate >= 0) || !isfinite(options->learning_rate))

@@ -45,6 +45,7 @@ bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer)
     };
     state->network = network;
     BP_TRY(bp__state_add(state, rows, sizeof rows / sizeof *rows));
+    BP_TRY(bp__trainer_group_state(state, trainer));
     return trainer->full_batch ? bp__full_batch_state(state, trainer->full_batch) : BP_OK;
 }
 
@@ -168,6 +169,7 @@ bp_status bp__checkpoint_restore(bp_trainer *trainer, const bp__checkpoint *from
     BP_TRY(bp__network_upload(bp__trainer_result(trainer), from->model));
     BP_TRY(bp__state_load(state, from));
     trainer->gradients_kept = false;
+    trainer->unclear = true;
     trainer->enqueued = (size_t)trainer->place;
     trainer->pause_at = 0;
     return BP_OK;

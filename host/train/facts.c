@@ -59,6 +59,7 @@ static const option_fact option_facts[] = {
     OPTION(clip_value, FACT_REAL, NULL),
     OPTION(max_norm, FACT_REAL, NULL),
     OPTION(ema, FACT_DOUBLE, NULL),
+    OPTION(accumulate, FACT_COUNT, NULL),
 };
 
 /* And those that it does not depend on. epochs: a training may be made longer; a schedule that goes

@@ -50,15 +50,15 @@ static bool add_point(range_test *t, double rate, double loss)
 /* What an epoch of the test is for, and who may stop it. */
 typedef struct epoch_look {
     const bp_train_options *how;
-    int64_t first, all; /* steps of the test before this epoch; of the whole test */
-    size_t steps;       /* of this epoch */
+    int64_t first, all; /* updates of the test before this epoch; of the whole test */
+    size_t steps;       /* batches of this epoch */
     bool stopped;
 } epoch_look;
 
 /* Asks the caller's callback. */
 static bool goes_on(epoch_look *look, size_t done)
 {
-    const bp_progress now = {.step = look->first + (int64_t)done,
+    const bp_progress now = {.step = look->first + bp__groups_of(look->how, (int64_t)done),
                              .steps = look->all,
                              .train_loss = NAN,
                              .validation_loss = NAN,
@@ -94,20 +94,31 @@ static bp_status run_epoch(bp_trainer *trainer, size_t *steps, int64_t first, in
     return BP_OK;
 }
 
+/* The mean loss of the rows of a group of the epoch's first `steps` batches. */
+static double loss_of_group(const bp_trainer *trainer, size_t group, size_t steps)
+{
+    const size_t batches = (size_t)trainer->options.accumulate, first = group * batches;
+    const size_t end = first + batches < steps ? first + batches : steps;
+    double sum = 0;
+    for (size_t s = first; s < end; ++s) sum += (double)trainer->losses[s];
+    return sum / (double)(bp__rows_of_steps(trainer->pass, end) -
+                          bp__rows_of_steps(trainer->pass, first));
+}
+
 static bp_status run_test(range_test *t, bp_trainer *trainer, const bp_rate_options *options)
 {
     const bp__pass *pass = trainer->pass;
+    const bp_train_options *how = &trainer->options;
     bool going = true;
     for (int64_t first = 0; going && first < options->steps;) {
-        const size_t left = (size_t)(options->steps - first);
-        size_t steps = left < pass->steps ? left : pass->steps;
+        const int64_t left = (options->steps - first) * how->accumulate;
+        size_t steps = left < (int64_t)pass->steps ? (size_t)left : pass->steps;
         BP_TRY(run_epoch(trainer, &steps, first, options->steps));
-        for (size_t s = 0; s < steps && going; ++s) {
-            const size_t rows = s + 1 < pass->steps ? pass->batch : bp__pass_last_rows(pass);
-            going = add_point(t, bp__trainer_rate(trainer, first + (int64_t)s),
-                              (double)trainer->losses[s] / (double)rows);
-        }
-        first += (int64_t)steps;
+        const int64_t groups = bp__groups_of(how, (int64_t)steps);
+        for (int64_t g = 0; g < groups && going; ++g)
+            going = add_point(t, bp__trainer_rate(trainer, first + g),
+                              loss_of_group(trainer, (size_t)g, steps));
+        first += groups;
     }
     t->public.exploded = !going;
     return BP_OK;

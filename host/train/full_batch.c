@@ -32,6 +32,7 @@ bp_status bp__full_batch_check(const bp_train_options *options)
     const char *name = bp_optimizer_name(options->optimizer);
     static const char smooth[] = "its line search needs the gradient of a smooth loss as it is";
     static const char whole[] = "its iterations take all rows, and no noise is to be averaged out";
+    static const char one[] = "all rows are its batch";
     const struct {
         const char *option;
         bool asked;
@@ -40,7 +41,8 @@ bp_status bp__full_batch_check(const bp_train_options *options)
                    {"clip_norm", options->clip_norm > 0, smooth},
                    {"clip_value", options->clip_value > 0, smooth},
                    {"max_norm", options->max_norm > 0, smooth},
-                   {"ema", options->ema > 0, whole}};
+                   {"ema", options->ema > 0, whole},
+                   {"accumulate", options->accumulate > 1, one}};
     for (size_t i = 0; i < sizeof useless / sizeof *useless; ++i)
         if (useless[i].asked)
             return bp__fail(BP_ERROR_ARGUMENT,

@@ -88,6 +88,10 @@ bp_status bp__stream_warm_up(bp__stream *stream)
     BP_TRY(bp__feed_send(stream->feed));
     const station *at = &stream->stations[window.slot];
     BP_TRY(bp__sequence_run(engine, at->full->train, 1));
+    if (at->full->add) {
+        BP_TRY(bp__pass_seek(window.pass, 0));
+        BP_TRY(bp__sequence_run(engine, at->full->add, 1));
+    }
     if (at->last) {
         BP_TRY(bp__pass_seek(window.pass, 0));
         BP_TRY(bp__sequence_run(engine, at->last->train, 1));
@@ -135,8 +139,10 @@ static bp_status run_steps(bp__stream *stream, const bp__window *window, size_t 
     const station *at = &stream->stations[window->slot];
     const bool other = at->last && window->rows % window->pass->batch != 0;
     const size_t full = other ? window->steps - 1 : window->steps;
+    const size_t first = window->index * steps_of_window(stream->trainer);
     if (from < full)
-        BP_TRY(bp__sequence_run(engine, at->full->train, (to < full ? to : full) - from));
+        BP_TRY(bp__trainer_run_batches(stream->trainer, at->full, first + from,
+                                       first + (to < full ? to : full)));
     return to > full ? bp__sequence_run(engine, at->last->train, 1) : BP_OK;
 }
 

@@ -49,12 +49,13 @@ static void report(run *r, size_t steps_done, double mean_loss)
     r->last_call = now;
 }
 
-/* The rate of the last of the steps that are done in this epoch. */
+/* The rate of the update that the last of the steps that are done in this epoch is for. */
 static double rate_of(const run *r, size_t steps_done)
 {
-    const bp_progress *p = &r->progress;
-    return bp__trainer_rate(r->trainer, (p->epoch - 1) * p->steps +
-                                            (steps_done > 0 ? (int64_t)steps_done - 1 : 0));
+    const bp_train_options *options = &r->trainer->options;
+    const int64_t before = (r->progress.epoch - 1) * bp__groups_of(options, r->progress.steps);
+    const int64_t last = steps_done > 0 ? (int64_t)steps_done - 1 : 0;
+    return bp__trainer_rate(r->trainer, before + last / options->accumulate);
 }
 
 static int on_chunk(size_t steps_done, double loss_sum, size_t rows_done, void *user)

@@ -19,6 +19,7 @@ bp_train_options bp_train_options_default(void)
                               .batch = 0,
                               .optimizer = BP_OPTIMIZER_ADAM,
                               .shuffle = 1,
+                              .accumulate = 1,
                               .gemm = BP_GEMM_AUTO,
                               .learning_rate = 0,
                               .momentum = 0.9f,
@@ -76,7 +77,7 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     trainer->options = read;
     trainer->device = bp_device_get_info(device);
     trainer->batch = (size_t)read.batch;
-    trainer->schedule = bp__schedule_of(&read, read.steps_per_epoch);
+    trainer->schedule = bp__schedule_of(&read, bp__groups_of(&read, read.steps_per_epoch));
     trainer->course = bp__course_new();
     BP_TRY_GOTO(bp__engine_create(&trainer->engine, device, read.gemm));
     if (read.profile) BP_TRY_GOTO(bp__engine_profile(trainer->engine, read.profile));
@@ -85,6 +86,9 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
         bp__network_create(&trainer->network, trainer->engine, model, true, read.optimizer));
     BP_TRY_GOTO(bp__network_upload(trainer->network, model));
     if (read.ema > 0) BP_TRY_GOTO(bp__network_average(trainer->network, model));
+    if (read.accumulate > 1)
+        BP_TRY_GOTO(bp__buffer_create(trainer->engine, &trainer->network->sums, BP__NUMBER,
+                                      trainer->network->arena_size));
     if (bp__optimizer_of(read.optimizer)->full_batch)
         BP_TRY_GOTO(bp__full_batch_create(&trainer->full_batch, trainer));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
@@ -110,18 +114,9 @@ static void leave_profile(bp_trainer *trainer)
     bp__hold_error(false);
 }
 
-/* What is left of the epoch is not trained on. */
-static void leave_epoch(bp_trainer *trainer)
-{
-    trainer->step += trainer->place;
-    trainer->place = 0;
-    trainer->enqueued = trainer->pause_at = 0;
-    trainer->loss_sum = 0;
-}
-
 void bp__trainer_forget_data(bp_trainer *trainer)
 {
-    leave_epoch(trainer);
+    bp__trainer_leave_epoch(trainer);
     trainer->data_hash[0] = '\0';
     trainer->unhashed = NULL;
     if (trainer->pass) wait_for_device(trainer);
@@ -192,14 +187,14 @@ bp_status bp__trainer_make_train(const bp_trainer *trainer, bp__plan **plan, con
     return status;
 }
 
-double bp__trainer_rate(const bp_trainer *trainer, int64_t step)
+double bp__trainer_rate(const bp_trainer *trainer, int64_t update)
 {
-    return bp__schedule_rate(&trainer->schedule, (double)step, trainer->course.plateau);
+    return bp__schedule_rate(&trainer->schedule, (double)update, trainer->course.plateau);
 }
 
 double bp_trainer_get_rate(const bp_trainer *trainer)
 {
-    return trainer ? bp__trainer_rate(trainer, trainer->step) : (double)NAN;
+    return trainer ? bp__trainer_rate(trainer, bp__trainer_update(trainer, 0)) : (double)NAN;
 }
 
 bp_status bp_trainer_observe(bp_trainer *trainer, double value, int32_t larger_is_better)
@@ -224,23 +219,19 @@ void bp__trainer_hyper(const bp_trainer *trainer, size_t first, size_t steps, fl
     const bool corrected = options->optimizer == BP_OPTIMIZER_ADAM ||
                            options->optimizer == BP_OPTIMIZER_ADAMW; /* pow is not free */
     for (size_t s = 0; s < steps; ++s) {
-        const double t = (double)trainer->step + (double)(first + s) + 1;
+        const int64_t update = bp__trainer_update(trainer, first + s);
+        const double t = (double)update + 1;
         float *row = table + s * BP__HYPER_COUNT;
         const int64_t before = trainer->step + (int64_t)(first + s);
-        row[BP__HYPER_RATE] = (float)bp__trainer_rate(trainer, before);
+        row[BP__HYPER_RATE] = (float)bp__trainer_rate(trainer, update);
         row[BP__HYPER_STEP] = (float)(before & 0xffffff);
-        row[BP__HYPER_AVERAGE] = (float)average_share(options, before);
+        row[BP__HYPER_AVERAGE] = (float)average_share(options, update);
+        if (options->accumulate > 1 && trainer->pass)
+            row[BP__HYPER_SHARE] = (float)bp__trainer_group_share(trainer, first + s);
         if (!corrected) continue;
         row[BP__HYPER_CORRECTION1] = (float)(1 / (1 - pow((double)options->beta1, t)));
         row[BP__HYPER_CORRECTION2] = (float)(1 / (1 - pow((double)options->beta2, t)));
     }
-}
-
-/* Of the pass's steps. */
-static bp_status write_hyper(bp_trainer *trainer, bp__pass *pass)
-{
-    bp__trainer_hyper(trainer, 0, pass->steps, pass->hyper_table);
-    return bp__view_write(trainer->engine, &pass->views.hyper, pass->hyper_table);
 }
 
 bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to)
@@ -249,8 +240,8 @@ bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to)
     size_t full_steps = trainer->last ? pass->steps - 1 : pass->steps;
     trainer->gradients_kept = false;
     if (from < full_steps)
-        BP_TRY(bp__sequence_run(trainer->engine, trainer->full->train,
-                                (to < full_steps ? to : full_steps) - from));
+        BP_TRY(bp__trainer_run_batches(trainer, trainer->full, from,
+                                       to < full_steps ? to : full_steps));
     return to > full_steps ? bp__sequence_run(trainer->engine, trainer->last->train, 1) : BP_OK;
 }
 
@@ -295,7 +286,8 @@ bp_status bp__trainer_begin_epoch(bp_trainer *trainer)
         BP_TRY(bp__order_epoch(trainer->order, &trainer->shuffle, (uint32_t)trainer->epoch));
         BP_TRY(bp__view_write(trainer->engine, &pass->views.order, trainer->order));
     }
-    BP_TRY(write_hyper(trainer, pass));
+    bp__trainer_hyper(trainer, 0, pass->steps, pass->hyper_table);
+    BP_TRY(bp__view_write(trainer->engine, &pass->views.hyper, pass->hyper_table));
     return bp__pass_seek(pass, (int32_t)trainer->place);
 }
 
@@ -346,6 +338,7 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
         return bp__fail(BP_ERROR_ARGUMENT, "bp_trainer_epoch: give the trainer data first "
                                            "(bp_trainer_set_data)");
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
+    BP_TRY(bp__trainer_begin_group(trainer, trainer->place == 0));
     bp_status status = trainer->full_batch ? bp__full_batch_run(trainer->full_batch)
                        : trainer->stream   ? bp__stream_run(trainer->stream, chunk, user)
                                            : run_resident(trainer, chunk, user);
@@ -359,7 +352,7 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
     if (loss) *loss = mean;
     if (isfinite(mean) && trainer->enqueued < pass->steps)
         return bp__fail(BP_ERROR_CANCELLED, "stopped by the caller");
-    leave_epoch(trainer);
+    bp__trainer_leave_epoch(trainer);
     if (!isfinite(mean))
         return bp__fail(
             BP_ERROR_DIVERGED,
@@ -415,7 +408,7 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
                         bp_schedule_name(trainer->options.schedule));
     BP_TRY(prepare_single(trainer, rows, labels != NULL));
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_TRAINING));
-    leave_epoch(trainer);
+    bp__trainer_leave_epoch(trainer);
     bp__plan *plan = trainer->single;
     bp__pass *pass = trainer->single_pass;
     BP_TRY(bp__view_write(trainer->engine, &plan->input, x));
@@ -423,12 +416,19 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
         BP_TRY(bp__view_write(trainer->engine, &plan->labels, labels));
     else
         BP_TRY(bp__view_write(trainer->engine, &plan->targets, targets));
-    BP_TRY(write_hyper(trainer, pass));
+    const bool ends = trainer->group_batches + 1 == trainer->options.accumulate;
+    BP_TRY(bp__trainer_begin_group(trainer, trainer->group_batches == 0));
+    ++trainer->group_batches;
+    trainer->group_rows += (int64_t)rows;
+    bp__trainer_hyper(trainer, 0, 1, pass->hyper_table);
+    pass->hyper_table[BP__HYPER_SHARE] = 1 / (float)trainer->group_rows;
+    BP_TRY(bp__view_write(trainer->engine, &pass->views.hyper, pass->hyper_table));
     BP_TRY(bp__pass_seek(pass, 0));
     trainer->gradients_kept = false;
-    BP_TRY(bp__sequence_run(trainer->engine, plan->train, 1));
+    BP_TRY(bp__sequence_run(trainer->engine, ends ? plan->train : plan->add, 1));
     ++trainer->step;
-    trainer->gradients_kept = true;
+    trainer->gradients_kept = ends;
+    if (ends) bp__trainer_end_group(trainer);
     if (!loss) return BP_OK;
     float sum = 0;
     BP_TRY(bp__view_read(trainer->engine, &pass->views.losses, &sum));
@@ -475,7 +475,7 @@ static bp_status get_gradient(bp_trainer *trainer, size_t layer, bp__part part, 
     if (!trainer->gradients_kept)
         return bp__fail(BP_ERROR_ARGUMENT,
                         "bp_trainer_get_gradients: only bp_trainer_step keeps the "
-                        "gradients, and it was not what was done last");
+                        "gradients, and no update of it was what was done last");
     BP_TRY(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));
     if (!out) return BP_OK;
     const bp__view *view = bp__layer_part(&trainer->network->slopes[layer], part);

@@ -60,6 +60,9 @@ struct bp_trainer {
     size_t batch;
     int64_t epoch;   /* finished epochs: the counter of the shuffle */
     int64_t step;    /* steps finished before this epoch: t of the bias corrections */
+    int64_t updates; /* likewise, where these are fewer: batches are added up to groups */
+    int64_t group_batches, group_rows; /* of bp_trainer_step, that wait for an update */
+    bool unclear;    /* the network's sums may hold something of a group that has been left */
     int64_t place;   /* and of this epoch, as far as they are counted in loss_sum */
     double loss_sum; /* over the rows of these, added up step by step */
     size_t enqueued; /* steps of this epoch that the device has been given */
@@ -95,6 +98,29 @@ bp_status bp__trainer_run_epoch(bp_trainer *trainer, double *loss, bp__chunk_fn 
  * order and table, with the counter at its first step; then steps [from, to), enqueued. */
 bp_status bp__trainer_begin_epoch(bp_trainer *trainer);
 bp_status bp__trainer_run_steps(bp_trainer *trainer, size_t from, size_t to);
+
+/* ---- Groups of batches ---- */
+
+/* How many groups so many batches are. */
+int64_t bp__groups_of(const bp_train_options *options, int64_t batches);
+/* The number of the update, from 0, that batch `place` of this epoch is for. */
+int64_t bp__trainer_update(const bp_trainer *trainer, size_t place);
+bool bp__trainer_ends_group(const bp_trainer *trainer, size_t batch);
+/* BP__HYPER_SHARE of the group that a batch ends. */
+double bp__trainer_group_share(const bp_trainer *trainer, size_t batch);
+/* Enqueues batches [from, to) of the epoch, for all of which plan is. */
+bp_status bp__trainer_run_batches(bp_trainer *trainer, const bp__plan *plan, size_t from,
+                                  size_t to);
+/* Before batches are enqueued; anew: the first of a group. */
+bp_status bp__trainer_begin_group(bp_trainer *trainer, bool anew);
+/* After that batch of bp_trainer_step which made the update. */
+void bp__trainer_end_group(bp_trainer *trainer);
+/* What is left of the epoch is not trained on. */
+void bp__trainer_leave_epoch(bp_trainer *trainer);
+bp_status bp__trainer_group_state(bp__state *state, bp_trainer *trainer);
+
+/* Makes an arena zero; NULL: there is none. */
+bp_status bp__trainer_zero(bp_trainer *trainer, bp__buffer *buffer);
 
 /* Waits for the device: all steps that were enqueued are then in place and loss_sum. */
 bp_status bp__trainer_settle(bp_trainer *trainer);
@@ -196,8 +222,8 @@ bp__plan_optimizer bp__trainer_optimizer(const bp_trainer *trainer);
 /* The network that the training is for: the averaged one where there is one. */
 bp__network *bp__trainer_result(const bp_trainer *trainer);
 
-/* The learning rate of a step, counted from 0. */
-double bp__trainer_rate(const bp_trainer *trainer, int64_t step);
+/* The learning rate of an update, counted from 0. */
+double bp__trainer_rate(const bp_trainer *trainer, int64_t update);
 
 /* The learning rate that the options mean, before any schedule. */
 float bp__learning_rate(const bp_train_options *options);

@@ -15,6 +15,10 @@ static bp_status warm_up(bp_trainer *trainer)
     if (trainer->stream) return bp__stream_warm_up(trainer->stream);
     BP_TRY(bp__pass_seek(trainer->pass, 0));
     BP_TRY(bp__sequence_run(trainer->engine, trainer->full->train, 1));
+    if (trainer->full->add) {
+        BP_TRY(bp__pass_seek(trainer->pass, 0));
+        BP_TRY(bp__sequence_run(trainer->engine, trainer->full->add, 1));
+    }
     if (trainer->last) {
         BP_TRY(bp__pass_seek(trainer->pass, 0));
         BP_TRY(bp__sequence_run(trainer->engine, trainer->last->train, 1));
@@ -22,7 +26,7 @@ static bp_status warm_up(bp_trainer *trainer)
     return bp__engine_finish(trainer->engine);
 }
 
-static bp_status zero_arena(bp_trainer *trainer, bp__buffer *buffer)
+bp_status bp__trainer_zero(bp_trainer *trainer, bp__buffer *buffer)
 {
     if (!buffer) return BP_OK;
     bp__view arena = bp__network_arena(trainer->network, buffer);
@@ -44,8 +48,9 @@ static bp_status warm_up_and_restore(bp_trainer *trainer)
     const bp__network *averaged = trainer->network->averaged;
     if (averaged) arena.buffer = averaged->parameters;
     if (status == BP_OK && averaged) status = bp__view_write(trainer->engine, &arena, parameters);
-    if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment1);
-    if (status == BP_OK) status = zero_arena(trainer, trainer->network->moment2);
+    if (status == BP_OK) status = bp__trainer_zero(trainer, trainer->network->moment1);
+    if (status == BP_OK) status = bp__trainer_zero(trainer, trainer->network->moment2);
+    if (status == BP_OK) status = bp__trainer_zero(trainer, trainer->network->sums);
     free(parameters);
     return status;
 }
@@ -168,7 +173,8 @@ bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool ha
     BP_TRY_GOTO(stream ? stream_data(trainer, data) : upload_data(trainer, data));
     (void)bp__fill_in_epochs(&trainer->options, trainer->pass->rows);
     if (trainer->options.steps_per_epoch == 0)
-        trainer->schedule = bp__schedule_of(&trainer->options, (int64_t)trainer->pass->steps);
+        trainer->schedule = bp__schedule_of(
+            &trainer->options, bp__groups_of(&trainer->options, (int64_t)trainer->pass->steps));
     if (trainer->step == 0) BP_TRY_GOTO(warm_up_and_restore(trainer));
     if (stream) BP_TRY_GOTO(bp__stream_begin(trainer->stream));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_OTHER));

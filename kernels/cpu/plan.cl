@@ -141,6 +141,21 @@ inline void average(__global const plan_op *op, matrix averages, matrix paramete
     }
 }
 
+/* A share of the arenas: gradients are added up, and with the last batch of a group those of all its
+ * rows. */
+inline void accumulate(__global const plan_op *op, matrix sums, matrix gradients, matrix hyper,
+                       matrix step, uint row_block)
+{
+    const float share = HYPER_ROW(hyper.at, *(__global const int *)step.at - 1)[HYPER_SHARE];
+    const uint vectors = vectors_of(sums.columns);
+    const uint end = cut(vectors, row_block + 1, op->split_rows);
+    for (uint i = cut(vectors, row_block, op->split_rows); i < end; ++i) {
+        const vec sum = VLOAD(i, sums.at) + VLOAD(i, gradients.at);
+        if (op->ends) VSTORE(share * sum, i, gradients.at);
+        VSTORE(op->ends ? (vec)(0.0f) : sum, i, sums.at);
+    }
+}
+
 inline void run_task(__global const plan_op *op, __global float **buffers, __global float *scratch,
                      uint task)
 {
@@ -178,6 +193,10 @@ inline void run_task(__global const plan_op *op, __global float **buffers, __glo
     }
     case PLAN_SQUARES: squares(op, FIND(NORM_OUT), FIND(NORM_IN), row_block); break;
     case PLAN_MAX_NORM: max_norm(op, FIND(NORM_OUT), row_block); break;
+    case PLAN_ACCUMULATE:
+        accumulate(op, FIND(NORM_OUT), FIND(NORM_IN), FIND(UPDATE_HYPER), FIND(UPDATE_STEP),
+                   row_block);
+        break;
     case PLAN_AVERAGE:
         average(op, FIND(NORM_OUT), FIND(NORM_IN), FIND(UPDATE_HYPER), FIND(UPDATE_STEP), row_block);
         break;

@@ -36,6 +36,7 @@ enum plan_kind {
     PLAN_CLIP,
     PLAN_MAX_NORM,
     PLAN_AVERAGE,
+    PLAN_ACCUMULATE,
     PLAN_NORMALIZE,
     PLAN_NORM_GRADIENT,
     PLAN_NORM_EFFECT,
@@ -79,7 +80,7 @@ enum plan_reduce_views {
     REDUCE_ROW_HITS,
     REDUCE_STEP
 };
-enum plan_norm_views { NORM_OUT, NORM_IN };
+enum plan_norm_views { NORM_OUT, NORM_IN }; /* of what goes through arenas, too */
 /* Of normalize; of norm_gradient and norm_effect what their names say. */
 enum plan_normalize_views {
     NORMALIZE_OUT, /* delta */
@@ -128,6 +129,7 @@ typedef struct plan_op {
     plan_uint drop_limit; /* of dropout, see kernels/dropout.cl; 0: nothing is dropped */
     plan_uint drop_key0, drop_key1, drop_layer, drop_unit;
     plan_float drop_keep, drop_scale;
+    plan_uint ends;         /* of accumulate: the last batch of a group */
     plan_uint keeps_output; /* of dense_forward: DENSE_NET is for outputs, not for net inputs */
     plan_uint norm;         /* PLAN_NORM_*, with its epsilon and momentum */
 } plan_op;

@@ -53,7 +53,8 @@ OPTIMIZERS = [
 ]
 SHAPES = [("plain", {}), ("decay", {"weight_decay": 0.05}),
           ("decay and clipped", {"weight_decay": 0.05, "clip_norm": 0.2, "clip_value": 0.1}),
-          ("max-norm", {"max_norm": 0.6}), ("averaged", {"ema": 0.97})]
+          ("max-norm", {"max_norm": 0.6}), ("averaged", {"ema": 0.97}),
+          ("in groups", {"batch": 12, "accumulate": 2, "clip_norm": 0.2})]
 
 
 def module():
@@ -72,6 +73,13 @@ def average_of(net, ema):
     return averaged
 
 
+def groups_of(shape):
+    """The rows of each batch of each update of all epochs."""
+    size, count = shape.get("batch", ROWS), shape.get("accumulate", 1)
+    batches = [list(range(i, min(i + size, ROWS))) for i in range(0, ROWS, size)]
+    return [batches[i:i + count] for i in range(0, len(batches), count)] * STEPS
+
+
 def theirs(start, x, t, make, rate, extra, shape):
     net = module().double()
     net.load_state_dict({k: v.double() for k, v in start.items()})
@@ -82,11 +90,14 @@ def theirs(start, x, t, make, rate, extra, shape):
         extra["weight_decay"] = 0.01
     optimizer = make(net.parameters(), lr=rate, **extra)
     averaged = average_of(net, shape.get("ema", 0))
-    for _ in range(STEPS):
+    for rows in groups_of(shape):
         optimizer.zero_grad()
-        torch.nn.functional.mse_loss(net(x), t).backward()
+        for part in rows:
+            share = len(part) / sum(len(p) for p in rows)
+            (torch.nn.functional.mse_loss(net(x[part]), t[part]) * share).backward()
         if "clip_norm" in shape:
             torch.nn.utils.clip_grad_norm_(net.parameters(), shape["clip_norm"])
+        if "clip_value" in shape:
             torch.nn.utils.clip_grad_value_(net.parameters(), shape["clip_value"])
         optimizer.step()
         if "max_norm" in shape:
@@ -101,9 +112,11 @@ def ours(folder, name, rate, shape):
     arguments = ["train", os.path.join(folder, "data.csv"), "--target", "t0,t1", "--task", "regress",
                  "--scaling", "none", "--init-from", os.path.join(folder, "start.safetensors"),
                  "--activation", "tanh", "--loss", "mse", "--device", "reference", "--no-shuffle",
-                 "--batch", str(ROWS), "--epochs", str(STEPS), "--optimizer", name, "--lr",
-                 str(rate), "-q", "-o", out]
+                 "--batch", str(shape.get("batch", ROWS)), "--epochs", str(STEPS),
+                 "--optimizer", name, "--lr", str(rate), "-q", "-o", out]
     for key, value in shape.items():
+        if key == "batch":
+            continue
         arguments += ["--" + key.replace("_", "-"), str(value)]
     done = subprocess.run([COMMAND] + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           universal_newlines=True)

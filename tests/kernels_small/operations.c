@@ -357,6 +357,33 @@ void check_average(rig *r)
     free(w);
 }
 
+void check_accumulate(rig *r)
+{
+    enum { N = 64 };
+    float *a = random_floats(N, 1, 21), *g = random_floats(N, 1, 22);
+    const float hyper[2][BP__HYPER_COUNT] = {{9, 9, 9, 9, 9, 9}, {9, 9, 9, 9, 9, 0.25f}};
+    const int32_t now = 2;
+    for (int ends = 0; ends < 2; ++ends) {
+        pair sums = pair_of(r, BP__TABLE, 1, N, a), gradients = pair_of(r, BP__TABLE, 1, N, g);
+        pair table = pair_of(r, BP__TABLE, 1, 2 * BP__HYPER_COUNT, hyper[0]);
+        pair step = integers_of(r, 1, 1, &now);
+        for (int side = 0; side < SIDES; ++side) {
+            bp__op op = {.kind = BP__OP_ACCUMULATE,
+                         .as.accumulate = {sums.on[side], gradients.on[side], table.on[side],
+                                           step.on[side], ends}};
+            op.as.accumulate.hyper.rows = 2;
+            op.as.accumulate.hyper.columns = op.as.accumulate.hyper.stride = BP__HYPER_COUNT;
+            run_op(r, side, &op);
+        }
+        check_same(r, &sums, "sums of gradients");
+        check_same(r, &gradients, "gradients of a group");
+        pair *const all[] = {&sums, &gradients, &table, &step};
+        for (int i = 0; i < 4; ++i) pair_free(r, all[i]);
+    }
+    free(a);
+    free(g);
+}
+
 /* The kernels that measure a device: out = x + a y, and chains whose results only have to be
  * finite. */
 void check_peak(rig *r)

@@ -42,6 +42,7 @@ void check_reduce(rig *r);
 void check_optimizer(rig *r);
 void check_max_norm(rig *r);
 void check_average(rig *r);
+void check_accumulate(rig *r);
 void check_layers(rig *r);
 void check_peak(rig *r);
 void check_probes(rig *r);
