@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "checkpoint.h"
 #include "output.h"
 
 void cli_record_rows(cli_record_options *o, cli_option rows[CLI_RECORD_OPTIONS])
@@ -35,8 +37,7 @@ int cli_record_begin(cli_record *r, const cli_command *command, const cli_record
 {
     *r = (cli_record){.options = options, .quiet = command->quiet != 0};
     if (options->log) {
-        r->log = strcmp(options->log, "-") == 0 ? stdout
-                                                : fopen(options->log, options->resumed ? "a" : "w");
+        r->log = strcmp(options->log, "-") == 0 ? stdout : fopen(options->log, "a");
         if (!r->log)
             return cli_error(CLI_FAILURE, "%s: the log cannot be written: %s", options->log,
                              strerror(errno));
@@ -55,6 +56,21 @@ int cli_record_begin(cli_record *r, const cli_command *command, const cli_record
                  "folder for each training keeps them apart",
                  options->tensorboard);
     return -1;
+}
+
+void cli_record_start(cli_record *r, int64_t epoch)
+{
+    if (r->started || !r->log) return;
+    r->started = true;
+    if (r->log == stdout) return;
+    if (!r->options->resumed) {
+        (void)ftruncate(fileno(r->log), 0); /* of a pipe there is nothing to be cleared */
+        return;
+    }
+    fclose(r->log);
+    if (cli_checkpoint_trim_log(r->options->log, epoch) >= 0) r->log_failed = true;
+    r->log = fopen(r->options->log, "a");
+    if (!r->log) r->log_failed = true;
 }
 
 json_t *cli_record_line(const cli_record *r, const bp_progress *now)

@@ -29,12 +29,17 @@ typedef struct cli_record {
     FILE *log;
     cli_tensorboard *events;
     cli_history history; /* of --plot */
-    bool quiet, log_failed, events_failed, history_failed;
+    bool quiet, started, log_failed, events_failed, history_failed;
 } cli_record;
 
-/* Opens what is to be written while the training runs. Reports; an exit code or -1. */
+/* Opens what is to be written while the training runs; what is in a log stays. Reports; an exit code
+ * or -1. */
 int cli_record_begin(cli_record *record, const cli_command *command,
                      const cli_record_options *options);
+
+/* The training has begun, or goes on after this epoch: what the log holds that is no part of it is
+ * taken out, the first time that this is called. */
+void cli_record_start(cli_record *record, int64_t epoch);
 
 /* The log's line of an epoch, to which more may be added; NULL where none is to be written. */
 json_t *cli_record_line(const cli_record *record, const bp_progress *now);

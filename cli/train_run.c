@@ -18,6 +18,7 @@ static int observe(const bp_progress *now, void *user)
 {
     observer *o = user;
     cli_checkpoint_goes_on(o->checkpoint, o->quiet);
+    cli_record_start(&o->record, o->checkpoint->from.epoch);
     if (now->checkpoint_error) cli_progress_end(&o->progress);
     cli_checkpoint_watch(o->checkpoint, now, o->quiet);
     if (now->diverged)
@@ -42,8 +43,6 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
                   .watch = &watch};
     int code =
         s->watch_gradients ? cli_watch_begin(&watch, model, sets->train, command->quiet) : -1;
-    if (code < 0 && s->record.log && s->record.resumed)
-        code = cli_checkpoint_trim_log(s->record.log, s->checkpoint->from.epoch);
     if (code < 0) code = cli_record_begin(&o.record, command, &s->record);
     if (code >= 0) {
         cli_watch_end(&watch);
@@ -56,7 +55,10 @@ int cli_train_run(train_outcome *out, const cli_command *command, const train_se
     cli_stop_catch();
     out->status = bp_train(model, device, sets->train, sets->validation, &how, &out->result);
     cli_progress_end(&o.progress);
-    if (out->status == BP_OK) cli_checkpoint_goes_on(s->checkpoint, command->quiet);
+    if (out->status == BP_OK) {
+        cli_checkpoint_goes_on(s->checkpoint, command->quiet);
+        cli_record_start(&o.record, s->checkpoint->from.epoch);
+    }
     out->record_failed = cli_record_end(&o.record, s->origin->data) != CLI_OK;
     snprintf(out->began, sizeof out->began, "%s", watch.began);
     cli_watch_end(&watch);

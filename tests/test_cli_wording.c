@@ -177,6 +177,29 @@ Test(cli_wording, going_on_is_said_where_it_does)
     }
 }
 
+/* A training that is refused leaves the log of the one before as it was. */
+Test(cli_wording, a_refused_training_costs_no_log)
+{
+    write_weighted();
+    const char *const line = "cd %s && " CLI " train d.csv --device reference --schedule constant "
+                             "-q --log l %s; code=$?; wc -l < l; exit $code";
+    const struct {
+        const char *options;
+        int code, lines;
+    } cases[] = {
+        {"--epochs 3 --checkpoint c", 0, 3},      {"--epochs 5 --resume c --checkpoint c", 0, 5},
+        {"--epochs 9 --resume c --lr 0.5", 3, 5}, {"--epochs 4 --freeze 7", 2, 5},
+        {"--epochs 6 --resume c", 0, 6},          {"--epochs 2", 0, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        result r = shell(line, folder, cases[i].options);
+        assert_code(r, cases[i].code);
+        const char *last = strrchr(r.out, '\n'); /* wc's line is the last */
+        while (last > r.out && last[-1] != '\n') --last;
+        cr_assert_eq(atoi(last), cases[i].lines, "%s: %s", cases[i].options, r.out);
+        free_result(&r);
+    }
+}
+
 /* Ctrl-C in a range test. */
 Test(cli_wording, a_search_that_is_stopped)
 {
