@@ -248,8 +248,9 @@ static void print_pytorch(const json_t *part)
 
 static json_t *gather(void)
 {
-    static const char *const names[] = {"devices", "probe",         "selftest", "tests",
-                                        "bench",   "bench_clblast", "tune",     "pytorch"};
+    static const char *const names[] = {"devices",    "probe",         "selftest",   "tests",
+                                        "bench",      "bench_clblast", "bench_fp32", "bench_tf32",
+                                        "bench_bf16", "tune",          "pytorch"};
     json_t *json = json_object();
     char date[32], system[512] = "";
     const time_t now = time(NULL);
@@ -303,6 +304,9 @@ int main(int argc, char **argv)
     print_probe(json_object_get(json, "probe"));
     print_bench("Training steps", json_object_get(json, "bench"));
     print_bench("Training steps with CLBlast's products", json_object_get(json, "bench_clblast"));
+    print_bench("On matrix units, fp32", json_object_get(json, "bench_fp32"));
+    print_bench("On matrix units, tf32", json_object_get(json, "bench_tf32"));
+    print_bench("On matrix units, bf16", json_object_get(json, "bench_bf16"));
     print_pytorch(json_object_get(json, "pytorch"));
     json_decref(json);
     return fflush(stdout) != 0;

@@ -20,7 +20,7 @@ static const double reference_limit = 2e9;
 typedef struct bench_settings {
     const char *layers, *device, *roofline, *profile;
     int64_t batch;
-    int32_t suite, activation, optimizer, gemm;
+    int32_t suite, activation, optimizer, gemm, precision;
 } bench_settings;
 
 /* The suite: from launches alone to arithmetic alone. */
@@ -78,7 +78,7 @@ static json_t *row_json(const bench_row *row, const bench_settings *s, const cli
     json_object_set_new(json, "activation", cli_json_text(bp_activation_name(s->activation)));
     json_object_set_new(json, "optimizer", cli_json_text(bp_optimizer_name(s->optimizer)));
     json_object_set_new(json, "precision",
-                        cli_json_text(row->device.kind == BP_KIND_REFERENCE ? "fp64" : "fp32"));
+                        cli_json_text(row->precision));
     json_object_set_new(json, "gemm", cli_json_text(bp_gemm_name(s->gemm)));
     json_object_set_new(json, "step_us", cli_json_number(1e6 * r->step_seconds));
     json_object_set_new(json, "step_us_min", cli_json_number(1e6 * r->step_seconds_min));
@@ -99,7 +99,8 @@ static json_t *row_json(const bench_row *row, const bench_settings *s, const cli
     return json;
 }
 
-static void print_device(const bp_device_info *info, const bp_device_peak *peak)
+static void print_device(const bp_device *device, const bp_device_info *info,
+                         const bp_device_peak *peak)
 {
     bp_tuning_info tuning = {0};
     bp_tuning_get_info(&tuning, info);
@@ -108,6 +109,7 @@ static void print_device(const bp_device_info *info, const bp_device_peak *peak)
     printf(" (%s)\npeak    %.4g GFLOP/s, memory %.3g GB/s\n", info->spec, peak->gflops,
            peak->gbytes_per_second);
     if (tuning.source != BP_TUNING_DEFAULTS) printf("tuned   %s\n", tuning.summary);
+    printf("products %s\n", cli_precision_name(device));
     putchar('\n');
     printf("%-20s %6s %11s %23s %11s %9s %8s\n", "layers", "batch", "step us", "[fastest .. slowest]",
            "samples/s", "GFLOP/s", "of peak");
@@ -162,14 +164,15 @@ static int bench_open_device(bench_run *b, bp_device *device)
     if (status != BP_OK) return cli_fail(status, NULL);
     if (!b->command->json) {
         if (b->row_count > 0) putchar('\n');
-        print_device(info, &peak);
+        print_device(device, info, &peak);
     }
     const int code = cli_profile_begin(&b->profile, device, &peak);
     if (code >= 0) return code;
     for (size_t i = 0; i < b->network_count; ++i) {
         if (leave_out(b, info, &b->networks[i])) continue;
         bench_row *row = &b->rows[b->row_count];
-        *row = (bench_row){.device = *info, .peak = peak, .network = b->networks[i]};
+        *row = (bench_row){.device = *info, .precision = cli_precision_name(device), .peak = peak,
+                           .network = b->networks[i]};
         status = run(row, device, b->settings, &b->profile);
         if (status != BP_OK) return cli_fail(status, NULL);
         ++b->row_count;
@@ -187,6 +190,7 @@ static int bench_device(bench_run *b, const char *spec)
 {
     bp_device *device = NULL;
     int code = cli_open_device(&device, spec);
+    if (code < 0) code = cli_take_precision(&device, spec, b->settings->precision);
     if (code < 0 && !b->command->quiet) cli_note_tuning(device);
     if (code < 0) code = bench_open_device(b, device);
     cli_profile_end(&b->profile);
@@ -262,6 +266,7 @@ int cli_bench(int argc, char **argv)
          .help = "all, auto, gpu, cpu, accelerator, reference, P:D or part of a name; see backprop "
                  "devices",
          .fallback = "$BACKPROP_DEVICE, else auto"},
+        cli_precision_option(&s.precision),
         {.name = "gemm", .kind = CLI_CHOICE, .to.code = &s.gemm, .value = "NAME",
          .choice = bp_gemm_name, .help = "matrix multiplication"},
         cli_picture_option("roofline", &s.roofline, "draw the results under the device's limits"),

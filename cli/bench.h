@@ -12,6 +12,7 @@ typedef struct bench_network {
 
 typedef struct bench_row {
     bp_device_info device;
+    const char *precision;
     bp_device_peak peak;
     bench_network network;
     bp_bench_result result;

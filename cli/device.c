@@ -60,6 +60,46 @@ int cli_open_device_again(bp_device **out, const char *spec, const char *name)
     return cli_open_device(out, spec);
 }
 
+/* The first device that can; NULL: none. */
+static bp_device *find_with_precision(int32_t precision)
+{
+    bp_device_info *list = NULL;
+    size_t count = 0;
+    bp_device *found = NULL;
+    if (bp_device_list(&list, &count, NULL) != BP_OK) return NULL;
+    for (size_t i = 0; i < count && !found; ++i) {
+        if (bp_device_open(&found, list[i].spec) != BP_OK) continue;
+        if (bp_device_set_precision(found, precision) == BP_OK) break;
+        bp_device_free(found);
+        found = NULL;
+    }
+    bp_device_list_free(list);
+    return found;
+}
+
+int cli_take_precision(bp_device **device, const char *spec, int32_t precision)
+{
+    const bp_status status = bp_device_set_precision(*device, precision);
+    if (status == BP_OK) return -1;
+    if (status != BP_ERROR_UNSUPPORTED) return cli_fail(status, NULL);
+    bp_device *other = is_auto(spec) ? find_with_precision(precision) : NULL;
+    if (!other) {
+        bp_device_set_precision(*device, precision); /* the text is of the device that is meant */
+        cli_error(CLI_DEVICE, "--precision %s: %s", bp_precision_name(precision), bp_last_error());
+        return CLI_DEVICE;
+    }
+    bp_device_free(*device);
+    *device = other;
+    return -1;
+}
+
+const char *cli_precision_name(const bp_device *device)
+{
+    return bp_device_get_info(device)->kind == BP_KIND_REFERENCE
+               ? "fp64"
+               : bp_precision_name(bp_device_get_precision(device));
+}
+
 static bool are_several(void)
 {
     bp_device_info *list = NULL;
@@ -100,7 +140,9 @@ int cli_choose_device(bp_device **device, bp_device_choice *why, const char *spe
                       const bp_model *model, size_t rows, const bp_train_options *how, bool quiet)
 {
     *why = (bp_device_choice){0};
-    if (!is_auto(spec) || !are_several()) return -1;
+    /* One that can multiply in a precision was chosen for that. */
+    const bool precise = bp_device_get_precision(*device) != BP_PRECISION_FP32;
+    if (!is_auto(spec) || precise || !are_several()) return -1;
     bp_device *chosen;
     const bp_status status = bp_device_choose(&chosen, why, model, rows, how);
     if (status != BP_OK) return cli_fail(status, NULL);

@@ -10,6 +10,13 @@
 /* -1 when it is open; otherwise the exit code, and the error has been written. */
 int cli_open_device(bp_device **out, const char *spec);
 
+/* --precision: has the device multiply in it. Where spec and the environment leave the device to us
+ * and this one cannot, the first that can takes its place. Returns as above. */
+int cli_take_precision(bp_device **device, const char *spec, int32_t precision);
+
+/* "fp32", of the reference "fp64". */
+const char *cli_precision_name(const bp_device *device);
+
 /* The same, but the device with this name (NULL: any) where spec and the environment leave it to us and
  * it is there. */
 int cli_open_device_again(bp_device **out, const char *spec, const char *name);

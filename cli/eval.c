@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "confusion.h"
+#include "device.h"
 #include "files.h"
 #include "input.h"
 #include "report.h"
@@ -18,6 +19,7 @@ static int print_result(const cli_command *command, const bp_report *report,
     }
     json_t *json = cli_report_json(report, schema);
     json_object_set_new(json, "device", cli_json_text(bp_device_get_info(device)->name));
+    json_object_set_new(json, "precision", cli_json_text(cli_precision_name(device)));
     return cli_print_json(stdout, json);
 }
 
@@ -63,6 +65,7 @@ int cli_eval(int argc, char **argv)
     cli_confusion_options confusion = {.path = NULL};
     cli_stream stream = {.mode = BP_STREAM_AUTO};
     int64_t top = 0;
+    int32_t precision = BP_PRECISION_FP32;
     double threshold = NAN;
     cli_option data[CLI_INPUT_OPTIONS + CLI_STREAM_OPTIONS], picture[CLI_CONFUSION_OPTIONS];
     size_t data_rows = cli_input_options(&input, data, CLI_TO_USE);
@@ -75,7 +78,8 @@ int cli_eval(int argc, char **argv)
         {.name = "threshold", .kind = CLI_DOUBLE, .to.wide = &threshold, .value = "F", .max = 1,
          .help = "of several labels at once (0 and 1, loss bce): what an output must reach for its "
                  "label to be taken for there", .fallback = "0.5"}};
-    cli_option machine[] = {cli_activation_option(&input.activation), cli_device_option(&spec)};
+    cli_option machine[] = {cli_activation_option(&input.activation), cli_device_option(&spec),
+                            cli_precision_option(&precision)};
     cli_command command = {
         .name = "eval",
         .usage = "MODEL DATA... [OPTIONS]",
@@ -109,6 +113,7 @@ int cli_eval(int argc, char **argv)
     bp_device *device = NULL;
     bp_data *set = NULL;
     code = cli_open(&model, &device, arguments[0], &input, spec);
+    if (code < 0) code = cli_take_precision(&device, spec, precision);
     if (code < 0) code = check_report(&command, top, threshold, model);
     if (code < 0 && !bp_model_get_schema(model)) {
         if (stream.mode == BP_STREAM_YES)

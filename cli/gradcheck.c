@@ -16,6 +16,7 @@ typedef struct gradcheck_settings {
     const char *model, *data; /* may be NULL */
     cli_files files;          /* the data */
     const char *device;
+    int32_t precision;
     cli_network network;
     bp_gradcheck_options how;
 } gradcheck_settings;
@@ -75,7 +76,7 @@ static int print_json(const bp_model *model, const bp_gradcheck_result *r, const
     json_object_set_new(json, "wrong_layer", layer_number(r->wrong_layer));
     json_object_set_new(json, "device", cli_json_text(device));
     json_object_set_new(json, "device_error", cli_json_number(r->device_error));
-    json_object_set_new(json, "device_tolerance", cli_json_number(s->how.device_tolerance));
+    json_object_set_new(json, "device_tolerance", cli_json_number(r->device_tolerance));
     json_object_set_new(json, "device_wrong_layer", layer_number(r->device_wrong_layer));
     json_object_set_new(json, "rows", cli_json_count(r->rows));
     json_object_set_new(json, "error", cli_json_number(r->error));
@@ -159,7 +160,7 @@ static int judge(const bp_gradcheck_result *r, const gradcheck_settings *s, cons
                          "the gradient of layer %d is wrong on %s: relative error %.2g, %.2g is "
                          "allowed; layers before it take over what is wrong in it",
                          (int)r->device_wrong_layer + 1, device,
-                         r->layers[r->device_wrong_layer].device_error, s->how.device_tolerance);
+                         r->layers[r->device_wrong_layer].device_error, r->device_tolerance);
     return CLI_OK;
 }
 
@@ -194,6 +195,7 @@ static int run(const cli_command *command, const gradcheck_settings *s)
     else
         code = cli_make_network(&model, command, &s->network);
     if (code < 0 && !s->model) code = cli_open_device(&device, s->device);
+    if (code < 0) code = cli_take_precision(&device, s->device, s->precision);
     if (code < 0 && s->data)
         code = cli_load_for_model(&data, command, &s->files, &s->reading, model, 1);
     if (code < 0) code = check_and_print(command, s, model, device, data);
@@ -248,6 +250,7 @@ int cli_gradcheck(int argc, char **argv)
          .value = "F",
          .max = 1,
          .above = true,
+         .fallback = "1e-4, 0.008 of tf32, 0.06 of bf16",
          .help = "relative error that a layer's gradient may have on the device"},
         {.name = "work",
          .kind = CLI_DOUBLE,
@@ -260,6 +263,7 @@ int cli_gradcheck(int argc, char **argv)
     };
     cli_option machine[] = {
         cli_device_option(&s.device),
+        cli_precision_option(&s.precision),
         {.name = "gemm",
          .kind = CLI_CHOICE,
          .to.code = &s.how.gemm,

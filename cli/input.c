@@ -108,6 +108,17 @@ cli_option cli_activation_option(int32_t *activation)
                         .help = "of hidden layers, where the model file names none (PyTorch's)"};
 }
 
+cli_option cli_precision_option(int32_t *precision)
+{
+    return (cli_option){.name = "precision",
+                        .kind = CLI_CHOICE,
+                        .to.code = precision,
+                        .value = "NAME",
+                        .choice = bp_precision_name,
+                        .help = "of matrix products: fp32, or by matrix units tf32 or bf16; all else "
+                                "is float32"};
+}
+
 cli_option cli_device_option(const char **device)
 {
     return (cli_option){.name = "device",

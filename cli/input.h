@@ -33,6 +33,8 @@ const char *cli_hidden_activation_name(int32_t code);
 /* The --activation and --device options, which several commands have. */
 cli_option cli_activation_option(int32_t *activation);
 cli_option cli_device_option(const char **device);
+/* --precision, BP_PRECISION_*; for cli_take_precision. */
+cli_option cli_precision_option(int32_t *precision);
 
 /* Files that are one data set. */
 typedef struct cli_files {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backprop_measure.h"
+#include "device.h"
 
 /* ---- texts that grow --------------------------------------------------------------------------
  */
@@ -172,7 +173,8 @@ void cli_origin_free(cli_origin *origin)
 /* What the environment has chosen is part of the command. */
 static void name_environment(cli_origin *origin, bool device_given)
 {
-    static const char *const names[] = {"BACKPROP_DEVICE", "BACKPROP_TUNING"};
+    static const char *const names[] = {"BACKPROP_DEVICE", "BACKPROP_TUNING",
+                                        "BP_MATRIX_STAND_IN"};
     char *command = origin->command;
     origin->command = NULL;
     for (size_t i = device_given; i < sizeof names / sizeof *names; ++i) {
@@ -210,6 +212,7 @@ bp_status cli_origin_record(cli_origin *origin, bp_model *model, const bp_device
         {"seed", text},
         {"device", info->name},
         {"driver", info->driver},
+        {"precision", cli_precision_name(device)},
         {CLI_RECORD_TUNING, tuning.summary},
         {"version", bp_version()},
         {CLI_RECORD_UNREPEATABLE, origin->unrepeatable},

@@ -8,6 +8,7 @@
 
 #include "answers.h"
 #include "commands.h"
+#include "device.h"
 #include "files.h"
 #include "input.h"
 #include "output.h"
@@ -18,6 +19,7 @@ typedef enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP, ON_ERROR_BLANK } on_error;
 typedef struct settings {
     cli_input input;
     const char *device, *output, *names, *keep;
+    int32_t precision;
     int32_t proba, form, on_error;
     int64_t top, show;
     double threshold;
@@ -370,6 +372,7 @@ static int run(const cli_command *command, const settings *s, const char *path,
     job j = {.command = command, .s = s};
     int code = check(command, s, path, data);
     if (code < 0) code = cli_open(&j.model, &j.device, path, &s->input, s->device);
+    if (code < 0) code = cli_take_precision(&j.device, s->device, s->precision);
     if (code < 0) {
         /* Before the rows, for which it may be a long wait: the first answer is not to wait too. */
         const bp_status status = bp_predictor_create(&j.predictor, j.model, j.device);
@@ -460,7 +463,7 @@ int cli_predict(int argc, char **argv)
          .help = "draw the first N pictures in the terminal instead of printing lines"},
     };
     cli_option machine[] = {cli_activation_option(&s.input.activation),
-                            cli_device_option(&s.device)};
+                            cli_device_option(&s.device), cli_precision_option(&s.precision)};
     cli_command command = {
         .name = "predict",
         .usage = "MODEL DATA... [OPTIONS]",

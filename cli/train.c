@@ -168,6 +168,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "device", cli_json_text(info->name));
     json_object_set_new(json, "device_spec", cli_json_text(info->spec));
     json_object_set_new(json, "devices_measured", cli_choice_json(&s->choice));
+    json_object_set_new(json, "precision", cli_json_text(cli_precision_name(device)));
     json_object_set_new(json, "samples", cli_json_count(bp_data_get_info(sets->train).rows));
     json_object_set_new(json, "parameters", cli_json_count(bp_model_get_info(model).parameters));
     json_object_set_new(json, "epochs", json_integer(o->result.epochs));
@@ -212,6 +213,8 @@ static int print_text(const bp_model *model, const train_settings *s, const bp_d
     const bp_device_info *info = bp_device_get_info(device);
     char rate[CLI_NUMBER], time[CLI_NUMBER], setup[CLI_NUMBER];
     printf("device      %s (%s)\n", info->name, info->spec);
+    if (s->precision != BP_PRECISION_FP32)
+        printf("precision   %s\n", cli_precision_name(device));
     printf("samples     %zu\n", bp_data_get_info(sets->train).rows);
     printf("parameters  %zu\n", bp_model_get_info(model).parameters);
     cli_course_print(&o->result, s->how.optimizer);
@@ -326,6 +329,7 @@ static int run(const cli_command *command, train_settings *s)
     if (code < 0)
         code = cli_open_device_again(&device, s->device,
                                      s->checkpoint->resume ? s->checkpoint->from.device : NULL);
+    if (code < 0) code = cli_take_precision(&device, s->device, s->precision);
     if (code < 0) code = cli_train_choose_stream(command, s);
     if (code < 0 && s->folds) code = cli_train_folds(command, s, device);
     if (code < 0) code = cli_train_load(&sets, command, s);
@@ -431,6 +435,7 @@ int cli_train(int argc, char **argv)
     };
     cli_option machine[] = {
         cli_device_option(&s.device),
+        cli_precision_option(&s.precision),
         {.name = "gemm", .kind = CLI_CHOICE, .to.code = &s.how.gemm, .value = "NAME",
          .choice = bp_gemm_name, .help = "matrix multiplication"},
         {.name = "watch-gradients", .kind = CLI_FLAG, .to.code = &s.watch_gradients, .set = 1,

@@ -17,6 +17,7 @@ typedef struct train_settings {
     cli_stream stream;
     const char *validation, *validation_labels, *test, *test_labels;
     const char *device, *output;
+    int32_t precision; /* BP_PRECISION_* */
     bp_device_choice choice; /* of the device, where it was left to us */
     cli_record_options record;
     cli_profile profile;

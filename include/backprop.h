@@ -89,6 +89,9 @@ BP_API int32_t bp_monitor_from_name(const char *name);
 #define BP_GEMM_NAIVE 3   /* the one-line kernel: for understanding and for tests */
 #define BP_GEMM_GPU 4     /* native, GPU variant whatever the device */
 #define BP_GEMM_CPU 5     /* native, CPU variant whatever the device */
+#define BP_GEMM_MATRIX 6  /* native, by matrix units (bp_device_set_precision), which compute every product
+                             below fp32, and those of fp32 that tuning found to be faster so: a number
+                             in two parts, three products */
 BP_API const char *bp_gemm_name(int32_t gemm);
 BP_API int32_t bp_gemm_from_name(const char *name);
 

@@ -101,6 +101,23 @@ BP_API bp_status bp_device_open(bp_device **out, const char *spec);
 BP_API void bp_device_free(bp_device *device);
 BP_API const bp_device_info *bp_device_get_info(const bp_device *device);
 
+/* How matrix products are computed. Numbers in memory, sums, functions and updates are float32 in all
+ * of them, and so are parameters. Below fp32 they are rounded on their way into a product, by matrix
+ * units: those of NVIDIA from compute capability 8.0 on. */
+#define BP_PRECISION_FP32 0 /* as accurate as float32; of the reference, double */
+#define BP_PRECISION_TF32 1 /* to 11 significant bits */
+#define BP_PRECISION_BF16 2 /* to 8 significant bits, bfloat16 */
+BP_API const char *bp_precision_name(int32_t precision); /* "fp32"; NULL for an unknown code */
+BP_API int32_t bp_precision_from_name(const char *name); /* -2 for an unknown name */
+
+/* Trainers, predictors, evaluations, benchmarks and all else that is made with the device from now on
+ * multiply in this precision; a device that was opened does in fp32. What exists keeps its own. The
+ * same device and precision give the same bits, run after run.
+ * Errors: BP_ERROR_ARGUMENT; BP_ERROR_UNSUPPORTED, and nothing changes, where the device has no
+ * matrix units that can do it, or they were tried and gave wrong numbers: the text says which. */
+BP_API bp_status bp_device_set_precision(bp_device *device, int32_t precision);
+BP_API int32_t bp_device_get_precision(const bp_device *device);
+
 #ifdef __cplusplus
 }
 #endif

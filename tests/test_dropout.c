@@ -36,7 +36,8 @@ Test(dropout, what_is_dropped_is_random)
     cr_assert_eq(bp__dropout_keep(0), 1);
 }
 
-static const int32_t all_gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU, BP_GEMM_CPU, -1};
+static const int32_t all_gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE,  BP_GEMM_GPU,
+                                    BP_GEMM_CPU,  BP_GEMM_MATRIX, -1};
 
 typedef struct drop_case {
     size_t B, m, n;

@@ -261,7 +261,8 @@ static float *device_gradients(bp_device *device, int32_t gemm, bp_model *model,
 
 Test(gradients, devices_against_reference)
 {
-    static const int32_t gemms[] = {BP_GEMM_AUTO, BP_GEMM_CPU, BP_GEMM_NAIVE, BP_GEMM_GPU};
+    static const int32_t gemms[] = {BP_GEMM_AUTO, BP_GEMM_CPU, BP_GEMM_NAIVE, BP_GEMM_GPU,
+                                    BP_GEMM_MATRIX};
     static architecture list[ARCHITECTURES];
     const size_t count = all_architectures(list);
     uint32_t hidden_seen = 0, output_seen = 0, loss_seen = 0;
@@ -274,6 +275,7 @@ Test(gradients, devices_against_reference)
         if (devices[d].kind == BP_KIND_REFERENCE) continue;
         bp_device *device;
         OK(bp_device_open(&device, devices[d].spec));
+        need_matrix_units(device);
         hidden_seen = output_seen = loss_seen = 0;
         for (size_t i = 0; i < count; ++i) {
             /* Whatever has something new: each has kernels of its own that must be compiled. */

@@ -7,7 +7,8 @@
 #include "kernels_small/small.h"
 #include "opencl/embedded.h"
 
-static const int32_t naive[] = {BP_GEMM_NAIVE, -1}, gpu[] = {BP_GEMM_GPU, -1};
+static const int32_t naive[] = {BP_GEMM_NAIVE, -1}, gpu[] = {BP_GEMM_GPU, -1},
+                     matrix[] = {BP_GEMM_MATRIX, -1};
 
 typedef struct width_case {
     void (*check)(rig *);
@@ -37,6 +38,7 @@ static void each_width(void (*check)(rig *), unsigned from, unsigned to, unsigne
 #define SMALL_TESTS(X)                                                                             \
     X(products_naive, each_device(naive, check_naive, NULL))                                       \
     X(products_gpu, each_device(gpu, check_gpu, NULL))                                             \
+    X(products_matrix, each_device(matrix, check_matrix, NULL))                                    \
     X(epilogues, each_device(naive, check_epilogues, NULL))                                        \
     X(forward_and_gradient, each_width(check_forward_and_gradient, 1, 16, 1))                      \
     X(effect, each_width(check_effect, 1, 4, 1))                                                   \

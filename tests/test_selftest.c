@@ -28,11 +28,12 @@ static const bp_selftest_check *check_of(const bp_selftest_result *r, const char
     return NULL;
 }
 
-/* What belongs to CLBlast or measures speed is not a device's own way to compute. */
+/* What belongs to CLBlast or to matrix units, or measures speed, is not every device's own way to
+ * compute. */
 static bool is_elsewhere(const char *kernel)
 {
-    static const char *const names[] = {"dense_activate", "dense_slope", "peak_fma", "peak_triad",
-                                        "probe"};
+    static const char *const names[] = {"dense_activate", "dense_slope", "peak_fma",
+                                        "peak_triad",     "probe",       "gemm_matrix"};
     for (size_t i = 0; i < BP_COUNT(names); ++i)
         if (strcmp(kernel, names[i]) == 0) return true;
     return false;
@@ -87,7 +88,7 @@ static const planted bugs[] = {
      BP_GEMM_NAIVE, "average", "naive"},
     {"groups are not made means", "accumulate.cl", "s/share \\* sum/sum/", BP_GEMM_NAIVE,
      "accumulate", "naive"},
-    {"the sum forgets half its items", "reduce.cl",
+    {"the sum forgets half its items", "group_sum.cl",
      "s/half_size = LOCAL \\/ 2/half_size = LOCAL \\/ 4/", BP_GEMM_NAIVE, "reduce_loss", "naive"},
     {"softmax of the wrong sum", "loss.cl", "s/p\\[k\\] \\/= sum/p[k] \\/= sum + 1e-3f/",
      BP_GEMM_NAIVE, "softmax", "naive"},
@@ -131,43 +132,71 @@ Test(selftest, planted_bugs_of_the_rest)
 }
 
 /* Products in one tile, whose sums are in two pieces. */
-static const struct {
+typedef struct tile_bug {
     const char *what, *file, *edit, *problem;
-} tile_bugs[] = {
+} tile_bug;
+
+static const tile_bug tile_bugs[] = {
     {"nothing", "gpu/gemm_gpu.cl", "", NULL},
     {"a row of a tile is lost", "gpu/gemm_gpu.cl",
      "s/if (m < M \\&\\& n < N)/if (m + 1 < M \\&\\& n < N)/", "error"},
     {"the last slice is left out", "gpu/gemm_gpu.cl", "s/k0 < to; k0/k0 + TILE_K <= to; k0/",
      "error"},
-    {"a piece is left out", "gpu/gemm_gpu.cl", "s/z < SPLITS; ++z/z + 1 < SPLITS; ++z/", "error"},
+    {"a piece is left out", "gpu/gemm_sum.cl", "s/z < SPLITS; ++z/z + 1 < SPLITS; ++z/", "error"},
     {"slices go on beyond the sum", "gpu/slices.cl", "s/ \\&\\& k < K//", "error"},
-    {"the sum writes beside the matrix", "gpu/gemm_gpu.cl",
+    {"the sum writes beside the matrix", "gpu/gemm_sum.cl",
      "s/^    C\\[c_offset/    if (n + 1 == N) C[c_offset + (ulong)m * ldc + N] = 1.0f; &/",
      "beside its result"},
 };
 
-Test(selftest, planted_bugs_of_tiles)
+/* On matrix units as well. */
+static const tile_bug matrix_bugs[] = {
+    {"nothing", "gpu/gemm_matrix.cl", "", NULL},
+    {"the small parts are lost", "gpu/gemm_matrix.cl",
+     "s/as_uint(tf32_round(as_float(x) - rounded))/0/", "error"},
+    {"the second slice is never read", "gpu/gemm_matrix.cl", "s/now = BOTH - now/now = 0/",
+     "error"},
+    {"fragments of another work-item", "gpu/mma.cl", "s/row % 8 \\* 4 + k % 4/row % 8 * 4 + k % 3/",
+     "error"},
+};
+
+static void expect_in_tile(const bp__way *way, const tile_bug *list, size_t count)
 {
-    static const bp__gpu_tile tile = {16, 16, 16, 2, 2, 2};
-    const bp__way way = {.name = "tile", .gemm = BP_GEMM_GPU, .tile = &tile};
-    for (size_t i = 0; i < BP_COUNT(tile_bugs); ++i) {
+    for (size_t i = 0; i < count; ++i) {
         bp_selftest_result r = {0};
         bp__selftest test = {.options = bp_selftest_options_default(), .result = &r};
-        edit_kernels(tile_bugs[i].file, tile_bugs[i].edit);
         OK(bp_device_open(&test.device, NULL));
+        if (way->gemm == BP_GEMM_MATRIX) {
+            need_matrix_units(test.device);
+            cr_assert(bp__matrix_units_are_there(test.device, way->precision));
+        }
+        edit_kernels(list[i].file, list[i].edit);
         OK(bp_device_open(&test.plain_c, "reference"));
-        OK(bp__selftest_operations(&test, &way));
+        OK(bp__selftest_operations(&test, way));
         restore_kernels();
         const bp_selftest_check *check = check_of(&r, "dense_forward", "tile");
-        cr_assert_eq(check->passed, !tile_bugs[i].problem, "%s: %s", tile_bugs[i].what,
-                     check->problem);
-        if (tile_bugs[i].problem)
-            cr_assert(strstr(check->problem, tile_bugs[i].problem), "%s: %s", tile_bugs[i].what,
+        cr_assert_eq(check->passed, !list[i].problem, "%s: %s", list[i].what, check->problem);
+        if (list[i].problem)
+            cr_assert(strstr(check->problem, list[i].problem), "%s: %s", list[i].what,
                       check->problem);
         bp_selftest_free(&r);
         bp_device_free(test.device);
         bp_device_free(test.plain_c);
     }
+}
+
+Test(selftest, planted_bugs_of_tiles)
+{
+    static const bp__gpu_tile tile = {16, 16, 16, 2, 2, 2};
+    const bp__way way = {.name = "tile", .gemm = BP_GEMM_GPU, .tile = &tile};
+    expect_in_tile(&way, tile_bugs, BP_COUNT(tile_bugs));
+}
+
+Test(selftest, planted_bugs_on_matrix_units)
+{
+    static const bp__matrix_tile one = {16, 32, 8, 1, 2, 1};
+    const bp__way way = {.name = "tile", .gemm = BP_GEMM_MATRIX, .matrix_tile = &one};
+    expect_in_tile(&way, matrix_bugs, BP_COUNT(matrix_bugs));
 }
 
 Test(selftest, another_seed_and_what_makes_no_sense)

@@ -2,7 +2,8 @@
  * determinism, convergence. */
 #include "network_support.h"
 
-static const int32_t parity_gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU, BP_GEMM_CPU};
+static const int32_t parity_gemms[] = {BP_GEMM_AUTO, BP_GEMM_NAIVE, BP_GEMM_GPU, BP_GEMM_CPU,
+                                       BP_GEMM_MATRIX};
 
 /* One input, one output, no bias, sigmoid, half squared error: x 1, t 0, w 0.5, rate 1. */
 static void check_worked_numbers(bp_device *device)
@@ -138,6 +139,7 @@ static void check_parity(bp_device *device)
         bp_device_free(reference);
         return;
     }
+    need_matrix_units(device);
     for (int32_t optimizer = BP_OPTIMIZER_SGD; optimizer <= BP_OPTIMIZER_ADAM; ++optimizer)
         for (int labels = 0; labels < 2; ++labels)
             for (int long_run = 0; long_run < 2; ++long_run) {
@@ -174,6 +176,7 @@ static void check_frozen_biases(bp_device *device)
     const bool is_reference = bp_device_get_info(device)->kind == BP_KIND_REFERENCE;
     const size_t gemms = is_reference ? 1 : sizeof parity_gemms / sizeof *parity_gemms;
     OK(bp_device_open(&reference, "reference"));
+    if (!is_reference) need_matrix_units(device);
     for (size_t layers = 1; layers <= 2; ++layers)
         for (int32_t optimizer = BP_OPTIMIZER_SGD; optimizer <= BP_OPTIMIZER_ADAM; ++optimizer)
             for (size_t g = 0; g < gemms; ++g) {

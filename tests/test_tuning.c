@@ -73,6 +73,14 @@ Test(tuning, nonsense_is_refused_and_named)
     }
 }
 
+Test(tuning, a_product_is_computed_in_one_way)
+{
+    bp__tuning t = bp__tuning_default(16);
+    t.gemm[BP__SHAPE_LARGE] = (bp__gemm_choice){.clblast = true, .matrix = true};
+    cr_assert_eq(bp__tuning_check(&t), BP_ERROR_DATA);
+    cr_assert_not_null(strstr(bp_last_error(), "gemm large"), "%s", bp_last_error());
+}
+
 Test(tuning, json_gives_every_number_back_and_takes_nothing_else)
 {
     const bp__tuning t = unusual();

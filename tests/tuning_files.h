@@ -57,6 +57,7 @@ static inline bp__tuning unusual(void)
     t.gradient = (bp__tile){4, 4};
     for (int c = 0; c < BP__COSTS; ++c) t.cost[c] = 1.0 / 3 + c;
     t.gemm[BP__SHAPE_SMALL] = (bp__gemm_choice){.tile = 32};
+    t.gemm[BP__SHAPE_MEDIUM] = (bp__gemm_choice){.tile = 64, .matrix = true};
     t.gemm[BP__SHAPE_LARGE] = (bp__gemm_choice){.clblast = true};
     return t;
 }

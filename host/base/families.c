@@ -96,3 +96,10 @@ bool bp__layer_has(const bp_layer *layer, bp__part part)
     }
     return false;
 }
+
+double bp__rounding_of(int32_t precision)
+{
+    static const double roundings[] = {
+        [BP_PRECISION_FP32] = 0x1p-24, [BP_PRECISION_TF32] = 0x1p-11, [BP_PRECISION_BF16] = 0x1p-8};
+    return roundings[precision];
+}

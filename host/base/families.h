@@ -118,4 +118,8 @@ bool bp__loss_takes_nets(int32_t loss, int32_t activation);
  * linear where it is part of the loss. */
 int32_t bp__loss_activation(int32_t loss, int32_t activation);
 
+/* How far a number may be moved on its way into a product of this precision, relative: half a unit
+ * of the last of its bits. */
+double bp__rounding_of(int32_t precision);
+
 #endif

@@ -107,7 +107,13 @@ BP__FAMILY(gemm,
     {"clblast", BP_GEMM_CLBLAST},
     {"naive", BP_GEMM_NAIVE},
     {"gpu", BP_GEMM_GPU},
-    {"cpu", BP_GEMM_CPU})
+    {"cpu", BP_GEMM_CPU},
+    {"matrix", BP_GEMM_MATRIX})
+
+BP__FAMILY(precision,
+    {"fp32", BP_PRECISION_FP32},
+    {"tf32", BP_PRECISION_TF32},
+    {"bf16", BP_PRECISION_BF16})
 
 BP__FAMILY(shuffle,
     {"none", BP_SHUFFLE_NONE},

@@ -1,9 +1,11 @@
-/* tune_gpu.c - how a GPU multiplies: the tile, or CLBlast, for each class of results. */
+/* tune_gpu.c - how a GPU multiplies: the tile, matrix units, or CLBlast, for each class of
+ * results. */
 #include <math.h>
 #include <stdio.h>
 
 #include "bench/tune.h"
 #include "ops/gemm_clblast.h"
+#include "ops/matrix_units.h"
 
 /* A network for each class: all or nearly all of its products are of it. */
 static const bp__tune_network networks[BP__SHAPES] = {
@@ -13,8 +15,16 @@ static const bp__tune_network networks[BP__SHAPES] = {
     [BP__SHAPE_LARGE] = {{2048, 2048, 2048}, 2048},
 };
 
-static const bp__gemm_choice choices[] = {{.tile = 0},  {.tile = 128}, {.tile = 64},
-                                          {.tile = 32}, {.tile = 16},  {.clblast = true}};
+static const bp__gemm_choice choices[] = {{.tile = 0},
+                                          {.tile = 128},
+                                          {.tile = 64},
+                                          {.tile = 32},
+                                          {.tile = 16},
+                                          {.matrix = true},
+                                          {.tile = 128, .matrix = true},
+                                          {.tile = 64, .matrix = true},
+                                          {.tile = 32, .matrix = true},
+                                          {.clblast = true}};
 
 /* A class of which one step would take longer than this share of the time is left as it is. */
 static const double longest_step = 0.02;
@@ -31,18 +41,26 @@ static bp_status add(bp__contest *contest, bp__shape shape, bp__gemm_choice choi
 {
     bp__tune_way way = bp__tune_way_of(contest->tuner);
     way.tuning.gemm[shape] = choice;
-    if (choice.clblast)
-        snprintf(way.name, sizeof way.name, "CLBlast");
-    else if (choice.tile)
-        snprintf(way.name, sizeof way.name, "%u x %u", choice.tile, choice.tile);
-    else
-        snprintf(way.name, sizeof way.name, "by number of tiles");
+    char tile[32] = "by number of tiles";
+    if (choice.tile) snprintf(tile, sizeof tile, "%u x %u", choice.tile, choice.tile);
+    snprintf(way.name, sizeof way.name, "%s%s", choice.clblast ? "CLBlast" : tile,
+             choice.matrix ? ", matrix" : "");
     return bp__contest_add(contest, &way, true);
 }
 
 static bool same(bp__gemm_choice a, bp__gemm_choice b)
 {
-    return a.tile == b.tile && a.clblast == b.clblast;
+    return a.tile == b.tile && a.clblast == b.clblast && a.matrix == b.matrix;
+}
+
+/* A candidate that the device could be used with. */
+static bool is_possible(bp_device *device, bp__gemm_choice choice)
+{
+    if (choice.clblast) return bp__clblast_is_there();
+    if (choice.matrix)
+        return bp__matrix_units_are_there(device, BP_PRECISION_FP32) &&
+               (!choice.tile || bp__gemm_matrix_tile_fits(device, choice.tile));
+    return !choice.tile || bp__gemm_gpu_tile_fits(device, choice.tile);
 }
 
 static bp_status hold(bp__contest *contest, bp__shape shape, double share)
@@ -52,9 +70,7 @@ static bp_status hold(bp__contest *contest, bp__shape shape, double share)
     size_t chosen;
     BP_TRY(add(contest, shape, usual));
     for (size_t i = 0; i < BP_COUNT(choices); ++i)
-        if (!same(choices[i], usual) &&
-            (!choices[i].tile || bp__gemm_gpu_tile_fits(tuner->device, choices[i].tile)) &&
-            (!choices[i].clblast || bp__clblast_is_there()))
+        if (!same(choices[i], usual) && is_possible(tuner->device, choices[i]))
             BP_TRY(add(contest, shape, choices[i]));
     BP_TRY(bp__contest_run(contest, share));
     BP_TRY(bp__contest_decide(&chosen, contest, &networks[shape]));

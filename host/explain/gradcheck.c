@@ -341,6 +341,7 @@ bp_status bp__gradcheck_device(bp_gradcheck_result *out, bp__glass *glass, const
     BP_TRY_GOTO(run_step(&c, own));
     BP_TRY_GOTO(unit_gradients(glass, unit));
     out->device_error = 0;
+    out->device_tolerance = options->device_tolerance;
     for (size_t l = 0; l < out->layer_count; ++l) {
         bp__layer_views *views = &network->values[l];
         bp_gradcheck_layer *layer = &out->layers[l];

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/random.h"
@@ -61,7 +62,6 @@ bp_gradcheck_options bp_gradcheck_options_default(void)
                                   .rows = 32,
                                   .work = 2e9,
                                   .tolerance = 1e-6,
-                                  .device_tolerance = 1e-4,
                                   .gemm = BP_GEMM_AUTO,
                                   .seed = 1};
 }
@@ -75,10 +75,18 @@ static bp_status read_options(bp_gradcheck_options *out, const bp_gradcheck_opti
                         (long long)out->rows);
     if (!(out->work > 0))
         return bp__fail(BP_ERROR_ARGUMENT, "work is %g, a number above 0 is needed", out->work);
-    if (!(out->tolerance > 0) || !(out->device_tolerance > 0))
+    if (!(out->tolerance > 0) || !(out->device_tolerance >= 0))
         return bp__fail(BP_ERROR_ARGUMENT, "tolerances must be above 0");
     if (out->reserved != 0) return bp__fail(BP_ERROR_ARGUMENT, "reserved must be 0");
     return BP_OK;
+}
+
+/* Rounding of the factors of two products, one after the other, and units of relu that are on in
+ * one engine and off in the other. */
+static double device_tolerance(const bp_device *device)
+{
+    const int32_t precision = bp_device_get_precision(device);
+    return precision == BP_PRECISION_FP32 ? 1e-4 : 16 * bp__rounding_of(precision);
 }
 
 /* The device's gradients of the batch, in the layout of the glass's arenas. */
@@ -142,6 +150,7 @@ bp_status bp_gradcheck(bp_gradcheck_result *out, const bp_model *model, bp_devic
     const bp_model_info shape = bp_model_get_info(model);
     bp_gradcheck_options options;
     BP_TRY(read_options(&options, given));
+    if (!(options.device_tolerance > 0)) options.device_tolerance = device_tolerance(device);
     size_t rows = (size_t)options.rows;
     if (data) {
         BP_TRY(bp__check_fit(shape.inputs, shape.outputs, data));

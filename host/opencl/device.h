@@ -31,6 +31,8 @@ struct bp_device {
     bool tuning_known;         /* looked for */
     /* How engines do whole training steps on a GPU; NULL: as pays. The self-test has them all. */
     const struct bp__gpu_steps *gpu_steps;
+    int32_t precision; /* BP_PRECISION_*: of what is made with the device from now on */
+    int8_t units[3];   /* by precision: whether its matrix units were tried, 1 works, -1 does not */
     void (*before_release)(void); /* of a library that keeps the context alive, or NULL */
 };
 

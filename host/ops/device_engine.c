@@ -438,6 +438,7 @@ bp_status bp__device_engine_create(bp__engine **out, bp_device *device, int32_t 
     engine->base.api = &device_api;
     engine->device = device;
     engine->gemm = gemm;
+    engine->precision = device->precision;
     engine->gpu_steps = device->gpu_steps;
     engine->cpu_kernels = gemm == BP_GEMM_CPU || (device->info.kind == BP_KIND_CPU &&
                                                   (gemm == BP_GEMM_AUTO || gemm == BP_GEMM_NATIVE));

@@ -5,14 +5,31 @@
 
 #include "base/memory.h"
 #include "ops/launchers.h"
+#include "ops/matrix_units.h"
 #include "reference/reference.h"
+
+/* Below fp32 all products are computed by matrix units. */
+static bp_status take_precision(int32_t *gemm, bp_device *device)
+{
+    const bool ours = *gemm == BP_GEMM_AUTO || *gemm == BP_GEMM_NATIVE || *gemm == BP_GEMM_MATRIX;
+    if (device->precision != BP_PRECISION_FP32 && !ours)
+        return bp__fail(BP_ERROR_UNSUPPORTED,
+                        "the GEMM backend \"%s\" multiplies in fp32, not in %s: leave out one of "
+                        "the two",
+                        bp_gemm_name(*gemm), bp_precision_name(device->precision));
+    if (device->precision != BP_PRECISION_FP32) *gemm = BP_GEMM_MATRIX;
+    return *gemm == BP_GEMM_MATRIX ? bp__matrix_units_need(device, device->precision) : BP_OK;
+}
 
 bp_status bp__engine_create(bp__engine **out, bp_device *device, int32_t gemm)
 {
     *out = NULL;
     if (!bp_gemm_name(gemm))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown GEMM backend %d", (int)gemm);
-    if (!device->is_reference) return bp__device_engine_create(out, device, gemm);
+    if (!device->is_reference) {
+        BP_TRY(take_precision(&gemm, device));
+        return bp__device_engine_create(out, device, gemm);
+    }
     if (gemm != BP_GEMM_AUTO && gemm != BP_GEMM_NATIVE)
         return bp__fail(BP_ERROR_UNSUPPORTED, "the reference has no GEMM backend \"%s\"",
                         bp_gemm_name(gemm));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ops/gemm_clblast.h"
+#include "ops/matrix_units.h"
 
 bp__gemm_shape bp__gemm_get_shape(const bp__gemm *gemm)
 {
@@ -44,6 +45,18 @@ bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, c
     return BP_OK;
 }
 
+bp_status bp__record_gemm_sum(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
+                              const char *options, cl_mem pieces)
+{
+    const bp__gemm_shape shape = bp__gemm_get_shape(gemm);
+    const bp__grid elements = {2, {shape.n, shape.m, 1}, {0}};
+    const bp__arg more[] = {BP_ARG(pieces)};
+    BP_TRY(bp__record_gemm_kernel(recorder, gemm, file, "gemm_sum", options, &elements, more,
+                                  BP_COUNT(more)));
+    recorder->commands[recorder->count - 1].multiplies = false; /* it adds */
+    return BP_OK;
+}
+
 bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
 {
     (void)engine;
@@ -52,13 +65,16 @@ bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, cons
                                   0);
 }
 
-/* The backend that a product goes to. CLBlast may have been removed since the device was tuned. */
+/* The backend that a product goes to; below fp32 an engine's backend is `matrix`. CLBlast may have
+ * been removed since the device was tuned. */
 static int32_t backend_of(const bp__device_engine *engine, const bp__gemm_shape *shape)
 {
     if (engine->gemm != BP_GEMM_AUTO && engine->gemm != BP_GEMM_NATIVE) return engine->gemm;
-    if (engine->gemm == BP_GEMM_AUTO &&
-        engine->tuning.gemm[bp__shape_of(shape->m, shape->n)].clblast && bp__clblast_is_there())
+    const bp__gemm_choice *tuned = &engine->tuning.gemm[bp__shape_of(shape->m, shape->n)];
+    if (engine->gemm == BP_GEMM_AUTO && tuned->clblast && bp__clblast_is_there())
         return BP_GEMM_CLBLAST;
+    if (tuned->matrix && bp__matrix_units_are_there(engine->device, BP_PRECISION_FP32))
+        return BP_GEMM_MATRIX;
     return bp__gemm_gpu_fits(engine->device) ? BP_GEMM_GPU : BP_GEMM_NAIVE;
 }
 
@@ -70,6 +86,7 @@ bp_status bp__launch_gemm(bp__device_engine *engine, bp__recorder *recorder, con
     case BP_GEMM_NAIVE: return bp__gemm_naive(engine, recorder, gemm);
     case BP_GEMM_GPU: return bp__gemm_gpu(engine, recorder, gemm);
     case BP_GEMM_CLBLAST: return bp__gemm_clblast(engine, recorder, gemm);
+    case BP_GEMM_MATRIX: return bp__gemm_matrix(engine, recorder, gemm);
     }
     return bp__fail(BP_ERROR_ARGUMENT, "unknown GEMM backend %d", (int)engine->gemm);
 }

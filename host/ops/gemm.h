@@ -1,7 +1,8 @@
-/* gemm.h - matrix products with an epilogue, of matrices in rows: one interface, three backends.
+/* gemm.h - matrix products with an epilogue, of matrices in rows: one interface, four backends.
  *
  *   naive    kernels/gemm_naive.cl       one work-item an element
  *   gpu      kernels/gpu/gemm_gpu.cl     tiles in local memory
+ *   matrix   kernels/gpu/gemm_matrix.cl  the same by matrix units, in the engine's precision
  *   clblast  CLBlast's SGEMM, then the epilogue as a kernel of its own
  *
  * CPUs have another way, in which products are part of a plan (host/ops/cpu_plan.c).
@@ -50,15 +51,22 @@ bp_status bp__record_gemm_kernel(bp__recorder *recorder, const bp__gemm *gemm, c
                                  const char *kernel, const char *options, const bp__grid *grid,
                                  const bp__arg *more, size_t more_count);
 
+/* The kernel of gpu/gemm_sum.cl, which adds what a product's pieces are; of the same file and
+ * options as they. */
+bp_status bp__record_gemm_sum(bp__recorder *recorder, const bp__gemm *gemm, const char *file,
+                              const char *options, cl_mem pieces);
+
 /* The compiler options that a product needs whatever its kernel, then `options`. */
 void bp__gemm_options(char *out, size_t size, const bp__gemm *gemm, const char *options);
 
 bp_status bp__gemm_naive(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
+bp_status bp__gemm_matrix(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm);
 
 /* Whether the device has what the gpu kernel needs, local memory and work-group size: for its
  * smallest tile, and for the one of this side, of which false says that there is none. */
 bool bp__gemm_gpu_fits(const bp_device *device);
 bool bp__gemm_gpu_tile_fits(const bp_device *device, unsigned side);
+bool bp__gemm_matrix_tile_fits(const bp_device *device, unsigned side);
 
 #endif

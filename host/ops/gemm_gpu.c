@@ -50,9 +50,5 @@ bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const 
     BP_TRY(bp__record_gemm_kernel(recorder, gemm, "gpu/gemm_gpu.cl", "gemm_gpu", options, &grid,
                                   more, BP_COUNT(more)));
     if (t.splits == 1) return BP_OK;
-    const bp__grid elements = {2, {shape.n, shape.m, 1}, {0}};
-    BP_TRY(bp__record_gemm_kernel(recorder, gemm, "gpu/gemm_gpu.cl", "gemm_sum", options, &elements,
-                                  more, BP_COUNT(more)));
-    recorder->commands[recorder->count - 1].multiplies = false; /* it adds */
-    return BP_OK;
+    return bp__record_gemm_sum(recorder, gemm, "gpu/gemm_gpu.cl", options, pieces);
 }

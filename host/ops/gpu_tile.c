@@ -62,46 +62,54 @@ bool bp__gpu_tile_fits(const bp__gpu_tile *tile, const bp_device *device)
     return items_of(tile) <= device->max_work_group && bytes <= device->local_bytes;
 }
 
-static size_t groups_of(const bp__gpu_tile *tile, size_t m, size_t n)
+static size_t groups_of(const bp__tile_sides *tile, size_t m, size_t n)
 {
     return ((m + tile->m - 1) / tile->m) * ((n + tile->n - 1) / tile->n);
 }
 
 /* Of the squares the largest that keeps every compute unit busy, else the smallest: a larger one
  * would be mostly edge, or leave the device idle. Of a product that is narrow, a narrow one. */
-static const bp__gpu_tile *choose(const bp_device *device, unsigned side, size_t m, size_t n)
+size_t bp__tile_pick(const bp__tile_sides *all, size_t count, const bp_device *device,
+                     unsigned side, size_t m, size_t n)
 {
-    const bp__gpu_tile *best = NULL;
-    for (size_t i = 0; i < BP_COUNT(tiles); ++i)
-        if (tiles[i].m == side && tiles[i].n == side && bp__gpu_tile_fits(&tiles[i], device))
-            return &tiles[i];
-    for (size_t i = 0; i < BP_COUNT(tiles); ++i) {
-        const bp__gpu_tile *t = &tiles[i];
-        if (!bp__gpu_tile_fits(t, device)) continue;
+    size_t best = count;
+    for (size_t i = 0; i < count; ++i)
+        if (all[i].m == side && all[i].n == side && all[i].fits) return i;
+    for (size_t i = 0; i < count; ++i) {
+        const bp__tile_sides *t = &all[i];
+        if (!t->fits) continue;
         if (t->m == t->n) {
-            if (!best || groups_of(best, m, n) < device->info.compute_units) best = t;
+            if (best == count || groups_of(&all[best], m, n) < device->info.compute_units) best = i;
         } else if ((m <= NARROW && t->m <= NARROW && n >= t->n) ||
                    (n <= NARROW && t->n <= NARROW && m >= t->m)) {
-            best = t;
+            best = i;
         }
     }
     return best;
 }
 
+unsigned bp__tile_splits(const bp__tile_sides *tile, const bp_device *device, size_t m, size_t n,
+                         size_t slices)
+{
+    const size_t groups = groups_of(tile, m, n), units = device->info.compute_units;
+    const size_t most = slices / LEAST_SLICES;
+    if (groups >= units || most <= 1) return 1;
+    size_t splits = (units + groups - 1) / groups;
+    if (splits > most) splits = most;
+    if (splits > BP__MOST_SPLITS) splits = BP__MOST_SPLITS;
+    while (splits & (splits - 1)) splits &= splits - 1; /* few programs: powers of two */
+    return (unsigned)splits;
+}
+
 bp__gpu_tile bp__gpu_tile_choose(const bp_device *device, unsigned side, size_t m, size_t n,
                                  size_t k)
 {
-    const bp__gpu_tile *t = choose(device, side, m, n);
-    if (!t) return (bp__gpu_tile){.m = 0};
-    bp__gpu_tile chosen = *t;
-    const size_t groups = groups_of(t, m, n), units = device->info.compute_units;
-    const size_t most = k / ((size_t)t->k * LEAST_SLICES);
-    if (groups < units && most > 1) {
-        size_t splits = (units + groups - 1) / groups;
-        if (splits > most) splits = most;
-        if (splits > BP__MOST_SPLITS) splits = BP__MOST_SPLITS;
-        while (splits & (splits - 1)) splits &= splits - 1; /* few programs: powers of two */
-        chosen.splits = (unsigned)splits;
-    }
+    bp__tile_sides sides[BP_COUNT(tiles)];
+    for (size_t i = 0; i < BP_COUNT(tiles); ++i)
+        sides[i] = (bp__tile_sides){tiles[i].m, tiles[i].n, bp__gpu_tile_fits(&tiles[i], device)};
+    const size_t at = bp__tile_pick(sides, BP_COUNT(tiles), device, side, m, n);
+    if (at == BP_COUNT(tiles)) return (bp__gpu_tile){.m = 0};
+    bp__gpu_tile chosen = tiles[at];
+    chosen.splits = bp__tile_splits(&sides[at], device, m, n, k / chosen.k);
     return chosen;
 }

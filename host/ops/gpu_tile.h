@@ -30,6 +30,19 @@ bool bp__gpu_tile_fits(const bp__gpu_tile *tile, const bp_device *device);
 
 enum { BP__MOST_SPLITS = 64 };
 
+/* Of tiles, whatever computes them, only the sides and whether they fit: the number of the square
+ * one of this side, if there is one that fits, else, as with 0, of the one that suits a product of
+ * m x n results; count where none fits. And in how many pieces its sum of `slices` slices is cut.
+ */
+typedef struct bp__tile_sides {
+    unsigned m, n;
+    bool fits;
+} bp__tile_sides;
+size_t bp__tile_pick(const bp__tile_sides *all, size_t count, const bp_device *device,
+                     unsigned side, size_t m, size_t n);
+unsigned bp__tile_splits(const bp__tile_sides *tile, const bp_device *device, size_t m, size_t n,
+                         size_t slices);
+
 /* What is chosen for a product of these sizes: the square tile of this side, if there is one that
  * fits; else, as with 0, by the sizes. m is 0 where nothing fits. */
 bp__gpu_tile bp__gpu_tile_choose(const bp_device *device, unsigned side, size_t m, size_t n,

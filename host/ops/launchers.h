@@ -23,6 +23,7 @@ typedef struct bp__device_engine {
     bp__engine base;
     bp_device *device;
     int32_t gemm;          /* BP_GEMM_* as asked for */
+    int32_t precision;     /* BP_PRECISION_*, of products */
     bool cpu_kernels;      /* plans for CPUs: explicit vectors of `vector_width`, panels */
     unsigned vector_width; /* of cpu kernels; 1 otherwise */
     bp__tuning tuning;     /* of the device when the engine was made */
@@ -41,6 +42,7 @@ typedef struct bp__device_engine {
     size_t outgrown_count, outgrown_capacity;
     /* Of products on GPUs; NULL: by their shape. */
     const struct bp__gpu_tile *gpu_tile;
+    const struct bp__matrix_tile *matrix_tile;
     /* Of whole training steps on GPUs; NULL: what pays. */
     const struct bp__gpu_steps *gpu_steps;
 } bp__device_engine;

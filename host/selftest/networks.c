@@ -88,11 +88,13 @@ static bp_status check_optimizers(bp__selftest *test, const bp__way *way)
 /* What hidden layers can have beside weights and a function: with one whose slope is of outputs,
  * and one whose slope is of net inputs. Of the latter networks the first layer is frozen, so that
  * batches are normalised by what is known of them, as where nothing is trained. */
-static const bp_layer extras[] = {
-    {.dropout = 0.4f}, {.residual = 1}, {.dropout = 0.2f, .residual = 1},
-    {.norm = BP_NORM_LAYER}, {.norm = BP_NORM_BATCH},
-    {.norm = BP_NORM_LAYER, .dropout = 0.3f, .residual = 1},
-    {.norm = BP_NORM_BATCH, .dropout = 0.3f, .residual = 1}};
+static const bp_layer extras[] = {{.dropout = 0.4f},
+                                  {.residual = 1},
+                                  {.dropout = 0.2f, .residual = 1},
+                                  {.norm = BP_NORM_LAYER},
+                                  {.norm = BP_NORM_BATCH},
+                                  {.norm = BP_NORM_LAYER, .dropout = 0.3f, .residual = 1},
+                                  {.norm = BP_NORM_BATCH, .dropout = 0.3f, .residual = 1}};
 
 static bp_status check_extras(bp__selftest *test, const bp__way *way)
 {

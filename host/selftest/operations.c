@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/families.h"
 #include "base/memory.h"
 #include "base/work.h"
 #include "ops/launchers.h"
@@ -23,15 +24,20 @@ enum { STEPS = 3 };
 
 /* The distance that is allowed, as a part of |result| + root mean square of the results: functions
  * and an operation or two, and the rounding of a sum over `depth` products, which grows with its
- * root where rounding is to either side. */
+ * root where rounding is to either side; below fp32 that of their factors, which does not grow. */
 static const double function_bound = 1e-5;
-static double bound_of(size_t depth)
+static double bound_of(size_t depth, const bp_device *device, const bp__op *op)
 {
-    return function_bound + 4 * sqrt((double)depth) * 0x1p-24;
+    const bool multiplies = op->kind == BP__OP_DENSE_FORWARD || op->kind == BP__OP_DENSE_EFFECT ||
+                            op->kind == BP__OP_DENSE_GRADIENT;
+    const bool rounds = multiplies && device->precision != BP_PRECISION_FP32;
+    return function_bound + 4 * sqrt((double)depth) * 0x1p-24 +
+           (rounds ? 8 * bp__rounding_of(device->precision) : 0);
 }
 
 /* A network under way on both sides. */
 typedef struct pair {
+    const bp_device *device;
     bp_trainer *trainer[SIDES];
     bp__op *ops[SIDES];
     bp__plan *plan[SIDES];
@@ -264,7 +270,7 @@ static bp_status compare(const pair *p, bp_selftest_check *check, const bp__op *
         if (isnan(worst)) break;
     }
     return bp__selftest_note(
-        check, worst, bound_of(depth_of(op)),
+        check, worst, bound_of(depth_of(op), p->device, op),
         "%s, step %zu, layer %zu, row %zu, column %zu of [%zu][%zu]: %.9g, the "
         "reference's is %.9g",
         p->text, p->step, op->layer, at / view->columns, at % view->columns, view->rows,
@@ -342,6 +348,7 @@ static bp_status open_side(bp_trainer **out, const bp_model *model, const bp_dat
     if (!device->is_reference) {
         bp__device_engine *engine = (bp__device_engine *)(*out)->engine;
         engine->gpu_tile = way->tile;
+        engine->matrix_tile = way->matrix_tile;
         /* One program that knows everything, not one for each network. */
         engine->plan_activations = engine->plan_losses = engine->plan_optimizers = UINT32_MAX;
         engine->plan_dropout = engine->plan_residual = engine->plan_norm = true;
@@ -421,7 +428,7 @@ bp_status bp__selftest_check_network(bp__selftest *test, const bp__way *way,
     char text[BP__SELFTEST_TEXT];
     bp_model *model = NULL;
     bp_data *data = NULL;
-    pair p = {.text = bp__selftest_describe(text, network)};
+    pair p = {.device = test->device, .text = bp__selftest_describe(text, network)};
     bp_device *const devices[SIDES] = {test->device, test->plain_c};
     bp_status status = bp__selftest_make(&model, &data, network, STEPS, test->options.seed);
     if (status == BP_OK && how->weighted) status = weigh(data);

@@ -12,6 +12,7 @@
 #include "base/options.h"
 #include "bench/bench.h"
 #include "ops/gemm.h"
+#include "ops/matrix_units.h"
 
 /* ---- The report ------------------------------------------------------------------------------ */
 
@@ -217,8 +218,41 @@ static void add_gpu_ways(way_list *list, const bp_device *device, bool each_tile
             add_way(list, "gpu", BP_GEMM_GPU, &in_pieces[i], false);
 }
 
+/* Sums in pieces, as above. */
+static const bp__matrix_tile matrix_pieces = {32, 32, 16, 2, 2, 3};
+
+static void add_matrix_tile(way_list *list, const bp_device *device, int32_t precision,
+                            const bp__matrix_tile *tile)
+{
+    char text[BP__TILE_TEXT];
+    if (list->count == MOST_WAYS || !bp__matrix_tile_fits(tile, device, bp__matrix_stand_in()))
+        return;
+    char *name = list->names[list->count];
+    snprintf(name, WAY_TEXT, "matrix %s %s", bp_precision_name(precision),
+             bp__matrix_tile_describe(text, tile));
+    list->ways[list->count++] = (bp__way){
+        .name = name, .gemm = BP_GEMM_MATRIX, .precision = precision, .matrix_tile = tile};
+}
+
+/* In each precision that the device's units have; every tile in one. */
+static void add_matrix_ways(way_list *list, bp_device *device)
+{
+    size_t count;
+    const bp__matrix_tile *tiles = bp__matrix_tiles(&count);
+    for (int32_t p = 0; bp_precision_name(p) && list->count < MOST_WAYS; ++p) {
+        if (!bp__matrix_units_are_there(device, p)) continue;
+        char *name = list->names[list->count];
+        snprintf(name, WAY_TEXT, "matrix %s", bp_precision_name(p));
+        list->ways[list->count++] =
+            (bp__way){.name = name, .gemm = BP_GEMM_MATRIX, .precision = p, .whole = true};
+        add_matrix_tile(list, device, p, &matrix_pieces);
+        for (size_t i = 0; i < count && p == BP_PRECISION_FP32; ++i)
+            add_matrix_tile(list, device, p, &tiles[i]);
+    }
+}
+
 /* What the caller asked for; of everything, what the device would take first. */
-static void list_ways(way_list *list, const bp_device *device, int32_t gemm)
+static void list_ways(way_list *list, bp_device *device, int32_t gemm)
 {
     const bool all = gemm == BP_GEMM_AUTO || gemm == BP_GEMM_NATIVE;
     *list = (way_list){.count = 0};
@@ -233,6 +267,7 @@ static void list_ways(way_list *list, const bp_device *device, int32_t gemm)
         add_way(list, "cpu", all ? BP_GEMM_AUTO : gemm, NULL, true);
     if (gemm == BP_GEMM_GPU || all)
         add_gpu_ways(list, device, !all || device->info.kind != BP_KIND_CPU);
+    if (gemm == BP_GEMM_MATRIX || all) add_matrix_ways(list, device);
     if (gemm == BP_GEMM_NAIVE || all) add_way(list, "naive", BP_GEMM_NAIVE, NULL, true);
 }
 
@@ -267,14 +302,23 @@ static bp_status run(bp__selftest *test)
         return bp__fail(BP_ERROR_UNSUPPORTED, "the reference has no GEMM backend \"%s\"",
                         bp_gemm_name(test->options.gemm));
     list_ways(&list, test->device, test->options.gemm);
-    if (list.count == 0)
+    if (list.count == 0) {
+        if (test->options.gemm == BP_GEMM_MATRIX)
+            BP_TRY(bp__matrix_units_need(test->device, BP_PRECISION_FP32));
         return bp__fail(BP_ERROR_UNSUPPORTED, "%s cannot run the kernels of gemm %s",
                         test->device->info.name, bp_gemm_name(test->options.gemm));
+    }
     test->parts = 1;
     for (size_t i = 0; i < list.count; ++i) test->parts += list.ways[i].whole ? 2 : 1;
     BP_TRY(bp__selftest_begin(test, "transfers"));
     if (!test->device->is_reference) BP_TRY(bp__selftest_transfers(test));
-    for (size_t i = 0; i < list.count; ++i) BP_TRY(test_way(test, &list.ways[i]));
+    for (size_t i = 0; i < list.count; ++i) {
+        const int32_t usual = test->device->precision;
+        test->device->precision = list.ways[i].precision;
+        const bp_status status = test_way(test, &list.ways[i]);
+        test->device->precision = usual;
+        BP_TRY(status);
+    }
     test->result->passed = 1;
     for (size_t i = 0; i < test->result->check_count; ++i)
         if (!test->result->checks[i].passed) test->result->passed = 0;

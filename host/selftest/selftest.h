@@ -4,13 +4,15 @@
 
 #include "backprop_measure.h"
 #include "ops/gpu_steps.h"
-#include "ops/gpu_tile.h"
+#include "ops/matrix_tile.h"
 
 /* A way in which a device can compute: its kernels. */
 typedef struct bp__way {
     const char *name; /* belongs to the report */
     int32_t gemm;     /* BP_GEMM_* */
     const bp__gpu_tile *tile;
+    int32_t precision; /* BP_PRECISION_* */
+    const bp__matrix_tile *matrix_tile;
     const bp__gpu_steps *steps; /* whole steps, in trainings; NULL: operation by operation */
     bool whole; /* also checked in whole trainings, not only operation by operation */
 } bp__way;

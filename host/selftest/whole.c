@@ -112,7 +112,7 @@ static bp_status check_gradients(bp__selftest *test, bp_selftest_check *check, c
     status = bp__selftest_note(check, result.max_relative_error, options.tolerance,
                                "%s, against central differences", text);
     if (status == BP_OK && !test->device->is_reference)
-        status = bp__selftest_note(check, result.device_error, options.device_tolerance,
+        status = bp__selftest_note(check, result.device_error, result.device_tolerance,
                                    "%s, the device's", text);
     bp_gradcheck_free(&result);
 fail:
@@ -194,6 +194,13 @@ static const bp__selftest_network trained[] = {
 enum { EPOCH_STEPS = 4, EPOCHS = 25 };
 static const double training_bound = 5e-5;
 
+/* Below fp32 each step is off by about the rounding of its products' factors. */
+static double training_bound_of(const bp_device *device)
+{
+    return device->precision == BP_PRECISION_FP32 ? training_bound
+                                                  : 16 * bp__rounding_of(device->precision);
+}
+
 static bp_status check_training(bp__selftest *test, bp_selftest_check *check, const bp__way *way,
                                 int32_t optimizer, const bp__selftest_network *network)
 {
@@ -206,8 +213,8 @@ static bp_status check_training(bp__selftest *test, bp_selftest_check *check, co
                       EPOCH_STEPS, seed));
     BP_TRY_GOTO(train(&got, &count, test->device, way->gemm, optimizer, EPOCHS, network,
                       EPOCH_STEPS, seed));
-    status = bp__selftest_note(check, relative_error(got, want, count), training_bound,
-                               "%s, parameters after %d steps",
+    status = bp__selftest_note(check, relative_error(got, want, count),
+                               training_bound_of(test->device), "%s, parameters after %d steps",
                                bp__selftest_describe(text, network), EPOCHS * EPOCH_STEPS);
 fail:
     free(got);
@@ -218,6 +225,8 @@ fail:
 bp_status bp__selftest_training(bp__selftest *test, const bp__way *way)
 {
     for (int32_t optimizer = 0; bp__optimizer_updates(optimizer); ++optimizer) {
+        /* It goes by the signs of gradients, of which rounding below fp32 turns small ones. */
+        if (optimizer == BP_OPTIMIZER_RPROP && way->precision != BP_PRECISION_FP32) continue;
         bp_selftest_check *check;
         char name[64];
         snprintf(name, sizeof name, "training %s", bp_optimizer_name(optimizer));

@@ -194,6 +194,7 @@ static bp_status fill_trainer_facts(json_t *facts, const bp_trainer *trainer)
         BP_TRY(set_fact(facts, option_facts[i].name, value));
     }
     BP_TRY(set_schedule(facts, &options));
+    BP_TRY(set_fact(facts, "precision", bp_precision_name(trainer->precision)));
     if (trainer->pass) data_text(text, trainer->pass->rows, trainer->data_hash);
     return set_fact(facts, "training data", text);
 }

@@ -76,6 +76,7 @@ bp_status bp_trainer_create(bp_trainer **out, const bp_model *model, bp_device *
     if (read.schedule == BP_SCHEDULE_AUTO) read.schedule = BP_SCHEDULE_CONSTANT;
     trainer->options = read;
     trainer->device = bp_device_get_info(device);
+    trainer->precision = bp_device_get_precision(device);
     trainer->batch = (size_t)read.batch;
     trainer->schedule = bp__schedule_of(&read, bp__groups_of(&read, read.steps_per_epoch));
     trainer->course = bp__course_new();

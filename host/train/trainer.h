@@ -55,6 +55,7 @@ typedef struct bp__stream bp__stream;
 struct bp_trainer {
     bp__engine *engine;
     const bp_device_info *device;
+    int32_t precision; /* BP_PRECISION_*, of products */
     bp__network *network;
     bp_train_options options;
     size_t batch;

@@ -73,6 +73,8 @@ bp_status bp__tuning_check(const bp__tuning *tuning)
                             cost_keys[c], tuning->cost[c], bp__least_cost, bp__most_cost);
     for (size_t s = 0; s < BP__SHAPES; ++s) {
         const unsigned tile = tuning->gemm[s].tile;
+        if (tuning->gemm[s].clblast && tuning->gemm[s].matrix)
+            return bp__fail(BP_ERROR_DATA, "gemm %s: CLBlast and matrix units", shape_keys[s]);
         if (tile != 0 && tile != 16 && tile != 32 && tile != 64 && tile != 128)
             return bp__fail(BP_ERROR_DATA,
                             "gemm %s: a tile of %u, 0, 16, 32, 64 or 128 is possible",
@@ -88,8 +90,8 @@ bool bp__tuning_same(const bp__tuning *a, const bp__tuning *b)
     for (size_t c = 0; c < BP__COSTS; ++c)
         same = same && !(a->cost[c] < b->cost[c]) && !(a->cost[c] > b->cost[c]);
     for (size_t s = 0; s < BP__SHAPES; ++s)
-        same =
-            same && a->gemm[s].tile == b->gemm[s].tile && a->gemm[s].clblast == b->gemm[s].clblast;
+        same = same && a->gemm[s].tile == b->gemm[s].tile &&
+               a->gemm[s].clblast == b->gemm[s].clblast && a->gemm[s].matrix == b->gemm[s].matrix;
     return same;
 }
 
@@ -110,8 +112,9 @@ static void describe_gpu(char *out, size_t size, const bp__tuning *tuning)
     size_t used = (size_t)snprintf(out, size, "products: ");
     for (size_t s = 0; s < BP__SHAPES && used < size; ++s) {
         const bp__gemm_choice *choice = &tuning->gemm[s];
-        char way[32] = "default";
+        char way[48] = "default";
         if (choice->tile) snprintf(way, sizeof way, "%u x %u", choice->tile, choice->tile);
+        if (choice->matrix) strcat(way, " on matrix units");
         used += (size_t)snprintf(out + used, size - used, "%s%s %s", s ? ", " : "", shape_keys[s],
                                  choice->clblast ? "CLBlast" : way);
     }
@@ -147,8 +150,8 @@ bp_status bp__tuning_to_json(json_t **out, const bp__tuning *tuning)
         ok = set(costs, cost_keys[c], json_real(tuning->cost[c]));
     for (size_t s = 0; ok && s < BP__SHAPES; ++s)
         ok = set(gemm, shape_keys[s],
-                 json_pack("{s:i, s:b}", "tile", tuning->gemm[s].tile, "clblast",
-                           (int)tuning->gemm[s].clblast));
+                 json_pack("{s:i, s:b, s:b}", "tile", tuning->gemm[s].tile, "clblast",
+                           (int)tuning->gemm[s].clblast, "matrix", (int)tuning->gemm[s].matrix));
     *out = ok ? object : NULL;
     if (ok) return BP_OK;
     json_decref(object);
@@ -190,15 +193,21 @@ static bp_status get_tile(bp__tile *out, const json_t *parent, const char *key)
     return get_number(&out->vectors, tile, "vectors");
 }
 
+static bp_status get_flag(bool *out, const json_t *parent, const char *key)
+{
+    const json_t *flag = json_object_get(parent, key);
+    if (!json_is_boolean(flag)) return fail_member(key, "true or false");
+    *out = json_is_true(flag);
+    return BP_OK;
+}
+
 static bp_status get_choice(bp__gemm_choice *out, const json_t *gemm, const char *key)
 {
     const json_t *choice;
-    BP_TRY(get_object(&choice, gemm, key, 2));
+    BP_TRY(get_object(&choice, gemm, key, 3));
     BP_TRY(get_number(&out->tile, choice, "tile"));
-    const json_t *clblast = json_object_get(choice, "clblast");
-    if (!json_is_boolean(clblast)) return fail_member("clblast", "true or false");
-    out->clblast = json_is_true(clblast);
-    return BP_OK;
+    BP_TRY(get_flag(&out->clblast, choice, "clblast"));
+    return get_flag(&out->matrix, choice, "matrix");
 }
 
 bp_status bp__tuning_from_json(bp__tuning *out, const json_t *json)

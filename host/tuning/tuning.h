@@ -69,6 +69,7 @@ const char *bp__shape_name(bp__shape shape);
 typedef struct bp__gemm_choice {
     unsigned tile; /* side of the tile: 16 to 128; 0: the largest that keeps the device busy */
     bool clblast;  /* where the caller leaves the choice to us: by CLBlast instead */
+    bool matrix;   /* by matrix units instead, with a tile of this side; as accurate */
 } bp__gemm_choice;
 
 typedef struct bp__tuning {

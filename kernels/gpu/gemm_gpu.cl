@@ -8,7 +8,7 @@
  *
  * SPLITS above 1 cuts the sum in as many pieces, each by a group of its own, for products with few
  * results: group (x, y, z) writes its sums, without the epilogue, to P + z M N, [M][N] without
- * padding, and gemm_sum adds them in the order of z, so that the same bits come out every time. */
+ * padding, and gemm_sum.cl adds them. */
 #define BP_VW 1
 #include "gemm.cl"
 
@@ -126,14 +126,4 @@ gemm_gpu(GEMM_ARGUMENTS, __global float *P DROPOUT_ARGUMENTS)
     }
 }
 
-#if SPLITS > 1
-/* C = epilogue of the sum of the pieces; a work-item an element. */
-__kernel void gemm_sum(GEMM_ARGUMENTS, __global const float *P DROPOUT_ARGUMENTS)
-{
-    const uint n = get_global_id(0);
-    const uint m = get_global_id(1);
-    float sum = 0.0f;
-    for (uint z = 0; z < SPLITS; ++z) sum += P[((ulong)z * M + m) * N + n];
-    C[c_offset + (ulong)m * ldc + n] = epilogue(sum, E + e_offset, m, n, lde DROPOUT_VALUES);
-}
-#endif
+#include "gpu/gemm_sum.cl"

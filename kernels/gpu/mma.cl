@@ -25,14 +25,37 @@
 /* Words of local memory that 32 work-items need here. */
 #define MMA_ROOM (BP_PTX ? 1 : 32 * 6)
 
-/* What the units see of a number, and the rest of it: x = big + small, but for small's last bits.
- * Of the rest, too, they take the first bits. */
-inline float tf32_big(float x)
+/* What the units see of a number. */
+inline float tf32_seen(float x)
 {
     return as_float(as_uint(x) & 0xffffe000u);
 }
 
+#if BP_PTX
+
+/* The nearest number of which they see everything; NaN stays NaN. */
+inline float tf32_round(float x)
+{
+    uint bits;
+    __asm__("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+    return tf32_seen(as_float(bits));
+}
+
 /* Two numbers as bfloat16 in a word, each rounded to nearest even; NaN stays NaN. */
+inline uint bf16_pair(float lower, float upper)
+{
+    uint bits;
+    __asm__("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(upper), "f"(lower));
+    return bits;
+}
+
+#else
+
+inline float tf32_round(float x)
+{
+    return isnan(x) ? x : as_float((as_uint(x) + 0x1000) & 0xffffe000u);
+}
+
 inline uint bf16_round(float x)
 {
     const uint bits = as_uint(x);
@@ -43,6 +66,8 @@ inline uint bf16_pair(float lower, float upper)
 {
     return bf16_round(lower) | bf16_round(upper) << 16;
 }
+
+#endif
 
 #if BP_PTX
 
@@ -83,7 +108,7 @@ inline void mma_tf32(float d[4], const uint a[4], const uint b[2], __local uint 
         for (uint k = 0; k < 8; ++k) {
             const uint x = room[32 * (row / 8 + k / 4 * 2) + row % 8 * 4 + k % 4];
             const uint y = room[32 * (4 + k / 4) + column * 4 + k % 4];
-            sum = fma(tf32_big(as_float(x)), tf32_big(as_float(y)), sum);
+            sum = fma(tf32_seen(as_float(x)), tf32_seen(as_float(y)), sum);
         }
         d[i] = sum;
     }

@@ -15,6 +15,7 @@
 #include "ops/engine.h"
 #include "ops/gpu_steps.h"
 #include "ops/gpu_tile.h"
+#include "ops/matrix_tile.h"
 #include "ops/peak.h"
 #include "ops/probe.h"
 #include "train/trainer.h"
@@ -155,6 +156,41 @@ static bp_status make_products(bp_device *device)
     return BP_OK;
 }
 
+/* In every tile and precision each layout with the longest epilogue, which stands in a loop of its
+ * own whatever it is. The device that is here cannot build them. */
+static bp_status make_matrix_products(bp_device *device)
+{
+    static const bp__gemm some[] = {
+        {.layout = BP__GEMM_NT, .epilogue = BP__EPILOGUE_BIAS, .dropout = {.rate = 0.5}},
+        {.layout = BP__GEMM_NN, .epilogue = BP__EPILOGUE_SLOPE},
+        {.layout = BP__GEMM_TN, .epilogue = BP__EPILOGUE_NONE}};
+    bp__engine *engine;
+    bp__view c = {.rows = 1, .columns = 1, .stride = 4};
+    size_t tiles;
+    const bp__matrix_tile *const tile = bp__matrix_tiles(&tiles);
+    BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
+    BP_TRY(bp__buffer_create(engine, &c.buffer, BP__NUMBER, 4));
+    for (size_t t = 0; t <= tiles; ++t)
+        for (size_t p = 0; p < BP_COUNT(some); ++p)
+            for (int32_t precision = 0; bp_precision_name(precision); ++precision) {
+                bp__device_engine *const e = (bp__device_engine *)engine;
+                bp__recorder recorder = {.device = device};
+                bp__matrix_tile taken = tile[t < tiles ? t : 0];
+                bp__gemm gemm = some[p];
+                gemm.activation =
+                    gemm.layout == BP__GEMM_TN ? BP_ACTIVATION_LINEAR : BP_ACTIVATION_GELU;
+                gemm.a = gemm.b = gemm.c = gemm.e = gemm.dropout.hyper = gemm.dropout.step = c;
+                if (t == tiles) taken.splits = 2;
+                e->matrix_tile = &taken;
+                e->precision = precision;
+                (void)bp__gemm_matrix(e, &recorder, &gemm);
+                bp__recorder_clear(&recorder);
+            }
+    bp__buffer_free(engine, c.buffer);
+    bp__engine_free(engine);
+    return BP_OK;
+}
+
 static bp_status make_probes(bp_device *device)
 {
     bp__engine *engine;
@@ -260,6 +296,7 @@ int main(int argc, char **argv)
     }
     wanted(make_epilogues(device), "epilogues");
     wanted(make_products(device), "products");
+    wanted(make_matrix_products(device), "products on matrix units");
     wanted(make_probes(device), "probes");
     wanted(make_steps(device), "whole steps");
     printf("%zu programs\n", written_count);

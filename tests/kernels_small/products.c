@@ -1,9 +1,10 @@
 /* products.c - the GEMM kernels of engines whose matrices lie in rows, and the epilogues as kernels
  * of their own. */
+#include "base/families.h"
 #include "kernels_small/small.h"
 #include "ops/dense_epilogue.h"
 #include "ops/gemm.h"
-#include "ops/gpu_tile.h"
+#include "ops/matrix_tile.h"
 
 typedef bp_status (*gemm_launcher)(bp__device_engine *, bp__recorder *, const bp__gemm *);
 
@@ -32,6 +33,14 @@ static double finished(const bp__gemm *gemm, double sum, const float *e, size_t 
     return sum;
 }
 
+/* How far factors may be moved before they are multiplied. */
+static double rounding_of(rig *r)
+{
+    const bp__device_engine *engine = device_engine(r);
+    const bool rounds = engine->gemm == BP_GEMM_MATRIX && engine->precision != BP_PRECISION_FP32;
+    return rounds ? bp__rounding_of(engine->precision) : 0;
+}
+
 static void check_product(rig *r, gemm_launcher launch, const size_t shape[3], bp__gemm gemm)
 {
     const size_t m = shape[0], n = shape[1], k = shape[2];
@@ -52,13 +61,17 @@ static void check_product(rig *r, gemm_launcher launch, const size_t shape[3], b
     float *c = read_side(r, &pc, DEVICE);
     for (size_t i = 0; i < m; ++i)
         for (size_t j = 0; j < n; ++j) {
-            double sum = 0;
-            for (size_t s = 0; s < k; ++s)
-                sum +=
+            double sum = 0, sizes = 0;
+            for (size_t s = 0; s < k; ++s) {
+                const double one =
                     (double)a[tn ? s * m + i : i * k + s] * (double)b[nt ? j * k + s : s * n + j];
+                sum += one;
+                sizes += fabs(one);
+            }
             const double want = finished(&gemm, sum, e, i, j);
             cr_assert(
-                fabs((double)c[i * n + j] - want) <= 1e-5 * (1 + fabs(want)),
+                fabs((double)c[i * n + j] - want) <=
+                    1e-5 * (1 + fabs(want)) + 2.1 * rounding_of(r) * sizes,
                 "%s: layout %d, epilogue %d, activation %d, %zux%zux%zu at %zu, %zu: %g not %g",
                 r->name, (int)gemm.layout, (int)gemm.epilogue, (int)gemm.activation, m, n, k, i, j,
                 (double)c[i * n + j], want);
@@ -116,6 +129,24 @@ void check_gpu(rig *r, void *context)
     const bp__gpu_tile *const tiles = bp__gpu_tiles(&count);
     for (size_t i = 0; i < count; ++i) check_tile(r, &tiles[i]);
     for (size_t i = 0; i < BP_COUNT(in_pieces); ++i) check_tile(r, &in_pieces[i]);
+}
+
+/* In every precision a square of warps, one of a single one, and sums in pieces; other tiles are in
+ * test_matrix.c. */
+void check_matrix(rig *r, void *context)
+{
+    static const bp__matrix_tile some[] = {
+        {32, 32, 16, 2, 2, 1}, {16, 16, 8, 1, 1, 1}, {16, 32, 8, 1, 2, 3}};
+    bp__device_engine *engine = device_engine(r);
+    (void)context;
+    for (size_t i = simulated(); i < BP_COUNT(some); ++i)
+        for (int32_t p = 0; bp_precision_name(p); ++p) {
+            cr_assert(bp__matrix_tile_valid(&some[i]));
+            engine->matrix_tile = &some[i];
+            engine->precision = p;
+            check_products(r, bp__gemm_matrix, false, simulated() ? 4 : 0,
+                           simulated() ? 5 : BP_COUNT(shapes));
+        }
 }
 
 /* What is chosen fits, and suits the shape and the device. */

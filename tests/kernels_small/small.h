@@ -29,6 +29,7 @@ void check_same(rig *r, const pair *result, const char *what);
 /* Backends of engines whose matrices lie in rows. */
 void check_naive(rig *r, void *context);
 void check_gpu(rig *r, void *context);
+void check_matrix(rig *r, void *context);
 void check_gpu_choice(rig *r, void *context);
 void check_epilogues(rig *r, void *context);
 
