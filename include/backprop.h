@@ -149,8 +149,9 @@ typedef struct bp_train_options {
     size_t size;
     int64_t epochs;       /* 0: by the number of rows, so many that 240,000 samples are seen, at least
                              15 and at most 120; ten times as many with patience */
-    int64_t batch;        /* rows a step; the last batch of an epoch may be smaller. 0: the optimizer's
-                             own (bp_optimizer_default_batch) */
+    int64_t batch;        /* rows a step; the last batch of an epoch may be smaller (or, with
+                             BP_NORM_BATCH, have one row more). 0: the optimizer's own
+                             (bp_optimizer_default_batch) */
     int32_t optimizer;    /* BP_OPTIMIZER_* */
     int32_t shuffle;      /* BP_SHUFFLE_* */
     int32_t gemm;         /* BP_GEMM_* */

@@ -48,6 +48,48 @@ Test(cli_wording, texts)
     free(worded);
 }
 
+/* Fields of bp_train_options for which there is no option of one value. */
+static bool has_no_option(const char *field)
+{
+    static const char *const others[] = {"size",
+                                         "progress",
+                                         "user",
+                                         "profile",
+                                         "checkpoint",
+                                         "resume",
+                                         "checkpoint_steps",
+                                         "checkpoint_seconds",
+                                         "steps_per_epoch"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
+        if (strcmp(others[i], field) == 0) return true;
+    return false;
+}
+
+/* A new field of a training has its option in the table. */
+Test(cli_wording, fields_have_their_options)
+{
+    char line[512], field[64];
+    FILE *header = fopen(BACKPROP_SOURCE_DIR "/include/backprop.h", "r");
+    bool inside = false;
+    int found = 0;
+    cr_assert(header != NULL);
+    while (fgets(line, sizeof line, header)) {
+        if (strncmp(line, "} bp_train_options;", 19) == 0) inside = false;
+        const char *end = strchr(line, ';');
+        if (inside && end && strncmp(line, "    ", 4) == 0 && isalpha((unsigned char)line[4])) {
+            const char *from = end; /* of "a, b;" the last */
+            while (isalnum((unsigned char)from[-1]) || from[-1] == '_') --from;
+            snprintf(field, sizeof field, "%.*s", (int)(end - from), from);
+            cr_assert(option_of(field, strlen(field)) || has_no_option(field),
+                      "%s: which option of the command is that?", field);
+            ++found;
+        }
+        if (strncmp(line, "typedef struct bp_train_options {", 33) == 0) inside = true;
+    }
+    fclose(header);
+    cr_assert_gt(found, 25);
+}
+
 static void write_weighted(void)
 {
     FILE *file = fopen(path_of("d.csv"), "w");
