@@ -12,6 +12,7 @@
 static const struct {
     const char *field, *option;
 } names[] = {
+    {"accumulate", "accumulate"},
     {"batch", "batch"},
     {"beta1", "beta1"},
     {"beta2", "beta2"},

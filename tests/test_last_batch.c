@@ -141,6 +141,40 @@ Test(last_batch, is_the_references)
     every_device(check_device);
 }
 
+/* Groups of batches, the last of which has more rows than there are batches times rows: its
+ * gradient is the mean over its rows all the same. */
+static void check_groups(bp_device *device)
+{
+    bp_data *data = data_of(ROWS, FEATURES, CLASSES, true);
+    bp_device *reference;
+    bp_model *models[3];
+    OK(bp_device_open(&reference, "reference"));
+    for (int i = 0; i < 3; ++i) { /* the reference, the device, the device with a stream */
+        bp_train_options how = options_for(BATCH);
+        bp_train_result result;
+        how.accumulate = 3;
+        how.shuffle = BP_SHUFFLE_BLOCKS;
+        how.window = BATCH;
+        how.stream = i == 2 ? BP_STREAM_YES : BP_STREAM_NO;
+        models[i] = normalised_model(data);
+        OK(bp_train(models[i], i == 0 ? reference : device, data, NULL, &how, &result));
+        cr_assert_eq(result.steps, 4 * EPOCHS);
+    }
+    size_t count;
+    const float *ours = bp__model_parameters(models[1], &count);
+    const double error = relative_l2(ours, bp__model_parameters(models[0], &count), count);
+    cr_assert(error < 2e-5, "%s: %g", bp_device_get_info(device)->name, error);
+    want_same(models[1], models[2], "streamed");
+    for (int i = 0; i < 3; ++i) bp_model_free(models[i]);
+    bp_data_free(data);
+    bp_device_free(reference);
+}
+
+Test(last_batch, in_groups)
+{
+    every_device(check_groups);
+}
+
 /* Windows of one batch, of two, and of all; the last of them has the row as well. */
 static void check_stream(bp_device *device)
 {
