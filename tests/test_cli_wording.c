@@ -20,6 +20,11 @@ Test(cli_wording, texts)
          "--batch is 4, but lbfgs takes all: leave --batch out, or take another optimizer"},
         {"l1 and lbfgs do not go together; leave l1 out",
          "--l1 and lbfgs do not go together; leave --l1 out"},
+        {"accumulate and lbfgs do not go together: all rows are its batch; leave accumulate out",
+         "--accumulate and lbfgs do not go together: all rows are its batch; leave --accumulate "
+         "out"},
+        {"k.ckpt: another training: accumulate is 2, in the checkpoint 3",
+         "k.ckpt: another training: --accumulate is 2, in the checkpoint 3"},
         {"k.ckpt: another training: learning_rate is 0.5, in the checkpoint 0.1; decay is 0, in it "
          "1",
          "k.ckpt: another training: --lr is 0.5, in the checkpoint 0.1; --decay is 0, in it 1"},
@@ -120,6 +125,9 @@ Test(cli_wording, errors)
         {"d.csv --optimizer lbfgs --batch 4", "error: --batch is 4", 2},
         {"d.csv --optimizer lbfgs --batch 4", "leave --batch out", 2},
         {"d.csv --optimizer lbfgs --clip-norm 1", "error: --clip-norm and lbfgs", 2},
+        {"d.csv --optimizer lbfgs --accumulate 2", "error: --accumulate and lbfgs", 2},
+        {"d.csv --optimizer lbfgs --dropout 0.1", "error: layer 1 has dropout", 2},
+        {"d.csv --validation-split 0.2 --monitor rmse", "error: --monitor is rmse, which is", 2},
         {"d.csv --hidden 4:residual", "error: layer 1 is residual", 2},
         {"d.csv --hidden 4,3:residual", "error: layer 2 is residual", 2},
         {"d.csv --hidden 4,3:batchnorm --batch 1", "error: layer 2 is normalised", 2},

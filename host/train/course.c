@@ -76,7 +76,8 @@ bp_status bp__monitor_check(int32_t monitor, bool validation, bp__truth truth)
                         "monitor train_loss",
                         name);
     if (!(monitors[i].of & 1 << truth))
-        return bp__fail(BP_ERROR_ARGUMENT, "%s is measured of %s; the data has %s", name,
+        return bp__fail(BP_ERROR_ARGUMENT,
+                        "monitor is %s, which is measured of %s; the data has %s", name,
                         name_of_truths(monitors[i].of), name_of_truths(1 << truth));
     return BP_OK;
 }

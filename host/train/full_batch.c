@@ -99,7 +99,7 @@ static bp_status check_network(const bp_trainer *trainer)
         const bp_layer *layer = &trainer->network->layers[l];
         if (layer->dropout > 0 || layer->norm == BP_NORM_BATCH)
             return bp__fail(
-                BP_ERROR_UNSUPPORTED,
+                BP_ERROR_ARGUMENT,
                 "layer %zu has %s, and %s needs a loss that is the same each time it is "
                 "computed: leave it out, or take another optimizer",
                 l, layer->dropout > 0 ? "dropout" : "batch normalisation", name);
