@@ -9,7 +9,7 @@
 /* The instructions of NVIDIA's that are used are those of 8.0 and later. */
 enum { LEAST_CAPABILITY = 80 };
 
-#define REMEDY "take another device, or fp32 by another backend"
+#define REMEDY "take another device, or products in fp32 by another backend than matrix"
 
 bool bp__matrix_stand_in(void)
 {
