@@ -214,9 +214,10 @@ typedef struct bp_train_options {
                              0 <= it < 1 */
     int64_t accumulate;   /* batches whose gradients are combined for one update, as if they were one
                              batch: the mean over their rows. The last group of an epoch may have fewer;
-                             of bp_trainer_step each so many calls are a group. Counts of steps are
-                             of batches, rates of schedules and bias corrections go by updates; batch
-                             normalisation and dropout are of each batch. 1: every batch by itself */
+                             of bp_trainer_step each so many calls are a group, of which one that
+                             fails leaves nothing. Counts of steps are of batches, rates of schedules
+                             and bias corrections go by updates; batch normalisation and dropout are of
+                             each batch. 1: every batch by itself */
 } bp_train_options;
 
 BP_API bp_train_options bp_train_options_default(void);

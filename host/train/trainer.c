@@ -417,16 +417,19 @@ bp_status bp_trainer_step(bp_trainer *trainer, const float *x, const float *targ
         BP_TRY(bp__view_write(trainer->engine, &plan->labels, labels));
     else
         BP_TRY(bp__view_write(trainer->engine, &plan->targets, targets));
-    const bool ends = trainer->group_batches + 1 == trainer->options.accumulate;
+    const int64_t group_batches = trainer->group_batches + 1;
+    const int64_t group_rows = trainer->group_rows + (int64_t)rows;
+    const bool ends = group_batches == trainer->options.accumulate;
     BP_TRY(bp__trainer_begin_group(trainer, trainer->group_batches == 0));
-    ++trainer->group_batches;
-    trainer->group_rows += (int64_t)rows;
     bp__trainer_hyper(trainer, 0, 1, pass->hyper_table);
-    pass->hyper_table[BP__HYPER_SHARE] = 1 / (float)trainer->group_rows;
+    pass->hyper_table[BP__HYPER_SHARE] = 1 / (float)group_rows;
     BP_TRY(bp__view_write(trainer->engine, &pass->views.hyper, pass->hyper_table));
     BP_TRY(bp__pass_seek(pass, 0));
     trainer->gradients_kept = false;
+    trainer->group_batches = trainer->group_rows = 0; /* where it fails, nobody knows */
     BP_TRY(bp__sequence_run(trainer->engine, ends ? plan->train : plan->add, 1));
+    trainer->group_batches = group_batches;
+    trainer->group_rows = group_rows;
     ++trainer->step;
     trainer->gradients_kept = ends;
     if (ends) bp__trainer_end_group(trainer);
