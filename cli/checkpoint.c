@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "backprop_measure.h"
 #include "files.h"
@@ -193,6 +194,11 @@ int cli_checkpoint_tell(const cli_command *command, cli_checkpoint *c, const bp_
     }
     compare_devices(command, c, device, origin);
     return -1;
+}
+
+const char *cli_checkpoint_file(const cli_checkpoint *c)
+{
+    return c->path && access(c->path, F_OK) == 0 ? c->path : NULL;
 }
 
 void cli_checkpoint_goes_on(cli_checkpoint *c, bool quiet)

@@ -43,6 +43,9 @@ void cli_checkpoint_explain(const cli_checkpoint *checkpoint, const cli_origin *
 /* Warns where a checkpoint could not be written, once for each reason. */
 void cli_checkpoint_watch(cli_checkpoint *checkpoint, const bp_progress *now, bool quiet);
 
+/* The checkpoint's file, NULL where there is none: a training may end before its first. */
+const char *cli_checkpoint_file(const cli_checkpoint *checkpoint);
+
 /* Takes out of a log that is gone on with the lines of epochs after `epoch`. Returns as above. */
 int cli_checkpoint_trim_log(const char *path, int64_t epoch);
 

@@ -191,7 +191,7 @@ static int print_json(const bp_model *model, const train_settings *s, const bp_d
     json_object_set_new(json, "shuffle", cli_json_text(bp_shuffle_name(o->result.shuffle)));
     json_object_set_new(json, "stream", cli_stream_json(sets->train, o->result.wait_seconds));
     json_object_set_new(json, "model", cli_json_text(o->learned ? s->output : NULL));
-    json_object_set_new(json, "checkpoint", cli_json_text(s->checkpoint->path));
+    json_object_set_new(json, "checkpoint", cli_json_text(cli_checkpoint_file(s->checkpoint)));
     json_object_set_new(json, "stopped", cli_json_text(stopped_by(o)));
     cli_course_json(json, &o->result);
     json_object_set_new(json, "first_not_finite", cli_json_text(*o->began ? o->began : NULL));

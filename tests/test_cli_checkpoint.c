@@ -450,3 +450,22 @@ Test(cli_checkpoint, records_say_what_it_came_from)
     (void)repeat_of("m", &obstacle);
     cr_assert_str_eq(obstacle, "it was begun on another device; it was begun on another driver");
 }
+
+/* A training that ends before its first checkpoint names none. */
+Test(cli_checkpoint, a_checkpoint_that_was_not_written_is_not_named)
+{
+    write_flowers("d.csv", 30, 1, true);
+    result r = command("train d.csv --device reference -q --json --optimizer sgd --lr 1e30 "
+                       "--epochs 3 --hidden 4 --checkpoint c");
+    assert_code(r, 5);
+    json_t *json = json_of(&r);
+    want_key(json, "checkpoint", "0");
+    json_decref(json);
+    free_result(&r);
+    r = command("train d.csv --device reference -q --json --epochs 3 --checkpoint c");
+    assert_code(r, 0);
+    json = json_of(&r);
+    cr_assert_str_eq(json_string_value(want_key(json, "checkpoint", "s")), "c");
+    json_decref(json);
+    free_result(&r);
+}
