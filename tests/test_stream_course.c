@@ -160,6 +160,26 @@ Test(stream_course, patience_is_the_same)
     free(b.parameters);
 }
 
+/* What was waited for while the training was set up is no part of it. */
+Test(stream_course, waiting_is_a_part_of_the_training)
+{
+    const bp_train_options how = options_for(BP_SCHEDULE_CONSTANT, BP_MONITOR_TRAIN_LOSS);
+    bp_model *model;
+    bp_trainer *trainer;
+    bp_model_options shape = bp_model_options_default();
+    shape.hidden = "16";
+    OK(bp_model_create(&model, sets[1], &shape));
+    OK(bp_trainer_create(&trainer, model, device, &how));
+    OK(bp_trainer_set_data(trainer, sets[1]));
+    cr_assert_not_null(trainer->stream);
+    cr_assert_eq(bp__stream_waited(trainer->stream), 0);
+    double loss;
+    OK(bp_trainer_epoch(trainer, &loss));
+    cr_assert_gt(bp__stream_waited(trainer->stream), 0);
+    bp_trainer_free(trainer);
+    bp_model_free(model);
+}
+
 /* A stream broken off within an epoch goes on, streamed or in memory, where the schedule and the
  * best epoch were. */
 Test(stream_course, a_broken_off_stream_goes_on)

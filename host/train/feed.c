@@ -293,3 +293,8 @@ double bp__feed_waited(const bp__feed *feed)
 {
     return feed->waited;
 }
+
+void bp__feed_forget_waited(bp__feed *feed)
+{
+    feed->waited = 0;
+}

@@ -47,7 +47,8 @@ bp_status bp__feed_return(bp__feed *feed);
 /* Ends the thread and waits for the engine; bp__feed_begin starts anew. */
 void bp__feed_stop(bp__feed *feed);
 
-/* Seconds that bp__feed_next has waited in all. */
+/* Seconds that bp__feed_next has waited in all, or since they were forgotten. */
 double bp__feed_waited(const bp__feed *feed);
+void bp__feed_forget_waited(bp__feed *feed);
 
 #endif

@@ -97,6 +97,7 @@ bp_status bp__stream_warm_up(bp__stream *stream)
         BP_TRY(bp__sequence_run(engine, at->last->train, 1));
     }
     bp__feed_stop(stream->feed);
+    bp__feed_forget_waited(stream->feed); /* set-up is no part of the training */
     return bp__engine_finish(engine);
 }
 
