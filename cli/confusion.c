@@ -219,18 +219,25 @@ static int draw(const cli_confusion_options *o, const matrix *m, const char *tit
     return svg_end(&drawing, o->path);
 }
 
-int cli_confusion_draw(const cli_confusion_options *o, const cli_command *command,
-                       const bp_model *model, bp_device *device, const bp_data *data,
-                       const char *title)
+int cli_confusion_check(const cli_confusion_options *o, const cli_command *command,
+                        const bp_model *model, const bp_data *data)
+{
+    const size_t classes = bp_model_get_info(model).outputs;
+    if (!o->path) return -1;
+    if (bp_data_get_info(data).task != BP_TASK_CLASSIFY)
+        return cli_usage(command, "--plot-confusion is for classes, of which there are none here");
+    if (classes > MOST_CLASSES)
+        return cli_usage(command, "--plot-confusion: %zu classes; a picture shows at most %d",
+                         classes, MOST_CLASSES);
+    return -1;
+}
+
+int cli_confusion_draw(const cli_confusion_options *o, const bp_model *model, bp_device *device,
+                       const bp_data *data, const char *title)
 {
     matrix m = {.schema = bp_model_get_schema(model)};
     m.classes = bp_model_get_info(model).outputs;
     m.rows = bp_data_get_info(data).rows;
-    if (bp_data_get_info(data).task != BP_TASK_CLASSIFY)
-        return cli_usage(command, "--plot-confusion is for classes, this model has none");
-    if (m.classes > MOST_CLASSES)
-        return cli_usage(command, "--plot-confusion: %zu classes; a picture shows at most %d",
-                         m.classes, MOST_CLASSES);
     m.count = calloc(m.classes * m.classes, sizeof *m.count);
     m.of_true = calloc(m.classes, sizeof *m.of_true);
     int code = m.count && m.of_true ? -1 : cli_error(CLI_FAILURE, "out of memory");

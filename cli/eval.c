@@ -124,10 +124,13 @@ int cli_eval(int argc, char **argv)
     if (code < 0) code = cli_stream_choose(&stream, &command, files.paths, files.count);
     input.stream = &stream;
     if (code < 0) code = cli_load_for_model(&set, &command, &files, &input, model, 1);
+    if (code < 0) code = cli_confusion_check(&confusion, &command, model, set);
     if (code < 0) {
+        if (top > 0 && bp_data_get_info(set).task != BP_TASK_CLASSIFY)
+            cli_warn("--top-k is for classes, of which there are none here");
         code = report(&command, top, threshold, model, device, set);
         if (code == CLI_OK && confusion.path)
-            code = cli_confusion_draw(&confusion, &command, model, device, set, arguments[1]);
+            code = cli_confusion_draw(&confusion, model, device, set, arguments[1]);
     }
     bp_data_free(set);
     bp_device_free(device);

@@ -104,6 +104,17 @@ Test(cli_eval, labels)
     want_number(want_key(json, "micro", "o"), "auc");
     json_decref(json);
     free_result(&r);
+    r = shell("exec " CLI " eval %s %s --device reference --top-k 2", path_of("m"),
+              path_of("tags.csv"));
+    assert_code(r, 0);
+    assert_has(r.err, "--top-k is for classes, of which there are none here");
+    free_result(&r);
+    r = shell("exec " CLI " eval %s %s --device reference --plot-confusion %s", path_of("m"),
+              path_of("tags.csv"), path_of("c.svg"));
+    assert_code(r, 2);
+    assert_has(r.err, "--plot-confusion is for classes");
+    cr_assert_str_empty(r.out);
+    free_result(&r);
     train_flowers("flowers");
     r = shell("exec " CLI " eval %s %s --threshold 0.3", path_of("flowers"),
               path_of("flowers.csv"));
