@@ -59,6 +59,7 @@ Test(choose, measures_no_longer_than_it_is_worth, .init = two_devices)
     OK(bp_device_choose(&device, &why, model, 4, &how));
     cr_assert_eq(why.chosen, 0);
     cr_assert(isnan(why.times[1].step_seconds) && why.times[1].measure_seconds == 0);
+    bp_device_free(device);
     cr_assert_eq(bp_device_choose(NULL, NULL, model, 4, &how), BP_ERROR_ARGUMENT);
     cr_assert_eq(bp_device_choose(&device, NULL, model, 0, &how), BP_ERROR_ARGUMENT);
     bp_device_choice_free(&why);
