@@ -89,24 +89,43 @@ static json_t *attributes(const bp_device *device)
 
 /* ---- What it can ----------------------------------------------------------------------------- */
 
-static json_t *outcome(bp__device_engine *engine, bp__probe probe, bool ptx, unsigned words)
+static json_t *outcome(bp_status status)
 {
-    if (bp__probe_try(engine, probe, ptx, words) == BP_OK) return json_string("works");
-    return json_string(bp_last_error());
+    return json_string(status == BP_OK ? "works" : bp_last_error());
+}
+
+/* The device's own matrix units in each precision, and all kinds of them in OpenCL C. */
+static void try_units(json_t *json, bp__device_engine *engine)
+{
+    size_t count;
+    const bp__matrix_units *all = bp__matrix_units_all(&count);
+    const bp__matrix_units *own = bp__matrix_units_of(engine->device);
+    char key[48];
+    json_object_set_new(json, "matrix_units", own ? json_string(own->name) : json_null());
+    for (int32_t p = 0; bp_precision_name(p); ++p) {
+        snprintf(key, sizeof key, "matrix_%s", bp_precision_name(p));
+        json_object_set_new(json, key, outcome(bp__matrix_units_need(engine->device, p)));
+    }
+    for (size_t i = 0; i < count; ++i)
+        for (int32_t p = 0; bp_precision_name(p); ++p) {
+            if (!all[i].depth[p]) continue;
+            snprintf(key, sizeof key, "%s_%s_in_opencl_c", all[i].name, bp_precision_name(p));
+            json_object_set_new(json, key, outcome(bp__probe_try_units(engine, &all[i], p, true)));
+        }
 }
 
 static json_t *abilities(bp__device_engine *engine)
 {
     json_t *json = json_object();
     const bool ptx = bp__probe_takes_ptx(engine->device);
-    for (int probe = BP__PROBE_MMA_TF32; probe < BP__PROBES; ++probe)
-        json_object_set_new(json, bp__probe_name((bp__probe)probe),
-                            ptx ? outcome(engine, (bp__probe)probe, true, 0)
-                                : json_string("not tried: the driver is not NVIDIA's"));
-    json_object_set_new(json, "mma_tf32_in_opencl_c",
-                        outcome(engine, BP__PROBE_MMA_TF32, false, 0));
-    json_object_set_new(json, "mma_bf16_in_opencl_c",
-                        outcome(engine, BP__PROBE_MMA_BF16, false, 0));
+    try_units(json, engine);
+    for (int i = 0; i < BP__PROBES; ++i) {
+        const bp__probe probe = (bp__probe)i;
+        if (bp__probe_needs_ptx(probe))
+            json_object_set_new(json, bp__probe_name(probe),
+                                ptx ? outcome(bp__probe_try(engine, probe, 0))
+                                    : json_string("not tried: the driver is not NVIDIA's"));
+    }
     return json;
 }
 
@@ -117,7 +136,8 @@ static json_t *local_memory(bp__device_engine *engine)
     for (unsigned kilobytes = 16; kilobytes <= 256; kilobytes += kilobytes < 96 ? 16 : 32) {
         char key[16];
         snprintf(key, sizeof key, "%u KB", kilobytes);
-        json_object_set_new(json, key, outcome(engine, BP__PROBE_LOCAL, false, kilobytes * 256));
+        json_object_set_new(json, key,
+                            outcome(bp__probe_try(engine, BP__PROBE_LOCAL, kilobytes * 256)));
     }
     return json;
 }
@@ -150,7 +170,7 @@ static void time_launches(bp__device_engine *engine, double *queued, double *wai
     const cl_mem memory = bp__buffer_memory(buffer);
     const bp__arg args[] = {BP_ARG(memory), BP_ARG(memory)};
     OK(bp__record_launch(&recorder, "gpu/probe.cl",
-                         bp__probe_options(options, BP__PROBE_NOTHING, false, 0), "probe", args,
+                         bp__probe_options(options, BP__PROBE_NOTHING, 0), "probe", args,
                          BP_COUNT(args), &grid));
     for (int waiting = 0; waiting < 2; ++waiting) {
         const size_t launches = waiting ? LAUNCHES / 10 : LAUNCHES;

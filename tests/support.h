@@ -45,8 +45,9 @@ static const float guard_value = 12345.0f;
  * tested everywhere. */
 static inline void need_matrix_units(bp_device *device)
 {
-    if (!bp__matrix_units_are_there(device, BP_PRECISION_FP32))
-        setenv("BP_MATRIX_STAND_IN", "1", 1);
+    if (bp__matrix_units_are_there(device, BP_PRECISION_FP32)) return;
+    setenv("BP_MATRIX_STAND_IN", "1", 1);
+    device->units_known = false;
 }
 
 /* Calls check(rig, context) for every OpenCL device and each of the GEMM backends, which end with

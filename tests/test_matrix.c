@@ -43,90 +43,96 @@ static const size_t shapes[][3] = {
     {17, 15, 16}, {31, 33, 32}, {63, 64, 65}, {13, 97, 101}, {40, 131, 10}, {2, 3, 257},
 };
 
-static void check_shapes(rig *r, void *context)
+/* The units that the device has, or those that are asked for, stood in for. */
+static const bp__matrix_units *units_of(const rig *r, const char *name)
+{
+    bp_device *device = device_engine(r)->device;
+    if (name) {
+        setenv("BP_MATRIX_STAND_IN", name, 1);
+        device->units_known = false;
+    }
+    return bp__matrix_units_of(device);
+}
+
+static void check_shapes(rig *r, const bp__matrix_units *units, const bp__matrix_tile *tile,
+                         const size_t (*list)[3], size_t count)
 {
     bp__device_engine *engine = device_engine(r);
-    const bp__matrix_tile *tile = context;
+    cr_assert(bp__matrix_tile_valid(tile, units));
     engine->matrix_tile = tile;
     for (int32_t p = 0; bp_precision_name(p); ++p) {
+        if (!units->depth[p]) continue;
         engine->precision = p;
-        snprintf(r->name, sizeof r->name, "%s, %s", engine->device->info.name,
+        snprintf(r->name, sizeof r->name, "%s, %s in %s", engine->device->info.name, units->name,
                  bp_precision_name(p));
-        for (size_t s = 0; s < BP_COUNT(shapes); ++s)
+        for (size_t s = 0; s < count; ++s)
             for (int which = 0; which < PRODUCTS; ++which) {
-                check_exact(r, which, shapes[s]);
-                check_random(r, factors[p], which, shapes[s]);
+                check_exact(r, which, list[s]);
+                check_random(r, factors[p], which, list[s]);
             }
     }
 }
 
 /* One tile each: a run of them all would take long. */
-static void check_tile(size_t number)
+static void check_tile(rig *r, void *context)
 {
-    size_t count;
-    const bp__matrix_tile *tiles = bp__matrix_tiles(&count);
-    cr_assert_lt(number, count);
-    each_device((const int32_t[]){BP_GEMM_MATRIX, -1}, check_shapes,
-                (void *)(uintptr_t)&tiles[number]);
+    const bp__matrix_units *units = units_of(r, NULL);
+    check_shapes(r, units, &bp__matrix_tiles(units)[(uintptr_t)context], shapes, BP_COUNT(shapes));
 }
 
-Test(matrix, tile_of_128)
-{
-    check_tile(0);
-}
-Test(matrix, tile_of_64)
-{
-    check_tile(1);
-}
-Test(matrix, tile_of_32)
-{
-    check_tile(2);
-}
-Test(matrix, low_tile)
-{
-    check_tile(3);
-}
-Test(matrix, high_tile)
-{
-    check_tile(4);
-}
+#define TILE_TEST(name, number)                                                                    \
+    Test(matrix, name)                                                                             \
+    {                                                                                              \
+        each_device((const int32_t[]){BP_GEMM_MATRIX, -1}, check_tile,                             \
+                    (void *)(uintptr_t)(number));                                                  \
+    }
+TILE_TEST(tile_of_128, 0)
+TILE_TEST(tile_of_64, 1)
+TILE_TEST(tile_of_32, 2)
+TILE_TEST(low_tile, 3)
+TILE_TEST(high_tile, 4)
+_Static_assert(BP__MATRIX_TILES == 5, "every tile has its test");
 
-Test(matrix, every_tile_has_its_test)
-{
-    size_t count;
-    const bp__matrix_tile *tiles = bp__matrix_tiles(&count);
-    cr_assert_eq(count, 5);
-    for (size_t i = 0; i < count; ++i) cr_assert(bp__matrix_tile_valid(&tiles[i]));
-}
-
-/* ---- Sums in pieces ---------------------------------------------------------------------------
+/* ---- Whoever's units ---------------------------------------------------------------------------
  */
 
-/* More pieces than slices, too: the last ones have nothing to add. */
-static const bp__matrix_tile in_pieces[] = {{32, 32, 16, 2, 2, 4}, {32, 32, 8, 1, 2, 3}};
-
-static void check_pieces(rig *r, void *context)
+/* Sums of several slices, edges in every direction; all tiles, and more pieces of a sum than
+ * slices, of which the last have nothing to add. */
+static void check_kind(rig *r, void *context)
 {
-    const size_t deep[][3] = {{300, 20, 30}, {20, 300, 30}, {20, 30, 300}, {5, 40, 33}};
-    bp__device_engine *engine = device_engine(r);
-    (void)context;
+    static const size_t few[][3] = {{7, 1, 7}, {40, 131, 10}, {63, 64, 65}};
+    static const size_t deep[][3] = {{300, 20, 30}, {20, 300, 30}, {20, 30, 300}, {5, 40, 33}};
+    static const bp__matrix_tile in_pieces[] = {{32, 32, 16, 2, 2, 4}, {32, 32, 8, 1, 2, 3}};
+    const bp__matrix_units *units = units_of(r, context);
+    cr_assert(units && strcmp(units->name, context) == 0, "%s", (const char *)context);
+    for (size_t t = 0; t < BP__MATRIX_TILES; ++t) {
+        const bp__matrix_tile *tile = &bp__matrix_tiles(units)[t];
+        if (bp__matrix_tile_fits(tile, units, device_engine(r)->device))
+            check_shapes(r, units, tile, few, BP_COUNT(few));
+    }
     for (size_t t = 0; t < BP_COUNT(in_pieces); ++t)
-        for (int32_t p = 0; bp_precision_name(p); ++p) {
-            engine->matrix_tile = &in_pieces[t];
-            engine->precision = p;
-            for (size_t s = 0; s < BP_COUNT(deep); ++s)
-                for (int which = 0; which < PRODUCTS; ++which) {
-                    check_exact(r, which, deep[s]);
-                    check_random(r, factors[p], which, deep[s]);
-                }
-        }
+        check_shapes(r, units, &in_pieces[t], deep, BP_COUNT(deep));
 }
 
-Test(matrix, sums_in_pieces)
+#define KIND_TEST(kind)                                                                            \
+    Test(matrix, units_##kind)                                                                     \
+    {                                                                                              \
+        each_device((const int32_t[]){BP_GEMM_MATRIX, -1}, check_kind, #kind);                     \
+    }
+KIND_TEST(mma)
+KIND_TEST(mfma)
+KIND_TEST(wmma)
+KIND_TEST(wmma4)
+KIND_TEST(dpas8)
+KIND_TEST(dpas16)
+
+Test(matrix, all_units_have_their_test)
 {
-    for (size_t t = 0; t < BP_COUNT(in_pieces); ++t)
-        cr_assert(bp__matrix_tile_valid(&in_pieces[t]));
-    each_device((const int32_t[]){BP_GEMM_MATRIX, -1}, check_pieces, NULL);
+    static const char *const tested[] = {"mma", "mfma", "wmma", "wmma4", "dpas8", "dpas16"};
+    size_t count;
+    const bp__matrix_units *all = bp__matrix_units_all(&count);
+    cr_assert_eq(count, BP_COUNT(tested));
+    for (size_t i = 0; i < count; ++i) cr_assert_str_eq(all[i].name, tested[i]);
 }
 
 /* ---- Sizes that cannot be ----------------------------------------------------------------------
@@ -147,8 +153,13 @@ Test(matrix, tiles_without_whole_fragments_are_no_tiles)
         {32, 32, 12, 1, 1, 1},
         {32, 32, 16, 2, 2, BP__MOST_SPLITS + 1},
     };
+    size_t count;
+    const bp__matrix_units *units = bp__matrix_units_all(&count);
     for (size_t i = 0; i < BP_COUNT(wrong); ++i)
-        cr_assert_not(bp__matrix_tile_valid(&wrong[i]), "case %zu", i);
+        cr_assert_not(bp__matrix_tile_valid(&wrong[i], units), "case %zu", i);
+    /* As large as a sub-group of 64 makes 16 x 16 results, but not two of them. */
+    cr_assert(bp__matrix_tile_valid(&(bp__matrix_tile){16, 16, 8, 1, 1, 1}, &units[1]));
+    cr_assert_not(bp__matrix_tile_valid(&(bp__matrix_tile){16, 16, 8, 1, 2, 1}, &units[1]));
 }
 
 /* ---- What the precisions are worth -------------------------------------------------------------
@@ -308,8 +319,7 @@ static void check_wrong_units(bp_device *device)
 {
     if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) return;
     need_matrix_units(device);
-    if (!bp__matrix_stand_in()) return;
-    device->units[BP_PRECISION_FP32] = 0;
+    if (!bp__matrix_units_of(device) || !device->units_stand_in) return;
     edit_kernels("gpu/mma.cl", "s/tf32_seen(as_float(y)), sum/tf32_seen(as_float(x)), sum/");
     cr_assert_eq(bp_device_set_precision(device, BP_PRECISION_TF32), BP_ERROR_UNSUPPORTED);
     cr_assert(strstr(bp_last_error(), "do not work in tf32"), "%s", bp_last_error());

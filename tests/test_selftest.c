@@ -156,7 +156,7 @@ static const tile_bug matrix_bugs[] = {
      "s/as_uint(tf32_round(as_float(x) - rounded))/0/", "error"},
     {"the second slice is never read", "gpu/gemm_matrix.cl", "s/now = BOTH - now/now = 0/",
      "error"},
-    {"fragments of another work-item", "gpu/mma.cl", "s/row % 8 \\* 4 + k % 4/row % 8 * 4 + k % 3/",
+    {"fragments of another work-item", "gpu/mma_nvidia.cl", "s/% 8 \\* 4 + (k) % 4/% 8 * 4 + (k) % 3/",
      "error"},
 };
 

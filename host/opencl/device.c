@@ -370,3 +370,21 @@ const bp_device_info *bp_device_get_info(const bp_device *device)
 {
     return device ? &device->info : NULL;
 }
+
+bool bp__device_extends(const bp_device *device, const char *extension)
+{
+    const size_t length = strlen(extension);
+    size_t size = 0;
+    char *text = NULL;
+    bool extends = false;
+    if (device->is_reference) return false;
+    bp__hold_error(true);
+    if (bp__cl.clGetDeviceInfo(device->id, CL_DEVICE_EXTENSIONS, 0, NULL, &size) == CL_SUCCESS &&
+        bp__new_array(&text, size + 1, 1) == BP_OK &&
+        bp__cl.clGetDeviceInfo(device->id, CL_DEVICE_EXTENSIONS, size, text, NULL) == CL_SUCCESS)
+        for (const char *at = text; !extends && (at = strstr(at, extension)); at += length)
+            extends = (at == text || at[-1] == ' ') && (at[length] == ' ' || !at[length]);
+    free(text);
+    bp__hold_error(false);
+    return extends;
+}

@@ -32,12 +32,19 @@ struct bp_device {
     /* How engines do whole training steps on a GPU; NULL: as pays. The self-test has them all. */
     const struct bp__gpu_steps *gpu_steps;
     int32_t precision; /* BP_PRECISION_*: of what is made with the device from now on */
-    int8_t units[3];   /* by precision: whether its matrix units were tried, 1 works, -1 does not */
+    /* Its matrix units, or NULL, once they were looked for; whether they are stood in for; and by
+     * precision, once they were tried, 1 where they work, -1 where not. */
+    const struct bp__matrix_units *units;
+    bool units_known, units_stand_in;
+    int8_t units_work[3];
     void (*before_release)(void); /* of a library that keeps the context alive, or NULL */
 };
 
 /* From the first call with on to the last one without, one each for everyone who wants it, `queue`
  * is one whose events have times. What had been queued is finished before. Off cannot fail. */
 bp_status bp__device_time(bp_device *device, bool on);
+
+/* Whether the driver names this extension of OpenCL. */
+bool bp__device_extends(const bp_device *device, const char *extension);
 
 #endif

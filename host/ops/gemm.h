@@ -67,6 +67,6 @@ bp_status bp__gemm_matrix(bp__device_engine *engine, bp__recorder *recorder, con
  * smallest tile, and for the one of this side, of which false says that there is none. */
 bool bp__gemm_gpu_fits(const bp_device *device);
 bool bp__gemm_gpu_tile_fits(const bp_device *device, unsigned side);
-bool bp__gemm_matrix_tile_fits(const bp_device *device, unsigned side);
+bool bp__gemm_matrix_tile_fits(bp_device *device, unsigned side);
 
 #endif

@@ -17,18 +17,20 @@ static size_t numbers_in_word(int32_t precision)
     return precision == BP_PRECISION_BF16 ? 2 : 1;
 }
 
-bool bp__gemm_matrix_tile_fits(const bp_device *device, unsigned side)
+bool bp__gemm_matrix_tile_fits(bp_device *device, unsigned side)
 {
-    const bp__matrix_tile tile =
-        bp__matrix_tile_choose(device, bp__matrix_stand_in(), side, side, side, 1);
+    const bp__matrix_units *units = bp__matrix_units_of(device);
+    if (!units) return false;
+    const bp__matrix_tile tile = bp__matrix_tile_choose(device, units, side, side, side, 1);
     return tile.m == side && tile.n == side;
 }
 
-static bp__matrix_tile choose(const bp__device_engine *engine, const bp__gemm_shape *shape)
+static bp__matrix_tile choose(const bp__device_engine *engine, const bp__matrix_units *units,
+                              const bp__gemm_shape *shape)
 {
     if (engine->matrix_tile) return *engine->matrix_tile;
     const unsigned side = engine->tuning.gemm[bp__shape_of(shape->m, shape->n)].tile;
-    return bp__matrix_tile_choose(engine->device, bp__matrix_stand_in(), side, shape->m, shape->n,
+    return bp__matrix_tile_choose(engine->device, units, side, shape->m, shape->n,
                                   shape->k / numbers_in_word(engine->precision));
 }
 
@@ -43,18 +45,21 @@ static bp_status pieces_of(cl_mem *out, bp__device_engine *engine, const bp__gem
 
 bp_status bp__gemm_matrix(bp__device_engine *engine, bp__recorder *recorder, const bp__gemm *gemm)
 {
-    enum { LANES = 32 };
     const bp__gemm_shape shape = bp__gemm_get_shape(gemm);
-    const bp__matrix_tile t = choose(engine, &shape);
+    const bp__matrix_units *units = bp__matrix_units_of(engine->device);
+    if (!units) return bp__matrix_units_need(engine->device, engine->precision);
+    const bp__matrix_tile t = choose(engine, units, &shape);
     if (t.m == 0)
         return bp__fail(BP_ERROR_UNSUPPORTED,
                         "%s has too little local memory or too small work-groups for products on "
                         "matrix units",
                         engine->device->info.name);
-    char sizes[BP__TILE_OPTIONS], options[BP__TILE_OPTIONS + 48];
-    snprintf(options, sizeof options, "%s -DBP_PRODUCTS=%d -DBP_PTX=%d",
-             bp__matrix_tile_options(sizes, &t), (int)engine->precision, !bp__matrix_stand_in());
-    const size_t items = (size_t)t.warps_m * t.warps_n * LANES;
+    char sizes[BP__TILE_OPTIONS], kind[BP__UNITS_OPTIONS];
+    char options[BP__TILE_OPTIONS + BP__UNITS_OPTIONS];
+    snprintf(
+        options, sizeof options, "%s %s", bp__matrix_tile_options(sizes, &t),
+        bp__matrix_units_options(kind, units, engine->precision, engine->device->units_stand_in));
+    const size_t items = (size_t)t.subgroups_m * t.subgroups_n * units->lanes;
     const bp__grid grid = {
         3, {(shape.n + t.n - 1) / t.n * items, (shape.m + t.m - 1) / t.m, t.splits}, {items, 1, 1}};
     /* Without pieces the kernel has the argument all the same: any buffer will do. */

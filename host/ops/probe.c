@@ -23,20 +23,19 @@ const char *bp__probe_name(bp__probe probe)
     return names[probe];
 }
 
+bool bp__probe_needs_ptx(bp__probe probe)
+{
+    static const bool needs[] = {
+#define BP_PROBE_NEEDS(NAME, name, ptx) ptx,
+        BP_PROBES(BP_PROBE_NEEDS)
+#undef BP_PROBE_NEEDS
+    };
+    return needs[probe];
+}
+
 bool bp__probe_takes_ptx(const bp_device *device)
 {
-    size_t size = 0;
-    char *text = NULL;
-    bool takes = false;
-    if (device->is_reference) return false;
-    bp__hold_error(true);
-    if (bp__cl.clGetDeviceInfo(device->id, CL_DEVICE_EXTENSIONS, 0, NULL, &size) == CL_SUCCESS &&
-        bp__new_array(&text, size + 1, 1) == BP_OK &&
-        bp__cl.clGetDeviceInfo(device->id, CL_DEVICE_EXTENSIONS, size, text, NULL) == CL_SUCCESS)
-        takes = strstr(text, "cl_nv_device_attribute_query") != NULL;
-    free(text);
-    bp__hold_error(false);
-    return takes;
+    return bp__device_extends(device, "cl_nv_device_attribute_query");
 }
 
 unsigned bp__compute_capability(const bp_device *device)
@@ -51,13 +50,20 @@ unsigned bp__compute_capability(const bp_device *device)
     return 10 * major + minor;
 }
 
-const char *bp__probe_options(char text[BP__PROBE_OPTIONS], bp__probe probe, bool ptx,
-                              unsigned words)
+const char *bp__probe_options(char text[BP__PROBE_OPTIONS], bp__probe probe, unsigned words)
 {
-    snprintf(text, BP__PROBE_OPTIONS, "-DPROBE=%d -DBP_PTX=%d -DLOCAL_WORDS=%u", (int)probe, ptx,
-             words);
+    snprintf(text, BP__PROBE_OPTIONS, "-DPROBE=%d -DBP_PTX=%d -DLOCAL_WORDS=%u", (int)probe,
+             bp__probe_needs_ptx(probe), words);
     return text;
 }
+
+/* What is tried: a probe, its words of local memory, or matrix units and their precision. */
+typedef struct trial {
+    bp__probe probe;
+    unsigned words;
+    const bp__matrix_units *units;
+    int32_t precision;
+} trial;
 
 /* ---- What should come out -------------------------------------------------------------------- */
 
@@ -68,33 +74,36 @@ static double rounded_to_bf16(double x)
     return ldexp(nearbyint(mantissa * 256), exponent - 8);
 }
 
-static double product(const float *in, size_t row, size_t column, size_t depth, bool bf16)
+/* Result i of the units' product, whose factors are one behind the other. */
+static double product(const float *in, size_t i, const trial *t)
 {
+    const bool bf16 = t->precision == BP_PRECISION_BF16;
+    const size_t depth = t->units->depth[t->precision] * (bf16 ? 2 : 1), n = t->units->n;
+    const float *a = in + i / n * depth, *b = in + t->units->m * depth + i % n;
     double sum = 0;
     for (size_t k = 0; k < depth; ++k) {
-        const double x = (double)in[row * depth + k];
-        const double y = (double)in[16 * depth + k * 8 + column];
+        const double x = (double)a[k], y = (double)b[k * n];
         sum += bf16 ? rounded_to_bf16(x) * rounded_to_bf16(y) : x * y;
     }
     return sum;
 }
 
-static double wanted(const float *in, size_t i, bp__probe probe, size_t words)
+static double wanted(const float *in, size_t i, const trial *t)
 {
-    switch (probe) {
-    case BP__PROBE_LOCAL: return (double)in[words - 1 - i];
-    case BP__PROBE_MMA_TF32: return product(in, i / 8, i % 8, 8, false);
-    case BP__PROBE_MMA_BF16: return product(in, i / 8, i % 8, 16, true);
+    switch (t->probe) {
+    case BP__PROBE_LOCAL: return (double)in[t->words - 1 - i];
+    case BP__PROBE_UNITS: return product(in, i, t);
     case BP__PROBE_SHUFFLE: return (double)in[i ^ 1];
     default: return (double)in[i];
     }
 }
 
-static size_t results_of(bp__probe probe, size_t words)
+static size_t results_of(const trial *t)
 {
-    switch (probe) {
+    switch (t->probe) {
     case BP__PROBE_NOTHING: return 0;
-    case BP__PROBE_LOCAL: return words;
+    case BP__PROBE_LOCAL: return t->words;
+    case BP__PROBE_UNITS: return (size_t)t->units->m * t->units->n;
     case BP__PROBE_SHUFFLE: return LANES;
     default: return 128;
     }
@@ -108,28 +117,27 @@ static void fill(float *in, size_t count)
         in[i] = ((float)((i * 2654435761u >> 7) % 255) - 127) * 0x1p-6f;
 }
 
-static bp_status compare(const bp_device *device, bp__probe probe, const float *in,
-                         const float *out, size_t words)
+static bp_status compare(const bp_device *device, const trial *t, const float *in, const float *out)
 {
-    for (size_t i = 0; i < results_of(probe, words); ++i) {
-        const double want = wanted(in, i, probe, words);
+    for (size_t i = 0; i < results_of(t); ++i) {
+        const double want = wanted(in, i, t);
         if (!(fabs((double)out[i] - want) <= 1e-6 * (1 + fabs(want))))
             return bp__fail(BP_ERROR_UNSUPPORTED, "%s: %s gives %.9g in place of %.9g at %zu",
-                            device->info.name, bp__probe_name(probe), (double)out[i], want, i);
+                            device->info.name, bp__probe_name(t->probe), (double)out[i], want, i);
     }
     return BP_OK;
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-bp_status bp__probe_try(bp__device_engine *engine, bp__probe probe, bool ptx, unsigned words)
+static bp_status run(bp__device_engine *engine, const trial *t, const char *options)
 {
-    const size_t count = words > FEWEST_WORDS ? words : FEWEST_WORDS;
-    const bp__grid grid = {1, {LANES, 1, 1}, {LANES, 1, 1}};
+    const size_t count = t->words > FEWEST_WORDS ? t->words : FEWEST_WORDS;
+    const size_t items = t->units ? t->units->lanes : LANES;
+    const bp__grid grid = {1, {items, 1, 1}, {items, 1, 1}};
     bp__recorder recorder = {.device = engine->device};
     bp__view in = {.rows = 1, .columns = count, .stride = count}, out = in;
     float *host = NULL;
-    char options[BP__PROBE_OPTIONS];
     bp_status status;
     BP_TRY_GOTO(bp__new_array(&host, 2 * count, sizeof *host));
     fill(host, count);
@@ -138,16 +146,33 @@ bp_status bp__probe_try(bp__device_engine *engine, bp__probe probe, bool ptx, un
     BP_TRY_GOTO(bp__view_write(&engine->base, &in, host));
     const cl_mem from = bp__buffer_memory(in.buffer), to = bp__buffer_memory(out.buffer);
     const bp__arg args[] = {BP_ARG(to), BP_ARG(from)};
-    BP_TRY_GOTO(bp__record_launch(&recorder, "gpu/probe.cl",
-                                  bp__probe_options(options, probe, ptx, words), "probe", args,
-                                  BP_COUNT(args), &grid));
+    BP_TRY_GOTO(bp__record_launch(&recorder, "gpu/probe.cl", options, "probe", args, BP_COUNT(args),
+                                  &grid));
     BP_TRY_GOTO(bp__recorder_enqueue(&recorder, 1));
     BP_TRY_GOTO(bp__view_read(&engine->base, &out, host + count));
-    BP_TRY_GOTO(compare(engine->device, probe, host, host + count, words));
+    BP_TRY_GOTO(compare(engine->device, t, host, host + count));
 fail:
     bp__recorder_clear(&recorder);
     bp__buffer_free(&engine->base, in.buffer);
     bp__buffer_free(&engine->base, out.buffer);
     free(host);
     return status;
+}
+
+bp_status bp__probe_try(bp__device_engine *engine, bp__probe probe, unsigned words)
+{
+    char options[BP__PROBE_OPTIONS];
+    const trial t = {.probe = probe, .words = words};
+    return run(engine, &t, bp__probe_options(options, probe, words));
+}
+
+bp_status bp__probe_try_units(bp__device_engine *engine, const bp__matrix_units *units,
+                              int32_t precision, bool stand_in)
+{
+    char units_options[BP__UNITS_OPTIONS], options[BP__PROBE_OPTIONS + BP__UNITS_OPTIONS];
+    char common[BP__PROBE_OPTIONS];
+    const trial t = {.probe = BP__PROBE_UNITS, .units = units, .precision = precision};
+    snprintf(options, sizeof options, "%s %s", bp__probe_options(common, BP__PROBE_UNITS, 0),
+             bp__matrix_units_options(units_options, units, precision, stand_in));
+    return run(engine, &t, options);
 }

@@ -221,11 +221,12 @@ static void add_gpu_ways(way_list *list, const bp_device *device, bool each_tile
 /* Sums in pieces, as above. */
 static const bp__matrix_tile matrix_pieces = {32, 32, 16, 2, 2, 3};
 
-static void add_matrix_tile(way_list *list, const bp_device *device, int32_t precision,
+static void add_matrix_tile(way_list *list, bp_device *device, int32_t precision,
                             const bp__matrix_tile *tile)
 {
     char text[BP__TILE_TEXT];
-    if (list->count == MOST_WAYS || !bp__matrix_tile_fits(tile, device, bp__matrix_stand_in()))
+    if (list->count == MOST_WAYS ||
+        !bp__matrix_tile_fits(tile, bp__matrix_units_of(device), device))
         return;
     char *name = list->names[list->count];
     snprintf(name, WAY_TEXT, "matrix %s %s", bp_precision_name(precision),
@@ -234,11 +235,10 @@ static void add_matrix_tile(way_list *list, const bp_device *device, int32_t pre
         .name = name, .gemm = BP_GEMM_MATRIX, .precision = precision, .matrix_tile = tile};
 }
 
-/* In each precision that the device's units have; every tile in one. */
+/* In each precision that the device's units have; every tile in the first. */
 static void add_matrix_ways(way_list *list, bp_device *device)
 {
-    size_t count;
-    const bp__matrix_tile *tiles = bp__matrix_tiles(&count);
+    bool tiled = false;
     for (int32_t p = 0; bp_precision_name(p) && list->count < MOST_WAYS; ++p) {
         if (!bp__matrix_units_are_there(device, p)) continue;
         char *name = list->names[list->count];
@@ -246,8 +246,10 @@ static void add_matrix_ways(way_list *list, bp_device *device)
         list->ways[list->count++] =
             (bp__way){.name = name, .gemm = BP_GEMM_MATRIX, .precision = p, .whole = true};
         add_matrix_tile(list, device, p, &matrix_pieces);
-        for (size_t i = 0; i < count && p == BP_PRECISION_FP32; ++i)
+        const bp__matrix_tile *tiles = bp__matrix_tiles(bp__matrix_units_of(device));
+        for (size_t i = 0; i < BP__MATRIX_TILES && !tiled; ++i)
             add_matrix_tile(list, device, p, &tiles[i]);
+        tiled = true;
     }
 }
 

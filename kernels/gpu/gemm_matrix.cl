@@ -1,22 +1,22 @@
 /* gemm_matrix.cl - tiled matrix product on matrix units (mma.cl), float32 in memory.
  *
- *   BP_PRODUCTS 0  as float32: every number is big + small, each what TF32 holds, and the product is
- *                  small big + big small + big big. What is left out, small small, is below 2^-24 of
- *                  it. Eight products are added up in the unit, which cuts off where float32 rounds;
- *                  these sums are added in float32 outside of it.
+ *   BP_PRODUCTS 0  as float32. Units that have no float32 (MMA_PARTS) get every number as big plus
+ *                  small, each what TF32 holds, and the product is small big + big small + big big.
+ *                  What is left out, small small, is below 2^-24 of it. Eight products are added up
+ *                  in the unit, which cuts off where float32 rounds; these sums are added outside.
  *   BP_PRODUCTS 1  TF32: every number is rounded to 11 bits, sums are float32
  *   BP_PRODUCTS 2  bfloat16: every number is rounded to 8 bits, sums are float32
  *
- * A work-group of WARPS_M x WARPS_N times 32 work-items computes a TILE_M x TILE_N tile of C; each 32
- * have WARP_M x WARP_N of it, in fragments of 16 x 8. Slices of A and B, DEPTH words deep, go through
- * local memory, of which there are two: while the units compute from one, the next slice comes from
- * memory into registers and from there into the other. A word is a float, or a pair of bfloat16 that
- * are neighbours along the sum. A slice lies as its matrix does, along the sum (deep) or along the
- * rows or columns of C (wide), so that it is moved 16 bytes at a time; its pitch is such that the 32
- * words of a fragment are in 32 banks. Beyond the edges there are zeros.
+ * A work-group of SUBGROUPS_M x SUBGROUPS_N sub-groups computes a TILE_M x TILE_N tile of C; each
+ * has SUB_M x SUB_N of it, in fragments of MMA_M x MMA_N. Slices of A and B, DEPTH words deep, go
+ * through local memory, of which there are two: while the units compute from one, the next slice
+ * comes from memory into registers and from there into the other. A word is a float, or a pair of
+ * bfloat16 that are neighbours along the sum. A slice lies as its matrix does, along the sum (deep)
+ * or along the rows or columns of C (wide), so that it is moved 16 bytes at a time; its pitch is
+ * such that the words of a fragment of NVIDIA's are in 32 banks. Beyond the edges there are zeros.
  *
- * The sums go through local memory on their way out, 16 rows of a warp at a time: neighbours write
- * neighbours, and the epilogue stands in a loop of its own, however long it is.
+ * The sums go through local memory on their way out, MMA_M rows of a sub-group at a time:
+ * neighbours write neighbours, and the epilogue stands in a loop of its own, however long it is.
  *
  * SPLITS as in gemm_gpu.cl. In two parts, what is infinite comes out as NaN, and of numbers below
  * 2^-100 the small part may be lost. */
@@ -24,18 +24,17 @@
 #include "gemm.cl"
 #include "gpu/mma.cl"
 
-#if !defined(TILE_M) || !defined(TILE_N) || !defined(DEPTH) || !defined(WARPS_M) || \
-    !defined(WARPS_N) || !defined(SPLITS) || !defined(BP_PRODUCTS)
-#error "TILE_M, TILE_N, DEPTH, WARPS_M, WARPS_N, SPLITS and BP_PRODUCTS must be defined"
+#if !defined(TILE_M) || !defined(TILE_N) || !defined(DEPTH) || !defined(SUBGROUPS_M) ||            \
+    !defined(SUBGROUPS_N) || !defined(SPLITS)
+#error "TILE_M, TILE_N, DEPTH, SUBGROUPS_M, SUBGROUPS_N and SPLITS must be defined"
 #endif
 
-#define WARP 32
-#define ITEMS (WARPS_M * WARPS_N * WARP)
-#define WARP_M (TILE_M / WARPS_M)
-#define WARP_N (TILE_N / WARPS_N)
-#define FRAGMENTS_M (WARP_M / 16)
-#define FRAGMENTS_N (WARP_N / 8)
-#if DEPTH % 8 != 0 || WARP_M % 16 != 0 || WARP_N % 8 != 0
+#define ITEMS (SUBGROUPS_M * SUBGROUPS_N * MMA_LANES)
+#define SUB_M (TILE_M / SUBGROUPS_M)
+#define SUB_N (TILE_N / SUBGROUPS_N)
+#define FRAGMENTS_M (SUB_M / MMA_M)
+#define FRAGMENTS_N (SUB_N / MMA_N)
+#if DEPTH % MMA_K != 0 || SUB_M % MMA_M != 0 || SUB_N % MMA_N != 0
 #error "DEPTH, TILE_M and TILE_N must hold whole fragments"
 #endif
 
@@ -48,10 +47,10 @@
 #define SLICE_K (DEPTH * EACH)
 
 /* With the stand-in in mma.cl, in which there are barriers, loops stay loops. */
-#if BP_PTX
-#define UNROLL _Pragma("unroll")
-#else
+#if BP_STAND_IN
 #define UNROLL
+#else
+#define UNROLL _Pragma("unroll")
 #endif
 
 /* ---- Slices ---------------------------------------------------------------------------------- */
@@ -143,18 +142,13 @@ inline void store_unit(__local uint *slice, const float4 in[EACH], uint unit, ui
 /* Rows from row0 of a matrix of `rows`, the sum from k0 up to `to`. */
 #define FETCH(next, matrix, ld, row0, rows, k0, tile, deep, aligned)                               \
     EACH_UNIT(i, tile)                                                                             \
-    fetch_unit(next + i * EACH, matrix, ld, row0, rows, k0, to, item + i * ITEMS, tile, deep, aligned);
+    fetch_unit(next + i * EACH, matrix, ld, row0, rows, k0, to, item + i * ITEMS, tile, deep,      \
+               aligned);
 
 #define STORE(slice, next, tile, deep)                                                             \
     EACH_UNIT(i, tile) store_unit(slice, next + i * EACH, item + i * ITEMS, tile, deep);
 
 /* ---- Products -------------------------------------------------------------------------------- */
-
-#if BP_PRODUCTS == 2
-#define MMA mma_bf16
-#else
-#define MMA mma_tf32
-#endif
 
 /* x = big + small but for small's last bits. */
 inline void split(uint *big, uint *small, uint x)
@@ -164,21 +158,24 @@ inline void split(uint *big, uint *small, uint x)
     *small = as_uint(tf32_round(as_float(x) - rounded));
 }
 
-/* A warp's sums += its part of a slice; m and n are where its part of the tile begins. */
-inline __attribute__((always_inline)) void
-multiply(float sums[FRAGMENTS_M][FRAGMENTS_N][4], __local const uint *slice_a,
-         __local const uint *slice_b, uint m, uint n, __local uint *room, uint lane)
+#define ZERO(numbers) UNROLL for (uint z = 0; z < MMA_D; ++z)(numbers)[z] = 0.0f;
+
+/* A sub-group's sums += its part of a slice; m and n are where its part of the tile begins. */
+inline __attribute__((always_inline)) void multiply(float sums[FRAGMENTS_M][FRAGMENTS_N][MMA_D],
+                                                    __local const uint *slice_a,
+                                                    __local const uint *slice_b, uint m, uint n,
+                                                    __local uint *room, uint lane)
 {
-    const uint g = lane / 4, t = lane % 4;
-    for (uint k = 0; k < DEPTH; k += 8) {
-        uint b[FRAGMENTS_N][2];
-#if BP_PRODUCTS == 0
-        uint b_small[FRAGMENTS_N][2];
+    for (uint k = 0; k < DEPTH; k += MMA_K) {
+        uint b[FRAGMENTS_N][MMA_B];
+#if MMA_PARTS
+        uint b_small[FRAGMENTS_N][MMA_B];
 #endif
-        UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) UNROLL for (uint h = 0; h < 2; ++h)
+        UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) UNROLL for (uint h = 0; h < MMA_B; ++h)
         {
-            const uint word = slice_b[WORD_B(n + 8 * j + g, k + t + 4 * h)];
-#if BP_PRODUCTS == 0
+            const uint word =
+                slice_b[WORD_B(n + MMA_N * j + B_COLUMN(lane, h), k + B_WORD(lane, h))];
+#if MMA_PARTS
             split(&b[j][h], &b_small[j][h], word);
 #else
             b[j][h] = word;
@@ -186,32 +183,33 @@ multiply(float sums[FRAGMENTS_M][FRAGMENTS_N][4], __local const uint *slice_a,
         }
         UNROLL for (uint i = 0; i < FRAGMENTS_M; ++i)
         {
-            uint a[4];
-#if BP_PRODUCTS == 0
-            uint a_small[4];
-            float part[FRAGMENTS_N][4];
+            uint a[MMA_A];
+#if MMA_PARTS
+            uint a_small[MMA_A];
+            float part[FRAGMENTS_N][MMA_D];
 #endif
-            UNROLL for (uint h = 0; h < 4; ++h)
+            UNROLL for (uint h = 0; h < MMA_A; ++h)
             {
-                const uint word = slice_a[WORD_A(m + 16 * i + g + h % 2 * 8, k + t + h / 2 * 4)];
-#if BP_PRODUCTS == 0
+                const uint word =
+                    slice_a[WORD_A(m + MMA_M * i + A_ROW(lane, h), k + A_WORD(lane, h))];
+#if MMA_PARTS
                 split(&a[h], &a_small[h], word);
 #else
-                a[h] = word;
+                a[h] = A_PART(word, lane);
 #endif
             }
-#if BP_PRODUCTS == 0
+#if MMA_PARTS
             UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j)
             {
-                UNROLL for (uint h = 0; h < 4; ++h) part[j][h] = 0.0f;
-                MMA(part[j], a_small, b[j], room, lane);
+                ZERO(part[j])
+                mma(part[j], a_small, b[j], room, lane);
             }
-            UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) MMA(part[j], a, b_small[j], room, lane);
-            UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) MMA(part[j], a, b[j], room, lane);
-            UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) UNROLL for (uint h = 0; h < 4; ++h)
+            UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) mma(part[j], a, b_small[j], room, lane);
+            UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) mma(part[j], a, b[j], room, lane);
+            UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) UNROLL for (uint h = 0; h < MMA_D; ++h)
                 sums[i][j][h] += part[j][h];
 #else
-            UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) MMA(sums[i][j], a, b[j], room, lane);
+            UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) mma(sums[i][j], a, b[j], room, lane);
 #endif
         }
     }
@@ -219,9 +217,10 @@ multiply(float sums[FRAGMENTS_M][FRAGMENTS_N][4], __local const uint *slice_a,
 
 /* ---- The kernel ------------------------------------------------------------------------------ */
 
-/* A strip is 16 rows of a warp's results; half-warps write two words a row without meeting. */
-#define STRIP_PITCH (WARP_N + 8)
-#define STRIPS (WARPS_M * WARPS_N * 16 * STRIP_PITCH)
+/* A strip is MMA_M rows of a sub-group's results; of NVIDIA's, halves write two words a row without
+ * meeting. */
+#define STRIP_PITCH (SUB_N + 8)
+#define STRIPS (SUBGROUPS_M * SUBGROUPS_N * MMA_M * STRIP_PITCH)
 #define BOTH (SLICE_A + SLICE_B)
 #if 2 * BOTH > STRIPS
 #define WORDS (2 * BOTH)
@@ -229,19 +228,19 @@ multiply(float sums[FRAGMENTS_M][FRAGMENTS_N][4], __local const uint *slice_a,
 #define WORDS STRIPS
 #endif
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+__kernel MMA_KERNEL __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 gemm_matrix(GEMM_ARGUMENTS, __global float *P DROPOUT_ARGUMENTS)
 {
     const uint item = get_local_id(0);
     const uint n0 = get_group_id(0) * TILE_N;
     const uint m0 = get_group_id(1) * TILE_M;
     const uint z = get_group_id(2);
-    const uint lane = item % WARP, warp = item / WARP;
-    const uint warp_m = warp / WARPS_N * WARP_M, warp_n = warp % WARPS_N * WARP_N;
+    const uint lane = item % MMA_LANES, sub = item / MMA_LANES;
+    const uint sub_m = sub / SUBGROUPS_N * SUB_M, sub_n = sub % SUBGROUPS_N * SUB_N;
     __local uint4 memory[(WORDS + 3) / 4];
-    __local uint rooms[MMA_ROOM * WARPS_M * WARPS_N];
+    __local uint rooms[MMA_ROOM * SUBGROUPS_M * SUBGROUPS_N];
     __local uint *const words = (__local uint *)memory;
-    __local uint *const room = rooms + warp * MMA_ROOM;
+    __local uint *const room = rooms + sub * MMA_ROOM;
     const bool aligned_a = ((a_offset | lda) & 3) == 0, aligned_b = ((b_offset | ldb) & 3) == 0;
     A += a_offset;
     B += b_offset;
@@ -251,37 +250,36 @@ gemm_matrix(GEMM_ARGUMENTS, __global float *P DROPOUT_ARGUMENTS)
     /* This group's part of the sum: whole slices. */
     const uint depth = ((K + SLICE_K - 1) / SLICE_K + SPLITS - 1) / SPLITS * SLICE_K;
     const uint from = min(z * depth, K), to = min(from + depth, K);
-    float sums[FRAGMENTS_M][FRAGMENTS_N][4];
+    float sums[FRAGMENTS_M][FRAGMENTS_N][MMA_D];
     float4 next_a[MOVES(TILE_M) * EACH], next_b[MOVES(TILE_N) * EACH];
     UNROLL for (uint i = 0; i < FRAGMENTS_M; ++i) UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j)
-        UNROLL for (uint h = 0; h < 4; ++h) sums[i][j][h] = 0.0f;
+        ZERO(sums[i][j])
 
-    FETCH(next_a, A, lda, m0, M, from, TILE_M, DEEP_A, aligned_a)
-    FETCH(next_b, B, ldb, n0, N, from, TILE_N, DEEP_B, aligned_b)
-    STORE(words, next_a, TILE_M, DEEP_A)
-    STORE(words + SLICE_A, next_b, TILE_N, DEEP_B)
-    barrier(CLK_LOCAL_MEM_FENCE);
+            FETCH(next_a, A, lda, m0, M, from, TILE_M, DEEP_A, aligned_a)
+                FETCH(next_b, B, ldb, n0, N, from, TILE_N, DEEP_B, aligned_b)
+                    STORE(words, next_a, TILE_M, DEEP_A)
+                        STORE(words + SLICE_A, next_b, TILE_N, DEEP_B) barrier(CLK_LOCAL_MEM_FENCE);
     uint now = 0;
     for (uint k0 = from; k0 < to; k0 += SLICE_K) {
         __local uint *const other = words + (BOTH - now);
         FETCH(next_a, A, lda, m0, M, k0 + SLICE_K, TILE_M, DEEP_A, aligned_a)
         FETCH(next_b, B, ldb, n0, N, k0 + SLICE_K, TILE_N, DEEP_B, aligned_b)
-        multiply(sums, words + now, words + now + SLICE_A, warp_m, warp_n, room, lane);
+        multiply(sums, words + now, words + now + SLICE_A, sub_m, sub_n, room, lane);
         STORE(other, next_a, TILE_M, DEEP_A)
         STORE(other + SLICE_A, next_b, TILE_N, DEEP_B)
         barrier(CLK_LOCAL_MEM_FENCE);
         now = BOTH - now;
     }
 
-    __local float *const strip = (__local float *)words + warp * 16 * STRIP_PITCH;
+    __local float *const strip = (__local float *)words + sub * MMA_M * STRIP_PITCH;
     UNROLL for (uint i = 0; i < FRAGMENTS_M; ++i)
     {
-        UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) UNROLL for (uint h = 0; h < 4; ++h)
-            strip[(lane / 4 + h / 2 * 8) * STRIP_PITCH + 8 * j + lane % 4 * 2 + h % 2] = sums[i][j][h];
+        UNROLL for (uint j = 0; j < FRAGMENTS_N; ++j) UNROLL for (uint h = 0; h < MMA_D; ++h)
+            strip[D_ROW(lane, h) * STRIP_PITCH + MMA_N * j + D_COLUMN(lane, h)] = sums[i][j][h];
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (uint e = lane; e < 16 * WARP_N; e += WARP) {
-            const uint row = e / WARP_N, column = REST(e, WARP_N, row);
-            const uint m = m0 + warp_m + 16 * i + row, n = n0 + warp_n + column;
+        for (uint e = lane; e < MMA_M * SUB_N; e += MMA_LANES) {
+            const uint row = e / SUB_N, column = REST(e, SUB_N, row);
+            const uint m = m0 + sub_m + MMA_M * i + row, n = n0 + sub_n + column;
             const float sum = strip[row * STRIP_PITCH + column];
             if (m >= M || n >= N) continue;
 #if SPLITS > 1

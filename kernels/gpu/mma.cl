@@ -1,37 +1,47 @@
-/* mma.cl - products of small matrices by 32 work-items together: what NVIDIA's matrix units do.
+/* mma.cl - products of small matrices by a sub-group's work-items together: what the matrix units
+ * of GPUs do.
  *
- *   mma_tf32   D[16][8] += A[16][8] B[8][8], A and B float32 of which the units take the first 19 bits
- *   mma_bf16   D[16][8] += A[16][16] B[16][8], A and B bfloat16, two in a word, the lower first
+ *   mma(d, a, b, room, lane)   D[MMA_M][MMA_N] += A[MMA_M][K] B[K][MMA_N], D float32
  *
- * D is float32. Each of the 32 holds a part of every matrix, its fragment. With g = lane / 4 and
- * t = lane % 4, element by element (PTX ISA, "Matrix Fragments for mma.m16n8k8" and "m16n8k16"):
+ * A and B are made of words, of which MMA_K stand along the sum: float32 numbers, or pairs of
+ * bfloat16, the lower first. BP_PRODUCTS says which: 0 float32, or the two TF32 parts of it; 1
+ * TF32; 2 bfloat16. BP_UNITS says whose units: those below, each with what of the matrices which
+ * work-item holds. Of the MMA_LANES of a sub-group each holds MMA_A words of A, MMA_B of B and
+ * MMA_D numbers of D:
  *
- *   A tf32  a[0] (g, t)      a[1] (g + 8, t)      a[2] (g, t + 4)      a[3] (g + 8, t + 4)
- *   B tf32  b[0] (t, g)      b[1] (t + 4, g)
- *   A bf16  a[0] (g, 2t..)   a[1] (g + 8, 2t..)   a[2] (g, 2t + 8..)   a[3] (g + 8, 2t + 8..)
- *   B bf16  b[0] (2t.., g)   b[1] (2t + 8.., g)
- *   D       d[0] (g, 2t)     d[1] (g, 2t + 1)     d[2] (g + 8, 2t)     d[3] (g + 8, 2t + 1)
+ *   a[i] is A[A_ROW(lane, i)][word A_WORD(lane, i)], of which it takes A_PART(word, lane)
+ *   b[i] is B[word B_WORD(lane, i)][B_COLUMN(lane, i)]
+ *   d[i] is D[D_ROW(lane, i)][D_COLUMN(lane, i)]
  *
- * BP_PTX 1: by NVIDIA's instructions, for which the 32 must be a warp: neighbours in a group of one
- * dimension. BP_PTX 0: the same in OpenCL C, through local memory, so that everything around it can
- * be run and checked on any device; MMA_ROOM words a work-group, all of whose work-items take part. */
+ * BP_STAND_IN 0: by the instructions; the work-items must be neighbours in a group of one
+ * dimension. BP_STAND_IN 1: the same in OpenCL C, through local memory, so that everything around
+ * it can be run and checked on any device; MMA_ROOM words a sub-group, and all work-items of the
+ * group take part. There each file says the other way round which register of which lane holds a
+ * word: A_HELD, B_HELD. */
 #ifndef BP_MMA_CL
 #define BP_MMA_CL
 
-#ifndef BP_PTX
-#error "BP_PTX, 1 or 0, must be defined"
+#if !defined(BP_UNITS) || !defined(BP_PRODUCTS) || !defined(BP_STAND_IN)
+#error "BP_UNITS, BP_PRODUCTS and BP_STAND_IN must be defined"
 #endif
 
-/* Words of local memory that 32 work-items need here. */
-#define MMA_ROOM (BP_PTX ? 1 : 32 * 6)
+/* As in host/ops/matrix_units.c. */
+#define UNITS_MMA 1    /* NVIDIA's, from compute capability 8.0 on */
+#define UNITS_MFMA 2   /* AMD's of CDNA 2 and 3 */
+#define UNITS_WMMA 3   /* AMD's of RDNA 3 */
+#define UNITS_WMMA_4 4 /* AMD's of RDNA 4 */
+#define UNITS_DPAS_8 5 /* Intel's, sub-groups of 8 */
+#define UNITS_DPAS_16 6
 
-/* What the units see of a number. */
+/* ---- Numbers --------------------------------------------------------------------------------- */
+
+/* What the units see of a number in TF32. */
 inline float tf32_seen(float x)
 {
     return as_float(as_uint(x) & 0xffffe000u);
 }
 
-#if BP_PTX
+#if BP_UNITS == UNITS_MMA && !BP_STAND_IN
 
 /* The nearest number of which they see everything; NaN stays NaN. */
 inline float tf32_round(float x)
@@ -69,71 +79,77 @@ inline uint bf16_pair(float lower, float upper)
 
 #endif
 
-#if BP_PTX
+/* ---- Units ----------------------------------------------------------------------------------- */
 
-inline void mma_tf32(float d[4], const uint a[4], const uint b[2], __local uint *room, uint lane)
+#if BP_UNITS == UNITS_MMA
+#include "gpu/mma_nvidia.cl"
+#elif BP_UNITS == UNITS_MFMA || BP_UNITS == UNITS_WMMA || BP_UNITS == UNITS_WMMA_4
+#include "gpu/mma_amd.cl"
+#elif BP_UNITS == UNITS_DPAS_8 || BP_UNITS == UNITS_DPAS_16
+#include "gpu/mma_intel.cl"
+#else
+#error "unknown BP_UNITS"
+#endif
+
+/* Whether they multiply float32 only in two parts. */
+#ifndef MMA_FLOAT
+#define MMA_FLOAT 0
+#endif
+#if BP_PRODUCTS == 0 && !MMA_FLOAT
+#define MMA_PARTS 1
+#else
+#define MMA_PARTS 0
+#endif
+
+/* What they want of a kernel. */
+#if !defined(MMA_KERNEL) || BP_STAND_IN
+#undef MMA_KERNEL
+#define MMA_KERNEL
+#endif
+
+/* Which bits of a word a work-item's register takes. */
+#ifndef A_PART
+#define A_PART(word, lane) (word)
+#endif
+
+/* ---- What stands in for them ----------------------------------------------------------------- */
+
+#if BP_STAND_IN
+
+#define MMA_ROOM ((MMA_A + MMA_B) * MMA_LANES)
+
+inline float multiply_words(uint x, uint y, float sum)
 {
-    __asm__ volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-                     "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#if BP_PRODUCTS == 2
+    sum = fma(as_float(x << 16), as_float(y << 16), sum);
+    return fma(as_float(x & 0xffff0000u), as_float(y & 0xffff0000u), sum);
+#elif MMA_FLOAT
+    return fma(as_float(x), as_float(y), sum);
+#else
+    return fma(tf32_seen(as_float(x)), tf32_seen(as_float(y)), sum);
+#endif
 }
 
-inline void mma_bf16(float d[4], const uint a[4], const uint b[2], __local uint *room, uint lane)
+inline void mma(float d[MMA_D], const uint a[MMA_A], const uint b[MMA_B], __local uint *room,
+                uint lane)
 {
-    __asm__ volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
-                     "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    __local uint *const room_b = room + MMA_A * MMA_LANES;
+    barrier(CLK_LOCAL_MEM_FENCE); /* nobody reads the last ones any more */
+    for (uint i = 0; i < MMA_A; ++i) room[i * MMA_LANES + lane] = a[i];
+    for (uint i = 0; i < MMA_B; ++i) room_b[i * MMA_LANES + lane] = b[i];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint i = 0; i < MMA_D; ++i) {
+        const uint row = D_ROW(lane, i), column = D_COLUMN(lane, i);
+        float sum = d[i];
+        for (uint k = 0; k < MMA_K; ++k)
+            sum = multiply_words(A_HELD(room, row, k, lane), B_HELD(room_b, column, k, lane), sum);
+        d[i] = sum;
+    }
 }
 
 #else
 
-/* The fragments of all 32, side by side: word i of lane l at room[32 i + l]. */
-inline void mma_publish(const uint a[4], const uint b[2], __local uint *room, uint lane)
-{
-    barrier(CLK_LOCAL_MEM_FENCE); /* nobody reads the last ones any more */
-    for (uint i = 0; i < 4; ++i) room[32 * i + lane] = a[i];
-    for (uint i = 0; i < 2; ++i) room[32 * (4 + i) + lane] = b[i];
-    barrier(CLK_LOCAL_MEM_FENCE);
-}
-
-inline void mma_tf32(float d[4], const uint a[4], const uint b[2], __local uint *room, uint lane)
-{
-    mma_publish(a, b, room, lane);
-#pragma unroll
-    for (uint i = 0; i < 4; ++i) {
-        const uint row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
-        float sum = d[i];
-        for (uint k = 0; k < 8; ++k) {
-            const uint x = room[32 * (row / 8 + k / 4 * 2) + row % 8 * 4 + k % 4];
-            const uint y = room[32 * (4 + k / 4) + column * 4 + k % 4];
-            sum = fma(tf32_seen(as_float(x)), tf32_seen(as_float(y)), sum);
-        }
-        d[i] = sum;
-    }
-}
-
-inline float bf16_value(uint pair, uint which)
-{
-    return as_float(which ? pair & 0xffff0000u : pair << 16);
-}
-
-inline void mma_bf16(float d[4], const uint a[4], const uint b[2], __local uint *room, uint lane)
-{
-    mma_publish(a, b, room, lane);
-#pragma unroll
-    for (uint i = 0; i < 4; ++i) {
-        const uint row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
-        float sum = d[i];
-        for (uint k = 0; k < 16; ++k) {
-            const uint x = room[32 * (row / 8 + k / 8 * 2) + row % 8 * 4 + k % 8 / 2];
-            const uint y = room[32 * (4 + k / 8) + column * 4 + k % 8 / 2];
-            sum = fma(bf16_value(x, k % 2), bf16_value(y, k % 2), sum);
-        }
-        d[i] = sum;
-    }
-}
+#define MMA_ROOM 1
 
 #endif
 

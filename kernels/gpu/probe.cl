@@ -3,13 +3,12 @@
  *
  *   0 nothing     what a launch costs
  *   1 local       out[i] = in[i], reversed within LOCAL_WORDS words of local memory
- *   2 mma_tf32    out[16][8] = in[16][8] (in + 128)[8][8], by mma.cl
- *   3 mma_bf16    out[16][8] = in[16][16] (in + 256)[16][8], rounded to bfloat16
- *   4 shuffle     out[i] = in[i ^ 1] within 32, by shfl.sync
- *   5 async copy  out[i] = in[i], through local memory by cp.async, 16 bytes each
- *   6 ldmatrix    out[i] = in[i], 8x8 16-bit words four times from local memory by ldmatrix
+ *   2 units       out[M][N] = in[M][K] (in + M K)[K][N], one product of matrix units (mma.cl)
+ *   3 shuffle     out[i] = in[i ^ 1] within 32, by shfl.sync
+ *   4 async copy  out[i] = in[i], through local memory by cp.async, 16 bytes each
+ *   5 ldmatrix    out[i] = in[i], 8x8 16-bit words four times from local memory by ldmatrix
  *
- * One work-group of 32. 4 to 6 are in PTX alone; of the products BP_PTX says by what. */
+ * One work-group of 32, for matrix units of a sub-group. 3 to 5 are in PTX. */
 #ifndef PROBE
 #error "PROBE must be defined"
 #endif
@@ -34,39 +33,37 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(__global flo
     for (uint i = item; i < LOCAL_WORDS; i += 32) out[i] = words[LOCAL_WORDS - 1 - i];
 }
 
-#elif PROBE == 2 || PROBE == 3
+#elif PROBE == 2
 
 #include "gpu/mma.cl"
 
-__kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(__global float *out,
-                                                                    __global const float *in)
+/* A word of A or B: numbers that are `step` apart. */
+#if BP_PRODUCTS == 2
+#define PROBE_K (2 * MMA_K)
+#define WORD(numbers, first, step)                                                                 \
+    bf16_pair((numbers)[2 * (first) * (step)], (numbers)[(2 * (first) + 1) * (step)])
+#else
+#define PROBE_K MMA_K
+#define WORD(numbers, first, step) as_uint((numbers)[(first) * (step)])
+#endif
+
+__kernel MMA_KERNEL __attribute__((reqd_work_group_size(MMA_LANES, 1, 1))) void
+probe(__global float *out, __global const float *in)
 {
     const uint lane = get_local_id(0);
-    const uint g = lane / 4, t = lane % 4;
+    __global const float *const x = in, *const y = in + MMA_M * PROBE_K;
     __local uint room[MMA_ROOM];
-    uint a[4], b[2];
-    float d[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-#if PROBE == 2
-    __global const float *y = in + 128;
-    for (uint i = 0; i < 4; ++i) a[i] = as_uint(in[(g + i % 2 * 8) * 8 + t + i / 2 * 4]);
-    for (uint i = 0; i < 2; ++i) b[i] = as_uint(y[(t + i * 4) * 8 + g]);
-    mma_tf32(d, a, b, room, lane);
-#else
-    __global const float *y = in + 256;
-    for (uint i = 0; i < 4; ++i) {
-        const uint at = (g + i % 2 * 8) * 16 + 2 * t + i / 2 * 8;
-        a[i] = bf16_pair(in[at], in[at + 1]);
-    }
-    for (uint i = 0; i < 2; ++i) {
-        const uint k = 2 * t + i * 8;
-        b[i] = bf16_pair(y[k * 8 + g], y[(k + 1) * 8 + g]);
-    }
-    mma_bf16(d, a, b, room, lane);
-#endif
-    for (uint i = 0; i < 4; ++i) out[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = d[i];
+    uint a[MMA_A], b[MMA_B];
+    float d[MMA_D];
+    for (uint i = 0; i < MMA_A; ++i)
+        a[i] = A_PART(WORD(x + A_ROW(lane, i) * PROBE_K, A_WORD(lane, i), 1), lane);
+    for (uint i = 0; i < MMA_B; ++i) b[i] = WORD(y + B_COLUMN(lane, i), B_WORD(lane, i), MMA_N);
+    for (uint i = 0; i < MMA_D; ++i) d[i] = 0.0f;
+    mma(d, a, b, room, lane);
+    for (uint i = 0; i < MMA_D; ++i) out[D_ROW(lane, i) * MMA_N + D_COLUMN(lane, i)] = d[i];
 }
 
-#elif PROBE == 4
+#elif PROBE == 3
 
 __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(__global float *out,
                                                                     __global const float *in)
@@ -77,7 +74,7 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(__global flo
     out[lane] = x;
 }
 
-#elif PROBE == 5
+#elif PROBE == 4
 
 __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(__global float *out,
                                                                     __global const float *in)
@@ -91,12 +88,15 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(__global flo
                      "cp.async.cg.shared.global [at], [%1], 16;\n"
                      "cp.async.commit_group;\n"
                      "cp.async.wait_group 0;\n"
-                     "}" : : "l"(to), "l"(from) : "memory");
+                     "}"
+                     :
+                     : "l"(to), "l"(from)
+                     : "memory");
     barrier(CLK_LOCAL_MEM_FENCE);
     vstore4(words[lane], lane, out);
 }
 
-#elif PROBE == 6
+#elif PROBE == 5
 
 __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe(__global float *out,
                                                                     __global const float *in)

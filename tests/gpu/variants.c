@@ -51,6 +51,12 @@ static void write_text(size_t number, const char *ending, const char *text)
     }
 }
 
+/* Programs with instructions of devices that are not here. */
+static bool is_for_another(const char *options)
+{
+    return strstr(options, "-DBP_PTX=1") || strstr(options, "-DBP_STAND_IN=0");
+}
+
 static cl_program overheard_create(cl_context context, cl_uint count, const char **strings,
                                    const size_t *lengths, cl_int *code)
 {
@@ -72,7 +78,7 @@ static cl_int overheard_build(cl_program program, cl_uint count, const cl_device
     for (size_t i = 0; i < written_count; ++i)
         if (strcmp(written[i], both) == 0) {
             free(both);
-            if (strstr(options, "-DBP_PTX=1")) return CL_BUILD_PROGRAM_FAILURE;
+            if (is_for_another(options)) return CL_BUILD_PROGRAM_FAILURE;
             return real.clBuildProgram(program, count, devices, options, notify, user);
         }
     if (written_count == MOST) abort();
@@ -80,7 +86,7 @@ static cl_int overheard_build(cl_program program, cl_uint count, const cl_device
     write_text(written_count, "options", options);
     written[written_count++] = both;
     /* PTX is not for the device that is here. */
-    if (strstr(options, "-DBP_PTX=1")) return CL_BUILD_PROGRAM_FAILURE;
+    if (is_for_another(options)) return CL_BUILD_PROGRAM_FAILURE;
     return real.clBuildProgram(program, count, devices, options, notify, user);
 }
 
@@ -166,26 +172,29 @@ static bp_status make_matrix_products(bp_device *device)
         {.layout = BP__GEMM_TN, .epilogue = BP__EPILOGUE_NONE}};
     bp__engine *engine;
     bp__view c = {.rows = 1, .columns = 1, .stride = 4};
-    size_t tiles;
-    const bp__matrix_tile *const tile = bp__matrix_tiles(&tiles);
+    size_t kinds;
+    const bp__matrix_units *const all = bp__matrix_units_all(&kinds);
     BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
     BP_TRY(bp__buffer_create(engine, &c.buffer, BP__NUMBER, 4));
-    for (size_t t = 0; t <= tiles; ++t)
-        for (size_t p = 0; p < BP_COUNT(some); ++p)
-            for (int32_t precision = 0; bp_precision_name(precision); ++precision) {
-                bp__device_engine *const e = (bp__device_engine *)engine;
-                bp__recorder recorder = {.device = device};
-                bp__matrix_tile taken = tile[t < tiles ? t : 0];
-                bp__gemm gemm = some[p];
-                gemm.activation =
-                    gemm.layout == BP__GEMM_TN ? BP_ACTIVATION_LINEAR : BP_ACTIVATION_GELU;
-                gemm.a = gemm.b = gemm.c = gemm.e = gemm.dropout.hyper = gemm.dropout.step = c;
-                if (t == tiles) taken.splits = 2;
-                e->matrix_tile = &taken;
-                e->precision = precision;
-                (void)bp__gemm_matrix(e, &recorder, &gemm);
-                bp__recorder_clear(&recorder);
-            }
+    device->units_known = true; /* as if they were there */
+    for (size_t u = 0; u < kinds; ++u)
+        for (int32_t precision = 0; bp_precision_name(precision); ++precision)
+            for (size_t t = 0; t <= BP__MATRIX_TILES && all[u].depth[precision]; ++t)
+                for (size_t p = 0; p < BP_COUNT(some); ++p) {
+                    bp__device_engine *const e = (bp__device_engine *)engine;
+                    bp__recorder recorder = {.device = device};
+                    bp__matrix_tile taken = bp__matrix_tiles(&all[u])[t % BP__MATRIX_TILES];
+                    bp__gemm gemm = some[p];
+                    gemm.activation =
+                        gemm.layout == BP__GEMM_TN ? BP_ACTIVATION_LINEAR : BP_ACTIVATION_GELU;
+                    gemm.a = gemm.b = gemm.c = gemm.e = gemm.dropout.hyper = gemm.dropout.step = c;
+                    if (t == BP__MATRIX_TILES) taken.splits = 2;
+                    e->matrix_tile = &taken;
+                    e->precision = precision;
+                    device->units = &all[u];
+                    (void)bp__gemm_matrix(e, &recorder, &gemm);
+                    bp__recorder_clear(&recorder);
+                }
     bp__buffer_free(engine, c.buffer);
     bp__engine_free(engine);
     return BP_OK;
@@ -195,10 +204,16 @@ static bp_status make_probes(bp_device *device)
 {
     bp__engine *engine;
     BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
+    size_t kinds;
+    const bp__matrix_units *const all = bp__matrix_units_all(&kinds);
     for (int probe = 0; probe < BP__PROBES; ++probe)
-        for (int ptx = 0; ptx < 2; ++ptx)
-            if (ptx || probe <= BP__PROBE_MMA_BF16)
-                (void)bp__probe_try((bp__device_engine *)engine, (bp__probe)probe, ptx, 12288);
+        if (probe != BP__PROBE_UNITS)
+            (void)bp__probe_try((bp__device_engine *)engine, (bp__probe)probe, 12288);
+    for (size_t u = 0; u < kinds; ++u)
+        for (int32_t precision = 0; bp_precision_name(precision); ++precision)
+            for (int stand_in = 0; stand_in < 2 && all[u].depth[precision]; ++stand_in)
+                (void)bp__probe_try_units((bp__device_engine *)engine, &all[u], precision,
+                                          stand_in);
     bp__engine_free(engine);
     return BP_OK;
 }

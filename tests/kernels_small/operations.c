@@ -433,8 +433,11 @@ void check_peak(rig *r)
 void check_probes(rig *r)
 {
     if (device_engine(r)->cpu_kernels) return;
-    OK(bp__probe_try(device_engine(r), BP__PROBE_NOTHING, false, 0));
-    OK(bp__probe_try(device_engine(r), BP__PROBE_LOCAL, false, 100));
-    OK(bp__probe_try(device_engine(r), BP__PROBE_MMA_TF32, false, 0));
-    OK(bp__probe_try(device_engine(r), BP__PROBE_MMA_BF16, false, 0));
+    size_t count;
+    const bp__matrix_units *units = bp__matrix_units_all(&count);
+    OK(bp__probe_try(device_engine(r), BP__PROBE_NOTHING, 0));
+    OK(bp__probe_try(device_engine(r), BP__PROBE_LOCAL, 100));
+    for (size_t i = 0; i < count; ++i)
+        for (int32_t p = 0; bp_precision_name(p); ++p)
+            if (units[i].depth[p]) OK(bp__probe_try_units(device_engine(r), &units[i], p, true));
 }
