@@ -2,10 +2,11 @@
  *
  *   kernel_variants FOLDER
  *
- * FOLDER gets N.cl, the source as the driver sees it, and N.options for each N from 0. What is
- * built is not listed anywhere but found out: the self-test, which runs every operation with every
- * function in every tile, runs with the kernels for GPUs, on whatever OpenCL device there is, and
- * whoever asks for a program is overheard. Exit status 77 where there is no such device. */
+ * FOLDER gets for each N from 0 N.cl, the source as the driver sees it, N.options, and N.targets:
+ * for whom the program is, as shell patterns of the targets of scripts/ptx-check. What is built is
+ * not listed anywhere but found out: the self-test, which runs every operation with every function
+ * in every tile, runs with the kernels for GPUs, on whatever OpenCL device there is, and whoever
+ * asks for a program is overheard. Exit status 77 where there is no such device. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,19 @@ static struct made {
 static char *written[MOST];
 static size_t made_count, written_count;
 
+/* Of the programs that are asked for now: for whom they are, and whether they mean nothing to the
+ * device that is here. */
+static struct {
+    const char *targets;
+    bool foreign;
+} now;
+
+/* Every family of GPUs that scripts/ptx-check compiles for; and those that have each kind of matrix
+ * units, in the order of host/ops/matrix_units.c. */
+#define EVERY_FAMILY "sm_* gfx90a gfx1100 skl tgllp acm-* pvc"
+static const char *const targets_of_units[] = {"sm_*",    "gfx90a gfx942", "gfx1100",
+                                               "gfx1200", "acm-*",         "pvc"};
+
 static char *copy_of(const char *text)
 {
     char *copy = malloc(strlen(text) + 1);
@@ -51,12 +65,6 @@ static void write_text(size_t number, const char *ending, const char *text)
     }
 }
 
-/* Programs with instructions of devices that are not here. */
-static bool is_for_another(const char *options)
-{
-    return strstr(options, "-DBP_PTX=1") || strstr(options, "-DBP_STAND_IN=0");
-}
-
 static cl_program overheard_create(cl_context context, cl_uint count, const char **strings,
                                    const size_t *lengths, cl_int *code)
 {
@@ -66,27 +74,31 @@ static cl_program overheard_create(cl_context context, cl_uint count, const char
     return program;
 }
 
-static cl_int overheard_build(cl_program program, cl_uint count, const cl_device_id *devices,
-                              const char *options, void (*notify)(cl_program, void *), void *user)
+static void write_program(const char *source, const char *options)
 {
-    const char *source = "";
-    for (size_t i = 0; i < made_count; ++i) /* the last: handles are used again */
-        if (made[i].program == program) source = made[i].source;
     char *both = malloc(strlen(source) + strlen(options) + 2);
     if (!both) abort();
     sprintf(both, "%s\n%s", options, source);
     for (size_t i = 0; i < written_count; ++i)
         if (strcmp(written[i], both) == 0) {
             free(both);
-            if (is_for_another(options)) return CL_BUILD_PROGRAM_FAILURE;
-            return real.clBuildProgram(program, count, devices, options, notify, user);
+            return;
         }
     if (written_count == MOST) abort();
     write_text(written_count, "cl", source);
     write_text(written_count, "options", options);
+    write_text(written_count, "targets", now.targets);
     written[written_count++] = both;
-    /* PTX is not for the device that is here. */
-    if (is_for_another(options)) return CL_BUILD_PROGRAM_FAILURE;
+}
+
+static cl_int overheard_build(cl_program program, cl_uint count, const cl_device_id *devices,
+                              const char *options, void (*notify)(cl_program, void *), void *user)
+{
+    const char *source = "";
+    for (size_t i = 0; i < made_count; ++i) /* the last: handles are used again */
+        if (made[i].program == program) source = made[i].source;
+    write_program(source, options);
+    if (now.foreign) return CL_BUILD_PROGRAM_FAILURE;
     return real.clBuildProgram(program, count, devices, options, notify, user);
 }
 
@@ -177,6 +189,7 @@ static bp_status make_matrix_products(bp_device *device)
     BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
     BP_TRY(bp__buffer_create(engine, &c.buffer, BP__NUMBER, 4));
     device->units_known = true; /* as if they were there */
+    now.foreign = true;
     for (size_t u = 0; u < kinds; ++u)
         for (int32_t precision = 0; bp_precision_name(precision); ++precision)
             for (size_t t = 0; t <= BP__MATRIX_TILES && all[u].depth[precision]; ++t)
@@ -192,9 +205,11 @@ static bp_status make_matrix_products(bp_device *device)
                     e->matrix_tile = &taken;
                     e->precision = precision;
                     device->units = &all[u];
+                    now.targets = targets_of_units[u];
                     (void)bp__gemm_matrix(e, &recorder, &gemm);
                     bp__recorder_clear(&recorder);
                 }
+    now.targets = EVERY_FAMILY, now.foreign = false;
     bp__buffer_free(engine, c.buffer);
     bp__engine_free(engine);
     return BP_OK;
@@ -207,13 +222,20 @@ static bp_status make_probes(bp_device *device)
     size_t kinds;
     const bp__matrix_units *const all = bp__matrix_units_all(&kinds);
     for (int probe = 0; probe < BP__PROBES; ++probe)
-        if (probe != BP__PROBE_UNITS)
+        if (probe != BP__PROBE_UNITS) {
+            now.foreign = bp__probe_needs_ptx((bp__probe)probe);
+            now.targets = now.foreign ? "sm_*" : EVERY_FAMILY;
             (void)bp__probe_try((bp__device_engine *)engine, (bp__probe)probe, 12288);
+        }
     for (size_t u = 0; u < kinds; ++u)
         for (int32_t precision = 0; bp_precision_name(precision); ++precision)
-            for (int stand_in = 0; stand_in < 2 && all[u].depth[precision]; ++stand_in)
+            for (int stand_in = 0; stand_in < 2 && all[u].depth[precision]; ++stand_in) {
+                now.foreign = !stand_in;
+                now.targets = stand_in ? EVERY_FAMILY : targets_of_units[u];
                 (void)bp__probe_try_units((bp__device_engine *)engine, &all[u], precision,
                                           stand_in);
+            }
+    now.targets = EVERY_FAMILY, now.foreign = false;
     bp__engine_free(engine);
     return BP_OK;
 }
