@@ -103,7 +103,8 @@ BP_API const bp_device_info *bp_device_get_info(const bp_device *device);
 
 /* How matrix products are computed. Numbers in memory, sums, functions and updates are float32 in all
  * of them, and so are parameters. Below fp32 they are rounded on their way into a product, by matrix
- * units: those of NVIDIA from compute capability 8.0 on. */
+ * units: NVIDIA's from compute capability 8.0 on and Intel's with sub-groups of 16 in both, AMD's of
+ * CDNA 2 and 3 and of RDNA 3 and 4 and Intel's with sub-groups of 8 in bf16. */
 #define BP_PRECISION_FP32 0 /* as accurate as float32; of the reference, double */
 #define BP_PRECISION_TF32 1 /* to 11 significant bits */
 #define BP_PRECISION_BF16 2 /* to 8 significant bits, bfloat16 */

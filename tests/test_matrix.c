@@ -135,6 +135,105 @@ Test(matrix, all_units_have_their_test)
     for (size_t i = 0; i < count; ++i) cr_assert_str_eq(all[i].name, tested[i]);
 }
 
+/* ---- Whose a device has ------------------------------------------------------------------------
+ */
+
+/* A device as its driver describes it. */
+typedef struct described {
+    const char *name, *extensions;
+    cl_uint capability[2];
+    size_t subgroups[2];
+    const char *units;
+} described;
+
+static const described *now;
+static bp__cl_api real;
+
+static cl_int describe(cl_device_id id, cl_device_info what, size_t size, void *out, size_t *needed)
+{
+    const void *answer;
+    size_t bytes;
+    switch (what) {
+    case CL_DEVICE_EXTENSIONS:
+        answer = now->extensions;
+        bytes = strlen(now->extensions) + 1;
+        break;
+    case 0x4000: /* CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and _MINOR_NV */
+    case 0x4001:
+        answer = &now->capability[what - 0x4000];
+        bytes = sizeof(cl_uint);
+        break;
+    case 0x4108: /* CL_DEVICE_SUB_GROUP_SIZES_INTEL */
+        answer = now->subgroups;
+        bytes = sizeof now->subgroups;
+        break;
+    default: return real.clGetDeviceInfo(id, what, size, out, needed);
+    }
+    if (needed) *needed = bytes;
+    if (out) memcpy(out, answer, bytes < size ? bytes : size);
+    return CL_SUCCESS;
+}
+
+Test(matrix, units_are_known_by_what_the_driver_says)
+{
+#define NVIDIA "cl_khr_fp64 cl_nv_device_attribute_query"
+#define AMD "cl_amd_device_attribute_query cl_khr_fp64"
+#define INTEL "cl_intel_required_subgroup_size cl_intel_subgroup_matrix_multiply_accumulate"
+    static const described all[] = {
+        {"NVIDIA H100", NVIDIA, {9, 0}, {0}, "mma"},
+        {"NVIDIA A100", NVIDIA " cl_nv_pragma_unroll", {8, 0}, {0}, "mma"},
+        {"Tesla V100", NVIDIA, {7, 5}, {0}, NULL},
+        {"NVIDIA by another driver", "cl_khr_fp64", {9, 0}, {0}, NULL},
+        {"gfx90a:sramecc+:xnack-", AMD, {0}, {0}, "mfma"},
+        {"gfx942", AMD, {0}, {0}, "mfma"},
+        {"gfx906", AMD, {0}, {0}, NULL},
+        {"gfx1030", AMD, {0}, {0}, NULL},
+        {"gfx1100", AMD, {0}, {0}, "wmma"},
+        {"gfx1151", AMD, {0}, {0}, "wmma"},
+        {"gfx1201", AMD, {0}, {0}, "wmma4"},
+        {"gfx1250", AMD, {0}, {0}, NULL},
+        {"gfx1100", "cl_khr_fp64", {0}, {0}, NULL},
+        {"Intel Arc A770", INTEL, {0}, {8, 16}, "dpas8"},
+        {"Intel Arc B580", INTEL " " INTEL "_tf32", {0}, {32, 16}, "dpas16"},
+        {"Intel Iris Xe", "cl_intel_required_subgroup_size", {0}, {8, 16}, NULL},
+        {"half a name", INTEL "_tf32", {0}, {16, 32}, NULL},
+    };
+    bp_device *device;
+    unsetenv("BP_MATRIX_STAND_IN");
+    OK(bp_device_open(&device, NULL));
+    cr_assert_neq(bp_device_get_info(device)->kind, BP_KIND_REFERENCE);
+    real = bp__cl;
+    bp__cl.clGetDeviceInfo = describe;
+    for (size_t i = 0; i < BP_COUNT(all); ++i) {
+        now = &all[i];
+        device->units_known = false;
+        snprintf(device->info.name, sizeof device->info.name, "%s", now->name);
+        const bp__matrix_units *units = bp__matrix_units_of(device);
+        cr_assert_str_eq(units ? units->name : "none", now->units ? now->units : "none", "%s",
+                         now->name);
+    }
+    bp__cl = real;
+    bp_device_free(device);
+}
+
+/* What units do not have is refused with what they have; a name that nothing has, with the names.
+ */
+Test(matrix, what_units_lack_is_refused)
+{
+    bp_device *device;
+    OK(bp_device_open(&device, NULL));
+    setenv("BP_MATRIX_STAND_IN", "wmma", 1);
+    cr_assert_eq(bp_device_set_precision(device, BP_PRECISION_TF32), BP_ERROR_UNSUPPORTED);
+    cr_assert(strstr(bp_last_error(), "no tf32 products, only bf16"), "%s", bp_last_error());
+    OK(bp_device_set_precision(device, BP_PRECISION_BF16));
+    setenv("BP_MATRIX_STAND_IN", "wwma", 1);
+    device->units_known = false;
+    cr_assert_eq(bp_device_set_precision(device, BP_PRECISION_BF16), BP_ERROR_UNSUPPORTED);
+    cr_assert(strstr(bp_last_error(), "\"wwma\"") && strstr(bp_last_error(), "mfma, wmma, wmma4"),
+              "%s", bp_last_error());
+    bp_device_free(device);
+}
+
 /* ---- Sizes that cannot be ----------------------------------------------------------------------
  */
 

@@ -34,18 +34,24 @@ static struct made {
 static char *written[MOST];
 static size_t made_count, written_count;
 
+/* Every family of GPUs that scripts/ptx-check compiles for. */
+#define EVERY_FAMILY "sm_* gfx90a gfx1100 skl tgllp acm-* pvc bmg-*"
+
+/* Those that have each kind of matrix units, in the order of host/ops/matrix_units.c. Compilers
+ * that know TF32 as Intel specified it know Xe2 (bmg) as well. */
+static const char *targets_of(size_t units, int32_t precision)
+{
+    static const char *const all[] = {"sm_*",    "gfx90a gfx942", "gfx1100",
+                                      "gfx1200", "acm-*",         "pvc bmg-*"};
+    return units == 5 && precision != BP_PRECISION_BF16 ? "bmg-*" : all[units];
+}
+
 /* Of the programs that are asked for now: for whom they are, and whether they mean nothing to the
  * device that is here. */
 static struct {
     const char *targets;
     bool foreign;
-} now;
-
-/* Every family of GPUs that scripts/ptx-check compiles for; and those that have each kind of matrix
- * units, in the order of host/ops/matrix_units.c. */
-#define EVERY_FAMILY "sm_* gfx90a gfx1100 skl tgllp acm-* pvc"
-static const char *const targets_of_units[] = {"sm_*",    "gfx90a gfx942", "gfx1100",
-                                               "gfx1200", "acm-*",         "pvc"};
+} now = {.targets = EVERY_FAMILY};
 
 static char *copy_of(const char *text)
 {
@@ -205,11 +211,12 @@ static bp_status make_matrix_products(bp_device *device)
                     e->matrix_tile = &taken;
                     e->precision = precision;
                     device->units = &all[u];
-                    now.targets = targets_of_units[u];
+                    now.targets = targets_of(u, precision);
                     (void)bp__gemm_matrix(e, &recorder, &gemm);
                     bp__recorder_clear(&recorder);
                 }
-    now.targets = EVERY_FAMILY, now.foreign = false;
+    now.targets = EVERY_FAMILY;
+    now.foreign = false;
     bp__buffer_free(engine, c.buffer);
     bp__engine_free(engine);
     return BP_OK;
@@ -229,13 +236,13 @@ static bp_status make_probes(bp_device *device)
         }
     for (size_t u = 0; u < kinds; ++u)
         for (int32_t precision = 0; bp_precision_name(precision); ++precision)
-            for (int stand_in = 0; stand_in < 2 && all[u].depth[precision]; ++stand_in) {
-                now.foreign = !stand_in;
-                now.targets = stand_in ? EVERY_FAMILY : targets_of_units[u];
-                (void)bp__probe_try_units((bp__device_engine *)engine, &all[u], precision,
-                                          stand_in);
+            if (all[u].depth[precision]) {
+                now.foreign = true;
+                now.targets = targets_of(u, precision);
+                (void)bp__probe_try_units((bp__device_engine *)engine, &all[u], precision, false);
             }
-    now.targets = EVERY_FAMILY, now.foreign = false;
+    now.targets = EVERY_FAMILY;
+    now.foreign = false;
     bp__engine_free(engine);
     return BP_OK;
 }
