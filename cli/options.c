@@ -103,7 +103,7 @@ static bool in_range(const cli_option *option, double value)
     return low && high;
 }
 
-/* So many choices are listed, even where one is near: it need not be what was meant. */
+/* So many choices are listed: which of them was meant is easier seen than guessed. */
 enum { FEW = 4 };
 
 static int set_choice(const cli_command *command, cli_option *option, const char *value)
@@ -118,17 +118,14 @@ static int set_choice(const cli_command *command, cli_option *option, const char
         }
         if (count < NAMES) names[count++] = name;
     }
-    const char *near = bp_nearest(value, names, count);
-    if (near && count > FEW)
+    const char *near = count > FEW ? bp_nearest(value, names, count) : NULL;
+    if (near)
         return cli_usage(command, "--%s: unknown value '%s': did you mean '%s'?", option->name,
                          value, near);
     char list[512] = "";
     size_t used = 0;
     for (size_t i = 0; i < count && used < sizeof list; ++i)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
-    if (near)
-        return cli_usage(command, "--%s: unknown value '%s': did you mean '%s', of %s?",
-                         option->name, value, near, list);
     return cli_usage(command, "--%s: unknown value '%s': it must be one of %s", option->name, value,
                      list);
 }

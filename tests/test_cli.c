@@ -159,7 +159,7 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"train $D --activation softmax", "--activation"},
         {"train $D --activation rleu", "did you mean 'relu'"},
         {"train $D --loss msee", "did you mean 'mse'"},
-        {"train $D --task clasify", "did you mean 'classify'"},
+        {"train $D --task clasify", "'clasify': it must be one of auto, classify, regress (see"},
         {"train $D --gemm fast", "native"},
         {"train $D --format xml", "csv"},
         {"train $D --delimiter ab", "--delimiter"},
@@ -192,7 +192,8 @@ Test(cli, wrong_usage_exits_2_and_names_the_remedy)
         {"predict $D $D --show 1 --proba", "--show and --proba"},
         {"predict $D $D --show -1", "--show"},
         {"predict $D $D --json -o -", "-o -"},
-        {"eval $D $D --part tset", "did you mean 'test'"},
+        {"eval $D $D --part tset", "'tset': it must be one of train, test (see"},
+        {"train $D --stream on", "'on': it must be one of auto, yes, no (see"},
         {"devices 0:0", "0:0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {

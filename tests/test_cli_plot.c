@@ -279,7 +279,7 @@ Test(cli_plot, wrong_usage_is_found_before_the_training)
         {"plot log -o log", "overwrite", 2},
         {"plot log -o /nowhere/p.svg", "/nowhere/p.svg", 1},
         {"plot - - -o p.svg", "once only", 2},
-        {"plot log -o p.svg --theme drak", "did you mean 'dark'", 2},
+        {"plot log -o p.svg --theme drak", "it must be one of", 2},
         {"train d.csv --plot d.csv", "overwrite", 2},
         {"train d.csv --plot p.pdf", "--plot p.pdf: the name must end in .svg or .png", 2},
         {"train d.csv --plot p.svg --log p.svg", "name the same file", 2},
