@@ -124,7 +124,7 @@ typedef struct bp_progress {
     int32_t epoch_done;        /* 1: the epoch is complete, its losses below are final */
     double train_loss;         /* mean over the samples of the epoch so far */
     double validation_loss;    /* NAN until an epoch is done, or without validation data */
-    double validation_accuracy; /* classification; NAN otherwise */
+    double validation_accuracy; /* as bp_metrics has it */
     double learning_rate;
     double seconds;            /* spent in training so far, evaluation not counted */
     double samples_per_second;
@@ -229,7 +229,8 @@ BP_API int64_t bp_optimizer_default_batch(int32_t optimizer);
 typedef struct bp_train_result {
     int64_t epochs, steps;   /* finished */
     double train_loss;       /* of the last epoch, or of the best (best_kept) */
-    double validation_loss, validation_accuracy; /* likewise; NAN where there is none */
+    double validation_loss, validation_accuracy; /* likewise, as bp_metrics has them; NAN where there
+                                                  * is none */
     double seconds;          /* training only: no set-up, no validation */
     double setup_seconds;    /* upload and kernel build */
     double samples_per_second;

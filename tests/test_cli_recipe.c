@@ -138,9 +138,14 @@ Test(cli_recipe, several_labels)
         fprintf(file, "%.5f,%.5f,%d,%d,%d\n", a, b, a > 0, a + b > 0.2, a * b > 0);
     }
     fclose(file);
-    json_decref(
-        json_from("train tags.csv --target warm,big,odd --loss bce --hidden 24 --epochs 150 "
-                  "--lr 0.01 -o m"));
+    json_t *trained =
+               json_from("train tags.csv --target warm,big,odd --loss bce --hidden 24 --epochs 150 "
+                         "--lr 0.01 --validation tags.csv --log log -o m"),
+           *measured = json_from("eval m tags.csv");
+    const double accuracy = want_number(measured, "accuracy");
+    cr_assert_eq(want_number(trained, "validation_accuracy"), accuracy);
+    json_decref(trained);
+    json_decref(measured);
     result r = shell("cd '%s' && " CLI " info m", folder);
     assert_has(r.out, "sigmoid");
     assert_has(r.out, "bce");

@@ -228,9 +228,17 @@ Test(course, monitors_of_labels)
             const bp_status status = bp_train(model, device, data, data, &options, &result);
             cr_assert_eq(status, possible ? BP_OK : BP_ERROR_ARGUMENT, "%s: %s",
                          bp_monitor_name(monitor), bp_last_error());
-            if (!possible || !of_labels) continue;
+            if (!possible) continue;
             bp_report *r;
             OK(bp_report_evaluate(&r, model, device, data, NULL));
+            if (soft)
+                cr_assert(isnan(result.validation_accuracy));
+            else if (monitor != BP_MONITOR_TRAIN_LOSS) /* whose best epoch has no later one */
+                cr_assert_eq(result.validation_accuracy, r->overall.accuracy);
+            if (!of_labels) {
+                bp_report_free(r);
+                continue;
+            }
             cr_assert_float_eq(result.best_value,
                                monitor == BP_MONITOR_ACCURACY ? r->overall.accuracy
                                : monitor == BP_MONITOR_F1     ? r->macro.f1

@@ -29,6 +29,42 @@ Test(training_ends, divergence_keeps_the_last_finite_state)
     every_device(check_divergence);
 }
 
+/* The only step of an epoch ends with parameters that are finite still, with which the validation's
+ * outputs are not: whatever is monitored, that is a divergence, not bad data. (A double has room
+ * for them.) */
+static void check_overflow(bp_device *device)
+{
+    const int32_t monitors[] = {BP_MONITOR_VALIDATION_LOSS, BP_MONITOR_F1, BP_MONITOR_LOG_LOSS,
+                                BP_MONITOR_ACCURACY, BP_MONITOR_TRAIN_LOSS};
+    const size_t widths[] = {4, 4, 4, 4};
+    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) return;
+    bp_data *data = data_of(40, 4, 4, true);
+    for (size_t i = 0; i < sizeof monitors / sizeof *monitors; ++i) {
+        bp_model *model = model_of(widths, 3, BP_ACTIVATION_LINEAR, BP_ACTIVATION_SOFTMAX,
+                                   BP_LOSS_CROSS_ENTROPY, 1, 1);
+        bp_train_options options = bp_train_options_default();
+        size_t count;
+        options.optimizer = BP_OPTIMIZER_SGD;
+        options.learning_rate = 1e30f;
+        options.batch = 40;
+        options.epochs = 5;
+        options.monitor = monitors[i];
+        cr_assert_eq(bp_train(model, device, data, data, &options, NULL), BP_ERROR_DIVERGED,
+                     "%s: %s", bp_monitor_name(monitors[i]), bp_last_error());
+        cr_assert(strstr(bp_last_error(), "learning rate below") != NULL, "%s", bp_last_error());
+        float *after = flatten(model, &count);
+        for (size_t k = 0; k < count; ++k) cr_assert(isfinite(after[k]));
+        free(after);
+        bp_model_free(model);
+    }
+    bp_data_free(data);
+}
+
+Test(training_ends, outputs_that_overflow_are_a_divergence)
+{
+    every_device(check_overflow);
+}
+
 static int stop_in_second_epoch(const bp_progress *progress, void *user)
 {
     ++*(int *)user;

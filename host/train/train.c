@@ -21,7 +21,10 @@ typedef struct run {
     double epoch_start, last_call;
     const bp_data *validation; /* or NULL */
     bp__evaluator *evaluator;
-    bp__reporter *reporter;    /* of the validation data, where the monitor takes one */
+    bp__reporter *reporter;    /* of the validation data, where that is measured by one */
+    bool by_report;            /* the monitor takes it from there */
+    size_t outputs;            /* of a row of the validation data */
+    bool overflowed;           /* an output was not finite in the last epoch's validation */
     int32_t monitor;           /* BP_MONITOR_*, never auto */
     bool improved;             /* the last epoch is the best so far */
     bp__snapshot before, kept; /* kept: after the last epoch that ended well */
@@ -91,16 +94,31 @@ static int call_back(run *r)
     return stop;
 }
 
-/* The finished epoch on the validation data. */
+/* Of outputs that are not finite there is no report: the training diverges, and its own loss will
+ * tell. */
+static bp_status receive(size_t first, size_t rows, const float *outputs, void *user)
+{
+    run *r = user;
+    for (size_t i = 0; i < rows * r->outputs && !r->overflowed; ++i)
+        r->overflowed = !isfinite(outputs[i]);
+    return r->overflowed ? BP_OK : bp__reporter_receive(first, rows, outputs, r->reporter);
+}
+
+/* The finished epoch on the validation data; *value is NAN where the monitor has none. */
 static bp_status validate(run *r, double *value)
 {
     bp_progress *p = &r->progress;
     bp_report *report = NULL;
+    r->overflowed = false;
     if (r->reporter) bp__reporter_begin(r->reporter);
     if (r->evaluator)
         BP_TRY(bp__evaluator_run(r->evaluator, &p->validation_loss, &p->validation_accuracy,
-                                 r->reporter ? bp__reporter_receive : NULL, r->reporter));
-    if (r->reporter) BP_TRY(bp__reporter_end(&report, r->reporter));
+                                 r->reporter ? receive : NULL, r));
+    r->overflowed = r->overflowed || (r->evaluator && isnan(p->validation_loss));
+    *value = NAN;
+    if (r->reporter && !r->overflowed) BP_TRY(bp__reporter_end(&report, r->reporter));
+    if (r->by_report && !report) return BP_OK;
+    if (report && report->labels) p->validation_accuracy = report->overall.accuracy;
     const bp__measured measured = {.train_loss = r->result->train_loss,
                                    .validation_loss = p->validation_loss,
                                    .validation_accuracy = p->validation_accuracy,
@@ -119,6 +137,11 @@ static bp_status judge(run *r)
     double value = NAN;
     r->course_before = *course;
     BP_TRY(validate(r, &value));
+    if (isnan(value) && course->epochs == 0 && r->overflowed)
+        return bp__fail(BP_ERROR_DIVERGED,
+                        "training diverged: an output is not finite after epoch 1; try a learning "
+                        "rate below %g",
+                        (double)bp__learning_rate(&r->trainer->options));
     if (isnan(value) && course->epochs == 0)
         return bp__fail(BP_ERROR_DATA,
                         "the validation data has no %s, which is monitored: it holds a single "
@@ -325,11 +348,16 @@ static bp_status prepare_validation(run *r, const bp_model *model)
     if (!r->validation) return BP_OK;
     const bp_report_options options = bp_report_options_default();
     const bp__truth truth = truth_of(model, r->validation);
-    if (bp__monitor_needs_report(r->monitor, truth)) {
+    const bool labels = truth == BP__TRUTH_LABELS;
+    r->by_report = bp__monitor_needs_report(r->monitor, truth);
+    r->outputs = bp_data_get_info(r->validation).outputs;
+    if (r->by_report || labels)
         BP_TRY(bp__reporter_create(&r->reporter, r->validation, model, &options,
                                    r->monitor == BP_MONITOR_AUC));
-        if (truth == BP__TRUTH_LABELS && !bp__reporter_has_labels(r->reporter))
-            BP_TRY(bp__monitor_check(r->monitor, true, BP__TRUTH_NUMBERS));
+    if (labels && !bp__reporter_has_labels(r->reporter)) { /* numbers that only look like it */
+        BP_TRY(bp__monitor_check(r->monitor, true, BP__TRUTH_NUMBERS));
+        if (!r->by_report) bp__reporter_free(r->reporter);
+        if (!r->by_report) r->reporter = NULL;
     }
     return bp__evaluator_create(&r->evaluator, bp__trainer_result(r->trainer), r->validation);
 }
