@@ -100,6 +100,25 @@ static bool is_end(const char *at)
     return strchr(" ,;:)", *at) || (*at == '.' && (at[1] == '\0' || at[1] == ' '));
 }
 
+/* What has no field of its own, and the options that it comes from. */
+static const struct {
+    const char *words, *options;
+} origins[] = {
+    {"the weights of the training data", " (--class-weight, --sample-weight)"},
+    {"the weights of the validation data", " (--sample-weight)"},
+};
+
+/* Writes such words, if they begin here; returns how many letters they are. */
+static size_t write_origin(FILE *to, const char *at)
+{
+    for (size_t i = 0; i < sizeof origins / sizeof *origins; ++i)
+        if (begins(at, origins[i].words)) {
+            fprintf(to, "%s%s", origins[i].words, origins[i].options);
+            return strlen(origins[i].words);
+        }
+    return 0;
+}
+
 char *cli_wording(const char *text, bool layers)
 {
     static const char option[] = "the option ";
@@ -117,6 +136,11 @@ char *cli_wording(const char *text, bool layers)
                 at = word + length;
                 continue;
             }
+        }
+        const size_t origin = alone ? write_origin(to, at) : 0;
+        if (origin > 0) {
+            at += origin;
+            continue;
         }
         const size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyz_0123456789");
         if (alone && length > 0 && (at[length] == '\0' || is_end(at + length))) {

@@ -129,7 +129,7 @@ typedef struct bp_source {
 BP_API const bp_source *bp_data_sources(const bp_data *data, size_t *count);
 
 /* What encoded data is, in 32 letters: XXH128 of its shape, its features and its targets. Two data
- * sets with the same one train alike. Errors: BP_ERROR_ARGUMENT (raw data), BP_ERROR_MEMORY;
+ * sets with the same one and the same weights train alike. Errors: BP_ERROR_ARGUMENT (raw data), BP_ERROR_MEMORY;
  * of rows in a file, which are read for it, BP_ERROR_STORAGE. */
 BP_API bp_status bp_data_fingerprint(const bp_data *data, char out[33]);
 

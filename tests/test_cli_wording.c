@@ -211,6 +211,16 @@ Test(cli_wording, going_on_is_said_where_it_does)
     result r = shell(line, folder, "--epochs 3 --checkpoint c -q");
     assert_code(r, 0);
     free_result(&r);
+    for (int balanced = 0; balanced <= 1; ++balanced) {
+        r = shell(line, folder,
+                  balanced ? "--epochs 4 --resume c --class-weight balanced"
+                           : "--epochs 4 --resume c --sample-weight w");
+        assert_code(r, 3);
+        assert_has(r.err,
+                   "the weights of the training data (--class-weight, --sample-weight) differ");
+        if (balanced) assert_has_not(r.err, "rows of XXH128"); /* the rows are the same */
+        free_result(&r);
+    }
     r = shell(line, folder, "--epochs 4 --resume c --lr 0.5");
     assert_code(r, 3);
     assert_has(r.err, "another training: --lr is 0.5, in the checkpoint 0.001");

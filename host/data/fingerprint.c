@@ -82,13 +82,12 @@ static bp_status add_data(bp__fingerprint *hash, const bp_data *data)
 {
     const char *kind = kind_of_targets(data);
     char shape[160];
-    snprintf(shape, sizeof shape, "%zu rows, %zu features, %zu outputs, %s%s", data->rows,
-             data->features, data->outputs, kind, data->weights ? ", weights" : "");
+    snprintf(shape, sizeof shape, "%zu rows, %zu features, %zu outputs, %s", data->rows,
+             data->features, data->outputs, kind);
     bp__fingerprint_add(hash, shape, strlen(shape));
     BP_TRY(add_rows(hash, data, FEATURES, data->features));
     if (strcmp(kind, "labels") == 0) BP_TRY(add_rows(hash, data, LABELS, 1));
     if (strcmp(kind, "targets") == 0) BP_TRY(add_rows(hash, data, TARGETS, data->outputs));
-    if (data->weights) add_words(hash, data->weights, data->rows);
     return BP_OK;
 }
 

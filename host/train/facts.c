@@ -166,6 +166,16 @@ static bp_status set_schedule(json_t *facts, const bp_train_options *options)
     return set_fact(facts, SCHEDULE, text);
 }
 
+bp_status bp__fingerprint_data(char hash[BP__FINGERPRINT_TEXT], char weights[BP__FINGERPRINT_TEXT],
+                               const bp_data *data)
+{
+    const float *of_rows = bp_data_weights(data);
+    weights[0] = '\0';
+    if (of_rows)
+        bp__fingerprint_bytes(weights, of_rows, bp_data_get_info(data).rows * sizeof *of_rows);
+    return bp_data_fingerprint(data, hash);
+}
+
 static void data_text(char text[BP__DATA_FACT], size_t rows, const char *hash)
 {
     snprintf(text, BP__DATA_FACT, "%zu rows of XXH128 %s", rows, hash);
@@ -196,7 +206,9 @@ static bp_status fill_trainer_facts(json_t *facts, const bp_trainer *trainer)
     BP_TRY(set_schedule(facts, &options));
     BP_TRY(set_fact(facts, "precision", bp_precision_name(trainer->precision)));
     if (trainer->pass) data_text(text, trainer->pass->rows, trainer->data_hash);
-    return set_fact(facts, "training data", text);
+    BP_TRY(set_fact(facts, "training data", text));
+    return set_fact(facts, "weights of the training data",
+                    trainer->weights_hash[0] ? trainer->weights_hash : "none");
 }
 
 bp_status bp__trainer_facts(json_t **out, const bp_trainer *trainer)
@@ -212,16 +224,23 @@ bp_status bp__trainer_facts(json_t **out, const bp_trainer *trainer)
 
 /* ---- What only bp_train knows ---- */
 
-static bp_status fill_training_facts(json_t *facts, const bp_model *start,
-                                     const bp_data *validation)
+static bp_status set_validation(json_t *facts, const bp_data *validation)
 {
-    char text[BP__DATA_FACT] = "none", hash[BP__FINGERPRINT_TEXT];
+    char text[BP__DATA_FACT] = "none", hash[BP__FINGERPRINT_TEXT] = "",
+         weights[BP__FINGERPRINT_TEXT] = "";
     if (validation) {
-        BP_TRY(bp_data_fingerprint(validation, hash));
+        BP_TRY(bp__fingerprint_data(hash, weights, validation));
         data_text(text, bp_data_get_info(validation).rows, hash);
     }
     BP_TRY(set_fact(facts, "validation data", text));
-    strcpy(hash, "none");
+    return set_fact(facts, "weights of the validation data", weights[0] ? weights : "none");
+}
+
+static bp_status fill_training_facts(json_t *facts, const bp_model *start,
+                                     const bp_data *validation)
+{
+    char hash[BP__FINGERPRINT_TEXT] = "none";
+    BP_TRY(set_validation(facts, validation));
     if (bp_model_get_schema(start)) {
         char *schema;
         BP_TRY(bp_schema_to_json(&schema, bp_model_get_schema(start)));
@@ -261,7 +280,7 @@ static bp_status note_difference(char **text, const char *name, const json_t *he
     const char *ours = json_string_value(here), *theirs = json_string_value(there);
     const char *mark = *text ? "; " : "";
     if (ours && theirs && strcmp(ours, theirs) == 0) return BP_OK;
-    if (ours && theirs && is_hash(ours) && is_hash(theirs))
+    if (ours && theirs && (is_hash(ours) || is_hash(theirs)))
         return bp__append(text, "%sthe %s differ", mark, name);
     return bp__append(text, "%s%s is %s, in the checkpoint %s", mark, name, ours ? ours : "unknown",
                       theirs ? theirs : "unknown");

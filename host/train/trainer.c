@@ -118,7 +118,7 @@ static void leave_profile(bp_trainer *trainer)
 void bp__trainer_forget_data(bp_trainer *trainer)
 {
     bp__trainer_leave_epoch(trainer);
-    trainer->data_hash[0] = '\0';
+    trainer->data_hash[0] = trainer->weights_hash[0] = '\0';
     trainer->unhashed = NULL;
     if (trainer->pass) wait_for_device(trainer);
     bp__plan_free(trainer->full);

@@ -69,6 +69,7 @@ struct bp_trainer {
     size_t enqueued; /* steps of this epoch that the device has been given */
     size_t pause_at; /* a step of this epoch after which a chunk ends; 0: none */
     char data_hash[BP__FINGERPRINT_TEXT]; /* of the pass's data; empty where nobody asked for it */
+    char weights_hash[BP__FINGERPRINT_TEXT]; /* of their weights; also empty where there are none */
     const bp_data *unhashed;              /* whose fingerprint will be taken when it is asked for */
     bp__pass *pass;                       /* of set_data, or NULL; of a stream its sizes alone */
     bp__stream *stream;                   /* of set_data, where the data is streamed */
@@ -144,6 +145,9 @@ bp_status bp__trainer_state(bp__state *state, bp_trainer *trainer);
  * parameters that the training began with (BP__START). */
 #define BP__START "start values"
 bp_status bp__trainer_facts(json_t **out, const bp_trainer *trainer);
+/* hash = the data's, weights = that of its rows' weights, empty where they have none. */
+bp_status bp__fingerprint_data(char hash[BP__FINGERPRINT_TEXT], char weights[BP__FINGERPRINT_TEXT],
+                               const bp_data *data);
 bp_status bp__training_facts(json_t **out, const bp_model *start, const bp_data *validation);
 /* BP_ERROR_MODEL names every fact that differs. */
 bp_status bp__compare_facts(const bp_trainer *trainer, const json_t *here, const json_t *there,

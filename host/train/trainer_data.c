@@ -151,7 +151,8 @@ bp_status bp_trainer_set_data(bp_trainer *trainer, const bp_data *data)
 
 bp_status bp__trainer_hash_data(bp_trainer *trainer)
 {
-    if (trainer->unhashed) BP_TRY(bp_data_fingerprint(trainer->unhashed, trainer->data_hash));
+    if (trainer->unhashed)
+        BP_TRY(bp__fingerprint_data(trainer->data_hash, trainer->weights_hash, trainer->unhashed));
     trainer->unhashed = NULL;
     return BP_OK;
 }
@@ -165,7 +166,7 @@ bp_status bp__trainer_set_data(bp_trainer *trainer, const bp_data *data, bool ha
                          network->layers[network->layer_count - 1].outputs, data));
     bp__trainer_forget_data(trainer);
     bp_status status;
-    if (hash) BP_TRY_GOTO(bp_data_fingerprint(data, trainer->data_hash));
+    if (hash) BP_TRY_GOTO(bp__fingerprint_data(trainer->data_hash, trainer->weights_hash, data));
     BP_TRY_GOTO(bp__engine_phase(trainer->engine, BP_PHASE_SETUP));
     bool stream = false;
     BP_TRY_GOTO(bp__choose_stream(&stream, trainer, data));
