@@ -1,5 +1,6 @@
 /* explain.h - what the files of `backprop explain` share: explain.c has the options and the order
- * of things, explain_text.c the text, explain_json.c the numbers as JSON, explain_page.c the page.
+ * of things, explain_text.c, explain_text_layers.c and explain_words.c the
+ * text, explain_json.c the numbers as JSON, explain_page.c the page.
  */
 #ifndef CLI_EXPLAIN_H
 #define CLI_EXPLAIN_H
@@ -58,6 +59,25 @@ enum { EXPLAIN_NUMBER = 32 };
 const char *explain_number(char text[EXPLAIN_NUMBER], double value);
 const char *explain_factor(char text[EXPLAIN_NUMBER], double value);
 
+/* What the letters of a rule's formula stand for: net input, activation, target, number of outputs,
+ * sum, parameter of the loss. */
+typedef struct explain_letters {
+    const char *z, *a, *t, *n, *s, *p;
+} explain_letters;
+
+/* As they are called where no number stands for them; of a layer with a norm, whose function takes
+ * y. */
+extern const explain_letters explain_symbols, explain_symbols_of_y;
+
+/* The formula with its letters replaced; those without a meaning stay, as e and the functions do.
+ */
+enum { EXPLAIN_FORMULA = 512 };
+const char *explain_put_in(char *text, size_t size, const char *formula,
+                           const explain_letters *letters);
+
+/* The section "Why". */
+void explain_print_why(FILE *to, const explain_view *view);
+
 /* The chain of one parameter: what stands before its last factor, that factor, the product, the
  * central difference, the step. values: of the parameter, its gradient, its central difference, and
  * after the step. */
@@ -65,8 +85,8 @@ void explain_print_chain(FILE *to, const explain_view *view, const char *name, c
                          double last, const double values[4], char symbol, bool frozen);
 
 /* Text of a layer with a norm, or of a residual one (explain_text_layers.c): what stands above its
- * units on the way forward and back; the delta of unit k in factors; lines of unit k, and the chains
- * of its gain and its shift. */
+ * units on the way forward and back; the delta of unit k in factors; lines of unit k, and the
+ * chains of its gain and its shift. */
 enum { EXPLAIN_FRONT = 6 * EXPLAIN_NUMBER };
 void explain_print_norm_head(FILE *to, const bp_explained_layer *layer);
 void explain_print_norm_back_head(FILE *to, const bp_explained_layer *layer);

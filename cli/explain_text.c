@@ -1,14 +1,11 @@
 /* explain_text.c - `backprop explain` as text: every formula with its numbers put in. Of a network
  * too large for that, the layers in figures and the weights that matter most. */
-#include <ctype.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "explain.h"
 #include "output.h"
 
-enum { NUMBER = EXPLAIN_NUMBER, FORMULA = 512 };
+enum { NUMBER = EXPLAIN_NUMBER, FORMULA = EXPLAIN_FORMULA };
 
 const char *explain_number(char text[EXPLAIN_NUMBER], double value)
 {
@@ -22,99 +19,15 @@ const char *explain_factor(char text[EXPLAIN_NUMBER], double value)
     return text;
 }
 
-/* ---- formulas ----------------------------------------------------------------------------------
- */
-
-/* What the letters of a rule's formula stand for. */
-typedef struct letters {
-    const char *z, *a, *t, *n, *s, *p;
-} letters;
-
-static const char *meaning(const letters *l, const char *word, size_t length)
+static const explain_letters *symbols_of(const bp_explained_layer *layer)
 {
-    if (length != 1) return NULL;
-    switch (*word) {
-    case 'z': return l->z;
-    case 'a': return l->a;
-    case 't': return l->t;
-    case 'n': return l->n;
-    case 's': return l->s;
-    case 'p': return l->p;
-    default: return NULL;
-    }
-}
-
-/* The formula with its letters replaced; those without a meaning stay, as e and the functions do.
- */
-static const char *put_in(char *text, size_t size, const char *formula, const letters *l)
-{
-    size_t used = 0;
-    for (const char *c = formula; *c && used + 1 < size;) {
-        size_t length = 1;
-        if (isalpha((unsigned char)*c))
-            while (isalpha((unsigned char)c[length])) ++length;
-        const char *word = meaning(l, c, length);
-        const char *shown = *c == '*' ? "·" : word;
-        used += (size_t)snprintf(text + used, size - used, "%.*s",
-                                 shown ? (int)strlen(shown) : (int)length, shown ? shown : c);
-        c += length;
-        /* Products are easier to read without blanks. */
-        if (*c == ' ' && (c[1] == '*' || c[-1] == '*')) ++c;
-    }
-    return text;
-}
-
-static const letters symbols = {"net", "a", "t", "n", "s", "p"};
-/* Of a layer with a norm, whose function takes y. */
-static const letters symbols_of_y = {"y", "a", "t", "n", "s", "p"};
-
-static const letters *symbols_of(const bp_explained_layer *layer)
-{
-    return layer->shifted ? &symbols_of_y : &symbols;
+    return layer->shifted ? &explain_symbols_of_y : &explain_symbols;
 }
 
 /* What the function takes. */
 static const double *taken_by(const bp_explained_layer *layer)
 {
     return layer->shifted ? layer->shifted : layer->net;
-}
-
-/* Words in which formulas stand between backquotes. */
-static const char *put_in_words(char *text, size_t size, const char *words)
-{
-    char part[2 * FORMULA];
-    size_t used = 0;
-    bool inside = false;
-    for (const char *c = words; *c && used < size; inside = !inside) {
-        const size_t length = strcspn(c, "`");
-        char shown[2 * FORMULA];
-        snprintf(part, sizeof part, "%.*s", (int)length, c);
-        used += (size_t)snprintf(text + used, size - used, "%s",
-                                 inside ? put_in(shown, sizeof shown, part, &symbols) : part);
-        c += length + (c[length] == '`');
-    }
-    return text;
-}
-
-/* A paragraph: the rule's words after what they are about, indented and wrapped. */
-static void print_paragraph(FILE *to, const char *about, const char *words)
-{
-    enum { WIDTH = 92 };
-    char text[3 * FORMULA], shown[2 * FORMULA];
-    const char *next = text;
-    size_t column = 0;
-    snprintf(text, sizeof text, "%s%s", about, put_in_words(shown, sizeof shown, words));
-    while (*next) {
-        const size_t length = strcspn(next, " ");
-        if (column > 0 && column + 1 + length > WIDTH) {
-            fputc('\n', to);
-            column = 0;
-        }
-        column += (size_t)fprintf(to, "%s%.*s", column ? " " : "  ", (int)length, next);
-        next += length;
-        next += strspn(next, " ");
-    }
-    fputc('\n', to);
 }
 
 /* ---- forward -----------------------------------------------------------------------------------
@@ -148,7 +61,7 @@ static void print_forward(FILE *to, const explain_view *view, size_t l)
     for (size_t k = 0; k < layer.outputs; ++k) sum += exp(layer.net[k]);
     fprintf(to, "  layer %zu of %zu, %s: a = %s\n", l + 1, view->layers,
             bp_activation_name(layer.activation_code),
-            rule ? put_in(formula, FORMULA, rule->formula, symbols_of(&layer)) : "?");
+            rule ? explain_put_in(formula, FORMULA, rule->formula, symbols_of(&layer)) : "?");
     if (layer.shifted) explain_print_norm_head(to, &layer);
     for (size_t k = 0; k < layer.outputs; ++k) {
         explain_unit(unit, view, l + 1, k);
@@ -157,11 +70,11 @@ static void print_forward(FILE *to, const explain_view *view, size_t l)
         if (layer.biases) fprintf(to, " + %s", explain_factor(z, layer.biases[k]));
         fprintf(to, " = %s\n", explain_number(z, layer.net[k]));
         if (layer.shifted) explain_print_norm_forward(to, &layer, unit, k);
-        const letters in = {
+        const explain_letters in = {
             explain_factor(z, taken_by(&layer)[k]), "a", "t", "n", explain_number(s, sum), "p"};
         if (rule)
             fprintf(to, "    a   %s = %s = %s\n", unit,
-                    put_in(formula, FORMULA, rule->formula, &in),
+                    explain_put_in(formula, FORMULA, rule->formula, &in),
                     explain_number(a, layer.activation[k]));
         if (layer.residual) explain_print_output(to, &layer, unit, k);
     }
@@ -177,13 +90,13 @@ static void print_error(FILE *to, const explain_view *view)
     fprintf(to, "  %s", bp_loss_name(seen.loss));
     if (rule)
         fprintf(to, ": the sum over the outputs of %s",
-                put_in(formula, FORMULA, rule->formula, &symbols));
+                explain_put_in(formula, FORMULA, rule->formula, &explain_symbols));
     fputs("\n    E = ", to);
     snprintf(n, sizeof n, "%zu", seen.outputs);
     for (size_t k = 0; rule && k < seen.outputs && k < MOST; ++k) {
-        const letters in = {
+        const explain_letters in = {
             "net", explain_factor(a, seen.output[k]), explain_factor(t, seen.target[k]), n, "s", p};
-        fprintf(to, "%s%s", k ? " + " : "", put_in(formula, FORMULA, rule->formula, &in));
+        fprintf(to, "%s%s", k ? " + " : "", explain_put_in(formula, FORMULA, rule->formula, &in));
     }
     fprintf(to, "%s = %s\n", seen.outputs > MOST ? " + …" : "", explain_number(a, seen.error));
 }
@@ -198,9 +111,9 @@ static void print_output_effect(FILE *to, const explain_view *view, size_t k)
     char formula[FORMULA], a[NUMBER], t[NUMBER], n[NUMBER], p[NUMBER];
     snprintf(n, sizeof n, "%zu", seen.outputs);
     explain_number(p, seen.loss_parameter);
-    const letters in = {
+    const explain_letters in = {
         "net", explain_factor(a, seen.output[k]), explain_factor(t, seen.target[k]), n, "s", p};
-    if (rule) fputs(put_in(formula, FORMULA, rule->derivative, &in), to);
+    if (rule) fputs(explain_put_in(formula, FORMULA, rule->derivative, &in), to);
 }
 
 static void print_unit_backward(FILE *to, const explain_view *view, size_t l, size_t k)
@@ -219,14 +132,14 @@ static void print_unit_backward(FILE *to, const explain_view *view, size_t l, si
             fprintf(to, " + %s (past layer %zu)", explain_factor(a, layer.past[k]), l + 2);
     }
     fprintf(to, " = %s\n", explain_number(a, layer.effect[k]));
-    const letters in = {explain_factor(a, taken_by(&layer)[k]),
-                        explain_factor(b, layer.activation[k]),
-                        "t",
-                        "n",
-                        "s",
-                        "p"};
+    const explain_letters in = {explain_factor(a, taken_by(&layer)[k]),
+                                explain_factor(b, layer.activation[k]),
+                                "t",
+                                "n",
+                                "s",
+                                "p"};
     fprintf(to, "    slope  %s = %s = %s\n", unit,
-            rule ? put_in(formula, FORMULA, rule->derivative, &in) : "?",
+            rule ? explain_put_in(formula, FORMULA, rule->derivative, &in) : "?",
             explain_number(c, layer.slope[k]));
     if (layer.shifted) {
         explain_print_norm_backward(to, &layer, unit, k);
@@ -302,10 +215,10 @@ static void print_backward(FILE *to, const explain_view *view, size_t l)
     if (l + 1 < view->layers)
         snprintf(effect, sizeof effect, "the sum over its paths, delta·weight");
     else if (loss)
-        put_in(effect, FORMULA, loss->derivative, &symbols);
+        explain_put_in(effect, FORMULA, loss->derivative, &explain_symbols);
     else
         effect[0] = '\0';
-    if (rule) put_in(slope, FORMULA, rule->derivative, symbols_of(&layer));
+    if (rule) explain_put_in(slope, FORMULA, rule->derivative, symbols_of(&layer));
     fprintf(to, "  layer %zu of %zu: effect ∂E/∂a = %s%s; slope ∂a/∂%s = %s; delta ∂E/∂net\n",
             l + 1, view->layers, effect, layer.past ? ", and what comes past the next layer" : "",
             symbols_of(&layer)->z, rule ? slope : "?");
@@ -320,64 +233,6 @@ static void print_backward(FILE *to, const explain_view *view, size_t l)
         if (layer.shifted)
             explain_print_norm_chains(to, view, &layer, explain_unit(unit, view, l + 1, k), k);
     }
-}
-
-/* ---- why ---------------------------------------------------------------------------------------
- */
-
-/* Of norms, each kind once, and of residual connections. */
-static void print_why_of_layers(FILE *to, const explain_view *view)
-{
-    bool residual = false;
-    for (int32_t norm = BP_NORM_NONE + 1; bp_norm_name(norm); ++norm)
-        for (size_t l = 0; l < view->layers; ++l) {
-            char about[64];
-            if (bp_explain_layer(view->glass, l).norm != norm) continue;
-            snprintf(about, sizeof about, "%s: ", bp_norm_name(norm));
-            print_paragraph(to, about, bp_norm_rule(norm)->why);
-            break;
-        }
-    for (size_t l = 0; l < view->layers; ++l)
-        residual = residual || bp_explain_layer(view->glass, l).residual;
-    if (residual)
-        print_paragraph(
-            to, "residual: ",
-            "the inputs of the layer are added to its outputs, so that the units before it act on "
-            "the error in two ways: through the weights of the layer, and past it, where each adds "
-            "to the unit of its own number with the factor 1. Their effect is the sum over both, "
-            "and "
-            "reaches them whole even where the layer's slopes are small.");
-}
-
-static void print_why(FILE *to, const explain_view *view)
-{
-    const bp_rule *loss = bp_loss_rule(bp_explain_get(view->glass).loss);
-    fputs("\nWhy\n", to);
-    print_paragraph(
-        to, "∂net/∂w: ",
-        "net is a sum of products, weight times input. With respect to one weight its "
-        "own term changes by the input for each 1 of the weight (power rule: w^1 becomes "
-        "1), and the other terms do not contain the weight: their derivatives are 0. "
-        "The input is the output of the unit on the left; that of a bias is 1.");
-    if (loss) print_paragraph(to, "∂E/∂a: ", loss->why);
-    for (size_t l = view->layers; l-- > 0;) {
-        const int32_t code = bp_explain_layer(view->glass, l).activation_code;
-        const bp_rule *rule = bp_activation_rule(code);
-        bool told = !rule;
-        for (size_t m = l + 1; m < view->layers; ++m)
-            told = told || bp_explain_layer(view->glass, m).activation_code == code;
-        char about[64];
-        snprintf(about, sizeof about, "∂a/∂net of %s: ", bp_activation_name(code));
-        if (!told) print_paragraph(to, about, rule->why);
-    }
-    print_why_of_layers(to, view);
-    if (view->layers > 1)
-        print_paragraph(
-            to, "Hidden units: ",
-            "they act on the error along every path to the next layer, and their effect "
-            "is the sum of what goes along each. The sums are taken over the weights "
-            "with which the sample went forward: all effects are computed before any "
-            "weight changes.");
 }
 
 /* ---- large networks ----------------------------------------------------------------------------
@@ -506,5 +361,5 @@ void explain_print(FILE *to, const explain_view *view)
     }
     fprintf(to, "\nStep%s\n", view->steps == 1 ? "" : "s");
     print_steps(to, view);
-    if (!explain_is_large(view)) print_why(to, view);
+    if (!explain_is_large(view)) explain_print_why(to, view);
 }
