@@ -161,6 +161,27 @@ Test(cli_explain, softmax_and_cross_entropy)
     json_decref(json);
 }
 
+/* What a hidden layer is to have stands behind its width, and goes before --activation. */
+Test(cli_explain, hidden_layers_with_what_they_have)
+{
+    json_t *json =
+        explained("--layers 2,2:linear:residual,1 --weights .5,-1,2,.25,1,-2 --input 1,2 "
+                  "--target 0 --activation tanh --output-activation linear");
+    near(number_at(json, "layers", 0, "activation", 1), 2.5, 1e-12);
+    near(number_at(json, "layers", 0, "output", 0), -0.5, 1e-12); /* -1.5 + 1 */
+    near(number_at(json, "layers", 1, "net", 0), -9.5, 1e-12);
+    near(number_at(json, "weights", 3, "gradient", -1), 19 * 2, 1e-12);
+    json_decref(json);
+    json = explained("--layers 2,2:layernorm,2:residual,1 --weights .5,-1,2,.25,1,0,0,1,1,-2 "
+                     "--input 1,2 --target 0 --activation linear");
+    near(number_at(json, "layers", 0, "mean", 0), 0.5, 1e-12);
+    near(number_at(json, "layers", 0, "variance", 0), 4, 1e-12);
+    near(number_at(json, "layers", 1, "output", 1), 2 * 2 / sqrt(4.00001), 1e-11);
+    cr_assert(
+        json_is_null(json_object_get(json_array_get(json_object_get(json, "layers"), 1), "mean")));
+    json_decref(json);
+}
+
 Test(cli_explain, numbers_from_files)
 {
     write_text("w.txt", "# hidden\n.15, .20\n.25  .30\n\n# output\n.40;.45\n.50,.55 # the last\n");
@@ -367,6 +388,12 @@ Test(cli_explain, wrong_usage_names_the_remedy)
         {"--layers 2,2,2", "--input and --target", 2},
         {"--layers 2 --input 1 --target 1", "inputs and outputs at least", 2},
         {"--layers 2,x --input 1 --target 1", "number 2 is not a width", 2},
+        {"--layers 2,x,1 --input 1,2 --target 1", "does not start with a width", 2},
+        {"--layers 2,,1 --input 1,2 --target 1", "nothing stands between two commas", 2},
+        {"--layers 2,2:norm,1 --input 1,2 --target 1", "layernorm, batchnorm", 2},
+        {"--layers 2,3:residual,1 --input 1,2 --target 1", "layer 1 is residual", 2},
+        {"--layers 2:tanh,1 --input 1,2 --target 1", "inputs and outputs are widths alone", 2},
+        {"--layers 2,2,1:tanh --input 1,2 --target 1", "--output-activation", 2},
         {TWO_TWO_TWO " --weights 1,2,3", "3 numbers for 8 weights of the layers 2,2,2", 2},
         {TWO_TWO_TWO " --weights 1,2,,3", "number 3, '', is empty", 2},
         {TWO_TWO_TWO " --weights 1,2,", "number 3, '', is empty", 2},

@@ -23,6 +23,7 @@ Test(cli_gradcheck, what_is_right_passes)
         "--layers 4,6,6,3 --activation tanh --loss cross_entropy",
         "--layers 4,6,6,3 --activation relu --output-activation linear --no-bias --rows 5 --gemm "
         "naive",
+        "--layers 4,6:layernorm,6:gelu:residual,5:tanh:batchnorm,3 --loss cross_entropy",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i) {
         json_t *json = checked(0, "exec", lines[i]);
