@@ -267,6 +267,48 @@ Test(learn, warnings)
     bp_data_free(raw);
 }
 
+/* Columns of 24 rows and 12 texts, written by a format for two numbers. */
+Test(learn, dates_and_numbers_as_texts)
+{
+    const struct {
+        const char *format, *warning;
+    } cases[] = {
+        {"2024-%02d-%02d", "holds 12 different dates"},
+        {"%d.%d.2024", "holds 12 different dates"},
+        {"%d/%d/24 10:30", "holds 12 different dates"},
+        {"2024-%02d-%02dT10:30:00Z", "holds 12 different dates"},
+        {"%d%d %%", "holds numbers with \" %\" beside them"},
+        {"\"$%d,%d00\"", "holds numbers with \"$\" beside them"},
+        {"\"%d,999,%03d\"", "holds numbers with more points or commas than one"},
+        {"A%d-%d", NULL},
+        {"192.168.%d.%d", NULL},
+        {"2024-%02d-%02d-1", NULL},
+        {"x%d%d", NULL},
+        {"%d-B%d", NULL},
+        {"%02d:%02d", NULL},
+        {"1.%d.%d", NULL},
+        {"\"-%d,5%d €\"", "holds numbers with \" €\" beside them"},
+        {"%d kg %d", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        char text[2048] = "when,t\n";
+        for (int r = 0; r < 24; ++r) {
+            char *end = text + strlen(text);
+            end += sprintf(end, cases[i].format, r % 12 + 1, r % 12 + 1);
+            sprintf(end, ",%s\n", r % 3 ? "x" : "y");
+        }
+        bp_data *raw = must_load(text, NULL);
+        bp_schema *schema = must_learn(raw);
+        if (cases[i].warning)
+            expect_contains(bp_schema_warnings(schema), cases[i].warning);
+        else
+            cr_assert_str_empty(bp_schema_warnings(schema), "%s: %s", cases[i].format,
+                                bp_schema_warnings(schema));
+        bp_schema_free(schema);
+        bp_data_free(raw);
+    }
+}
+
 /* A table with `rows` rows whose first column has `distinct` different texts. */
 static bp_data *load_ids(int rows, int distinct)
 {

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "data/columns.h"
+#include "data/guise.h"
 #include "data/notes.h"
 #include "data/number.h"
 #include "data/raw_rows.h"
@@ -33,6 +34,34 @@ static bp_status learn_words(bp__words *out, const bp__column *column, size_t ro
 
 enum { ROWS_THAT_TELL = 20 };
 
+/* Texts that say more than that they differ, if they were written otherwise. */
+static bp_status check_guise(bool *told, bp_schema *schema, const bp_data *data,
+                             const bp__schema_column *column)
+{
+    char shown[64], sign[64], beside[BP__GUISE_BESIDE];
+    const bp__guise guise = bp__find_guise(beside, &column->words);
+    *told = guise != BP__GUISE_NONE;
+    bp__shown(shown, column->name);
+    if (guise == BP__GUISE_DATES)
+        return bp__append(&schema->warnings,
+                          "%s: column %s holds %zu different dates, each a category of its own: of "
+                          "when they are nothing is learned; write days or months as numbers, or "
+                          "the option ignore leaves it out\n",
+                          bp__data_source(data), shown, column->words.count);
+    if (guise == BP__GUISE_NUMBERS && *beside)
+        return bp__append(&schema->warnings,
+                          "%s: column %s holds numbers with \"%s\" beside them, each a category of "
+                          "its own: of their size nothing is learned; write the numbers alone\n",
+                          bp__data_source(data), shown, bp__shown(sign, beside));
+    if (guise == BP__GUISE_NUMBERS)
+        return bp__append(&schema->warnings,
+                          "%s: column %s holds numbers with more points or commas than one, each a "
+                          "category of its own: of their size nothing is learned; write them with "
+                          "a decimal point alone\n",
+                          bp__data_source(data), shown);
+    return BP_OK;
+}
+
 /* Hundreds of categories are usually names, numbers or dates, from which nothing can be learned. */
 static bp_status check_categories(bp_schema *schema, const bp_data *data,
                                   const bp__schema_column *column)
@@ -45,6 +74,9 @@ static bp_status check_categories(bp_schema *schema, const bp_data *data,
                         "%s: column \"%s\" has %zu different texts, at most %zu can be "
                         "categories; if it names the rows, the option ignore leaves it out",
                         bp__data_source(data), shown, count, BP__CATEGORIES_LIMIT);
+    bool told;
+    BP_TRY(check_guise(&told, schema, data, column));
+    if (told) return BP_OK;
     if (count > BP__CATEGORIES_MANY || (count == data->rows && count >= ROWS_THAT_TELL))
         return bp__append(
             &schema->warnings,
