@@ -91,6 +91,7 @@ Test(cli_faults, eval_and_predict_name_what_does_not_fit)
         {"predict missing flowers.csv -o out", "missing"},
         {"info missing", "missing"},
         {"eval zip flowers.csv", "a zip archive, as torch.save writes"},
+        {"eval flowers.csv zip", "it begins with text, as a table of data does"},
         {"info zip", "the zip archive is damaged or cut off"},
         {"info onnx", "an ONNX file"},
     };
@@ -149,6 +150,7 @@ Test(cli_faults, unknown_device_exits_4_and_lists_what_exists)
         free_result(&r);
         r = shell("cd %s; BACKPROP_DEVICE=9:9 exec " CLI " %s", folder, lines[i]);
         assert_code(r, 4);
+        assert_has(r.err, "\"9:9\", which the environment's BACKPROP_DEVICE names");
         free_result(&r);
     }
 }

@@ -53,7 +53,9 @@ static bp_status find_in_folder(char **out, const char *folder, const char *part
     BP_TRY(bp__append(&start, "%s/%s-%s", folder, part, what));
     bp_status status = find(out, start, end);
     if (status == BP_OK && !*out)
-        status = bp__fail(BP_ERROR_IO, "%s: there is no %s-%s-idx%s (or .gz) in this folder",
+        status = bp__fail(BP_ERROR_IO,
+                          "%s: there is no %s-%s-idx%s (or .gz) in this folder; other files "
+                          "are named one by one",
                           folder, part, what, end);
     free(start);
     return status;

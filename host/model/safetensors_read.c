@@ -74,7 +74,12 @@ static const char *other_format(const char *bytes)
     const unsigned char version = (unsigned char)bytes[1], length = (unsigned char)bytes[3];
     if (bytes[0] == 8 && version >= 1 && version <= 32 && bytes[2] == 0x12 && length <= 64)
         return ": by its first bytes an ONNX file";
-    return "";
+    bool text = true;
+    for (size_t i = 0; i < LENGTH_BYTES; ++i) {
+        const unsigned char c = (unsigned char)bytes[i];
+        text = text && ((c >= ' ' && c <= 0xF4) || c == '\t' || c == '\n' || c == '\r');
+    }
+    return text ? ": it begins with text, as a table of data does" : "";
 }
 
 static bp_status read_header(bp__safetensors *file, size_t size)

@@ -253,14 +253,15 @@ static const found *choose(const found *list, size_t count, const char *spec, bo
     return NULL;
 }
 
-static bp_status fail_no_device(const found *list, size_t count, const char *spec)
+/* from: where the name comes from, as it is said behind it. */
+static bp_status fail_no_device(const found *list, size_t count, const char *spec, const char *from)
 {
     char *text = NULL;
     for (size_t i = 0; i < count; ++i)
         BP_TRY(bp__append(&text, "%s (%s, %s), ", list[i].info.spec, list[i].info.name,
                           bp_kind_name(list[i].info.kind)));
     bp_status status =
-        bp__fail(BP_ERROR_NO_DEVICE, "no device \"%s\"; there are: %sreference%s%s%s", spec,
+        bp__fail(BP_ERROR_NO_DEVICE, "no device \"%s\"%s; there are: %sreference%s%s%s", spec, from,
                  text ? text : "", list_note[0] ? " (" : "", list_note, list_note[0] ? ")" : "");
     free(text);
     return status;
@@ -297,6 +298,7 @@ bp_status bp_device_open(bp_device **out, const char *spec)
 {
     if (!out) return bp__fail(BP_ERROR_ARGUMENT, "bp_device_open: out is NULL");
     *out = NULL;
+    const char *from = spec ? "" : ", which the environment's BACKPROP_DEVICE names";
     if (!spec) spec = getenv("BACKPROP_DEVICE");
     if (!spec || !*spec) spec = "auto";
     bp_device *device = NULL;
@@ -311,7 +313,7 @@ bp_status bp_device_open(bp_device **out, const char *spec)
         if (choice)
             BP_TRY_GOTO(open_opencl(device, choice));
         else if (!reference) {
-            status = fail_no_device(list, count, spec);
+            status = fail_no_device(list, count, spec, from);
             goto fail;
         }
     }
