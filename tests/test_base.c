@@ -133,7 +133,11 @@ Test(file, atomic_replaces_or_keeps)
     cr_assert_eq(bp__file_read(&text, &size, path, 4), BP_ERROR_IO);
     cr_assert_eq(bp__file_read(&text, &size, folder, 100), BP_ERROR_IO);
     cr_assert_eq(bp__atomic_open(&file, "/nonexistent/f"), BP_ERROR_IO);
+    cr_assert_eq(bp__atomic_open(&file, path), BP_OK);
     unlink(path);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    cr_assert_eq(bp__atomic_commit(file), BP_ERROR_IO, "a folder has come in between");
+    cr_assert_eq(rmdir(path), 0);
     cr_assert_eq(rmdir(folder), 0, "a temporary was left behind");
 }
 

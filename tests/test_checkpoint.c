@@ -266,6 +266,10 @@ Test(checkpoint, what_differs_is_named)
     none = train(&how, NULL);
     cr_assert_eq(none.status, BP_ERROR_MODEL);
     cr_assert(strstr(bp_last_error(), "is in epoch 2 already, epochs is 1"), "%s", bp_last_error());
+    how.resume = previous; /* whose second epoch has begun, but not ended */
+    none = train(&how, NULL);
+    cr_assert_eq(none.status, BP_ERROR_MODEL);
+    cr_assert(strstr(bp_last_error(), "is in epoch 2 already, epochs is 1"), "%s", bp_last_error());
 }
 
 Test(checkpoint, other_data_and_networks_are_named)

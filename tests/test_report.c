@@ -1,5 +1,7 @@
 /* test_report.c - reports: numbers worked by hand, ties, classes that never occur, and what a
  * caller may do wrong. tests/interop/metrics_interop.py compares with scikit-learn. */
+#include <float.h>
+
 #include "backprop_evaluate.h"
 #include "network_support.h"
 
@@ -64,6 +66,26 @@ Test(report, ties)
     bp_report_free(r);
     OK(bp_report_classes(&r, outputs, turned, 4, 2, 1));
     NEAR(r->auc, 0.875);
+    bp_report_free(r);
+    /* All alike: the label of number k stands at place k. */
+    const float alike[] = {.25f, .25f, .25f, .25f};
+    for (int32_t label = 0; label < 4; ++label)
+        for (size_t top = 1; top <= 4; ++top) {
+            OK(bp_report_classes(&r, alike, &label, 1, 4, top));
+            NEAR(r->top_k_accuracy, (size_t)label < top ? 1.0 : 0.0);
+            NEAR(r->overall.accuracy, label == 0 ? 1.0 : 0.0);
+            bp_report_free(r);
+        }
+}
+
+/* A class that was held to be impossible costs much, but not everything. */
+Test(report, a_share_of_nothing)
+{
+    const float outputs[] = {1, 0, .5f, .5f};
+    const int32_t labels[] = {1, 0};
+    bp_report *r;
+    OK(bp_report_classes(&r, outputs, labels, 2, 2, 1));
+    NEAR(r->log_loss, (log(2) - log((double)FLT_MIN)) / 2);
     bp_report_free(r);
 }
 
