@@ -406,3 +406,19 @@ Test(csv, wide_and_long)
     expect_bad_csv(text, NULL, "columns, at most|transposed");
     free(text);
 }
+
+/* Hundreds of words that begin alike, in an order in which one seldom follows itself: none is taken
+ * for another that was just met. */
+Test(csv, words_that_begin_alike)
+{
+    enum { WORDS = 317, ROWS = 4000 };
+    char *text = malloc(ROWS * 32 + 16), *end = text + sprintf(text, "name,t\n"), word[32];
+    for (int r = 0; r < ROWS; ++r) end += sprintf(end, "category%d,%d.5\n", r * r % WORDS, r);
+    bp_data *data = must_load(text, NULL);
+    for (int r = 0; r < ROWS; ++r) {
+        sprintf(word, "category%d", r * r % WORDS);
+        expect_text(data, 0, (size_t)r, word);
+    }
+    bp_data_free(data);
+    free(text);
+}
