@@ -25,4 +25,8 @@ typedef BP_PASTE(int, BP_VW) ivec;
 #define VSTORE(v, i, p) BP_PASTE(vstore, BP_VW)(v, i, p)
 #endif
 
+/* Of a kernel whose work-items are groups of their own. The hint says that it is written in vectors
+ * already: Intel's compiler for CPUs would spend most of its time on making vectors of work-items. */
+#define ONE_WORK_ITEM __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(vec)))
+
 #endif

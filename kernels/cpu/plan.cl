@@ -255,7 +255,7 @@ inline void announce(volatile __global uint *control, uint done)
 }
 
 /* Operations [0, op_count) `count` times. scratch holds scratch_floats for each group. */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+__kernel ONE_WORK_ITEM void
 run_plan(const uint count, __global const plan_op *ops, const uint op_count,
          volatile __global uint *control, __global float *all_scratch, const ulong scratch_floats
 #define BUFFER_ARGUMENT(N) , __global float *buffer_##N

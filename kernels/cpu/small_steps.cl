@@ -148,7 +148,7 @@ inline void copy_all(float *own, __global float *arena, bool back)
     for (uint i = 0; i < INPUTS_##l; ++i)                                                          \
         delta[i] = before[i] * BP_SLOPE(FUNCTION_##m, v)(units[NETS_##m + i]);
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+__kernel ONE_WORK_ITEM void
 small_steps(const uint count, const float scale, const float share, const float on,
             const float off, const float parameter, __global float *restrict parameters,
             __global float *restrict gradients, __global float *restrict moment1,
