@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "opencl/embedded.h"
+#include "opencl/program_cache.h"
 
 enum { INCLUDE_DEPTH = 4, KERNEL_FILE_LIMIT = 1 << 20 };
 
@@ -81,32 +83,39 @@ static bp_status fail_build(bp_device *device, cl_program program, cl_int code, 
     return status;
 }
 
+static bp_status build_source(cl_program *out, bp_device *device, const char *source,
+                              const char *file, const char *options)
+{
+    cl_int code;
+    *out = bp__cl.clCreateProgramWithSource(device->context, 1, &source, NULL, &code);
+    if (code != CL_SUCCESS) {
+        *out = NULL;
+        return bp__cl_fail(code, "clCreateProgramWithSource", __FILE__, __LINE__);
+    }
+    code = bp__cl.clBuildProgram(*out, 1, &device->id, options, NULL, NULL);
+    if (code == CL_SUCCESS) return BP_OK;
+    const bp_status status = fail_build(device, *out, code, file, options);
+    bp__cl.clReleaseProgram(*out);
+    *out = NULL;
+    return status;
+}
+
 static bp_status build(cl_program *out, bp_device *device, const char *file, const char *options)
 {
     *out = NULL;
-    char *source = NULL, *all_options = NULL;
+    char *source = NULL, *all_options = NULL, *place = NULL;
     bp_status status;
     BP_TRY_GOTO(append_source(&source, file, 0));
     BP_TRY_GOTO(bp__append(&all_options, "-cl-std=CL1.2 %s", options));
-    const char *strings[] = {source};
-    cl_int code;
-    *out = bp__cl.clCreateProgramWithSource(device->context, 1, strings, NULL, &code);
-    if (code != CL_SUCCESS) {
-        *out = NULL;
-        status = bp__cl_fail(code, "clCreateProgramWithSource", __FILE__, __LINE__);
-        goto fail;
+    place = bp__program_place(device, source, all_options);
+    if (place) *out = bp__program_load(device, place, all_options);
+    if (!*out) {
+        const double start = bp__seconds();
+        BP_TRY_GOTO(build_source(out, device, source, file, all_options));
+        if (place) bp__program_built(*out, place, bp__seconds() - start);
     }
-    code = bp__cl.clBuildProgram(*out, 1, &device->id, all_options, NULL, NULL);
-    if (code != CL_SUCCESS) {
-        status = fail_build(device, *out, code, file, all_options);
-        goto fail;
-    }
-    free(source);
-    free(all_options);
-    return BP_OK;
 fail:
-    if (*out) bp__cl.clReleaseProgram(*out);
-    *out = NULL;
+    free(place);
     free(source);
     free(all_options);
     return status;

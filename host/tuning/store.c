@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cache.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -87,17 +88,6 @@ static bp_status compare_keys(const json_t *theirs, const json_t *ours)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-/* NULL where neither variable names a folder. */
-static bp_status find_folder(char **out)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    *out = NULL;
-    /* A relative path is to be ignored, says the XDG Base Directory Specification. */
-    if (cache && *cache == '/') return bp__append(out, "%s/backprop", cache);
-    if (home && *home == '/') return bp__append(out, "%s/.cache/backprop", home);
-    return BP_OK;
-}
-
 static void device_prefix(char name[NAME], const bp_device_info *device)
 {
     uint64_t hash = bp__hash(BP__HASH_START, device->name, strlen(device->name) + 1);
@@ -112,7 +102,7 @@ static bp_status find_place(char **folder, char **path, const bp_device_info *de
     char prefix[NAME];
     uint64_t hash;
     *path = NULL;
-    BP_TRY(find_folder(folder));
+    BP_TRY(bp__cache_folder(folder));
     if (!*folder) return BP_OK;
     device_prefix(prefix, device);
     bp_status status = hash_of(&hash, key);
@@ -122,22 +112,6 @@ static bp_status find_place(char **folder, char **path, const bp_device_info *de
     free(*folder);
     *folder = NULL;
     return status;
-}
-
-/* Makes an absolute path's folders, those that are missing, for this user alone: as the same
- * specification asks for. */
-static bp_status make_folders(char *path)
-{
-    for (char *end = path; end;) {
-        end = strchr(end + 1, '/');
-        if (end) *end = '\0';
-        const bool there = mkdir(path, 0700) == 0 || errno == EEXIST;
-        /* What stands above may be there and yet not be ours to make. */
-        if (!there && (!end || access(path, F_OK) != 0))
-            return bp__fail(BP_ERROR_IO, "%s: cannot be made: %s", path, strerror(errno));
-        if (end) *end = '/';
-    }
-    return BP_OK;
 }
 
 bp_status bp__tuning_place(char **path, const bp_device_info *device)
@@ -153,7 +127,7 @@ bp_status bp__tuning_place(char **path, const bp_device_info *device)
         return bp__fail(BP_ERROR_IO,
                         "no place for a tuning: neither XDG_CACHE_HOME nor HOME names a "
                         "folder");
-    status = make_folders(folder);
+    status = bp__make_folders(folder);
     /* That the file can be written is found out with another beside it. */
     bp__atomic_file *file = NULL;
     if (status == BP_OK) status = bp__atomic_open(&file, *path);
@@ -423,7 +397,7 @@ bp_status bp_tuning_forget(const bp_device_info *device, size_t *count)
     size_t removed = 0;
     if (count) *count = 0;
     if (!device) return bp__fail(BP_ERROR_ARGUMENT, "bp_tuning_forget: device is NULL");
-    BP_TRY(find_folder(&folder));
+    BP_TRY(bp__cache_folder(&folder));
     const bp_status status = folder ? remove_files(&removed, folder, device) : BP_OK;
     if (count) *count = removed;
     free(folder);

@@ -80,6 +80,9 @@ PLAIN(clGetProgramBuildInfo,
       (cl_program program, cl_device_id id, cl_program_build_info what, size_t size, void *out,
        size_t *used),
       (program, id, what, size, out, used))
+PLAIN(clGetProgramInfo,
+      (cl_program program, cl_program_info what, size_t size, void *out, size_t *used),
+      (program, what, size, out, used))
 PLAIN(clBuildProgram,
       (cl_program program, cl_uint count, const cl_device_id *ids, const char *options,
        void(CL_CALLBACK *notify)(cl_program, void *), void *user),
@@ -145,6 +148,10 @@ CREATE(cl_mem, clCreateBuffer, BUFFER,
 CREATE(cl_program, clCreateProgramWithSource, PROGRAM,
        (cl_context context, cl_uint count, const char **sources, const size_t *sizes, cl_int *code),
        (context, count, sources, sizes, code))
+CREATE(cl_program, clCreateProgramWithBinary, PROGRAM,
+       (cl_context context, cl_uint count, const cl_device_id *ids, const size_t *sizes,
+        const unsigned char **binaries, cl_int *each, cl_int *code),
+       (context, count, ids, sizes, binaries, each, code))
 CREATE(void *, clEnqueueMapBuffer, MAPPING,
        (cl_command_queue queue, cl_mem memory, cl_bool blocking, cl_map_flags flags, size_t offset,
         size_t size, cl_uint waits, const cl_event *wait, cl_event *event, cl_int *code),
