@@ -93,8 +93,9 @@ BP_API void bp_device_list_free(bp_device_info *list);
 BP_API const char *bp_kind_name(int32_t kind);
 
 /* Opens a device. spec: "auto" (a GPU, else an accelerator, else a CPU, else the reference), "gpu",
- * "cpu", "accelerator", "reference", "P:D" (platform and device number), or part of a device's name
- * in any case. NULL means the environment's BACKPROP_DEVICE, or "auto" where that is not set.
+ * "cpu", "accelerator", "reference", "P:D" (platform and device number), or, in any case, a device's
+ * name or a part of it, or where no name has that, of its vendor or platform. NULL means the
+ * environment's BACKPROP_DEVICE, or "auto" where that is not set.
  * Errors: BP_ERROR_NO_DEVICE (the text lists what exists), BP_ERROR_OPENCL, BP_ERROR_MEMORY.
  * The device must outlive every object made with it. */
 BP_API bp_status bp_device_open(bp_device **out, const char *spec);

@@ -3,6 +3,7 @@
 #include "opencl/device.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,6 +233,21 @@ static const found *first_of_kind(const found *list, size_t count, int32_t kind)
     return NULL;
 }
 
+/* The first device whose name is `text`; else whose name has it as a part; else whose vendor, else
+ * whose platform has: two drivers may call one processor the same. */
+static const found *first_named(const found *list, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (contains(list[i].info.name, text) && strlen(list[i].info.name) == strlen(text))
+            return &list[i];
+    const size_t offsets[] = {offsetof(bp_device_info, name), offsetof(bp_device_info, vendor),
+                              offsetof(bp_device_info, platform)};
+    for (size_t k = 0; k < sizeof offsets / sizeof *offsets; ++k)
+        for (size_t i = 0; i < count; ++i)
+            if (contains((const char *)&list[i].info + offsets[k], text)) return &list[i];
+    return NULL;
+}
+
 /* The device that spec means, or NULL; *reference is set where it means the reference. */
 static const found *choose(const found *list, size_t count, const char *spec, bool *reference)
 {
@@ -247,10 +263,7 @@ static const found *choose(const found *list, size_t count, const char *spec, bo
     if (automatic) return NULL;
     for (size_t i = 0; i < count; ++i)
         if (strcmp(spec, list[i].info.spec) == 0) return &list[i];
-    if (*spec)
-        for (size_t i = 0; i < count; ++i)
-            if (contains(list[i].info.name, spec)) return &list[i];
-    return NULL;
+    return *spec ? first_named(list, count, spec) : NULL;
 }
 
 /* from: where the name comes from, as it is said behind it. */

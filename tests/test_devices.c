@@ -1,0 +1,157 @@
+/* test_devices.c - several devices in one process, of one driver or of several: each is found by
+ * number and name, all train at once, and what is kept of one is not taken for another. Where POCL
+ * is, it makes two of one machine. */
+#define _XOPEN_SOURCE 700
+#include <stdlib.h>
+
+#include "backprop_measure.h"
+#include "network_support.h"
+#include "opencl/program_cache.h"
+#include "tuning_files.h"
+
+enum { MOST = 8 };
+
+static bp_device_info devices[MOST]; /* of OpenCL */
+static size_t count;
+
+/* Before OpenCL is loaded: one with a thread, one with all. */
+static void list_devices(void)
+{
+    bp_device_info *list;
+    make_folder();
+    setenv("POCL_DEVICES", "pthread basic", 1);
+    setenv("POCL_CACHE_DIR", folder, 0);
+    OK(bp_device_list(&list, &count, NULL));
+    --count;
+    cr_assert_gt(count, 0, "no OpenCL device");
+    if (count > MOST) count = MOST;
+    memcpy(devices, list, count * sizeof *list);
+    bp_device_list_free(list);
+}
+
+static void need_several(void)
+{
+    if (count < 2) cr_skip_test("there is one device");
+}
+
+TestSuite(devices, .init = list_devices, .fini = remove_folder, .timeout = 300);
+
+static void want_device(const char *spec, const bp_device_info *wanted)
+{
+    bp_device *device;
+    OK(bp_device_open(&device, spec));
+    const bp_device_info *info = bp_device_get_info(device);
+    cr_assert_str_eq(info->spec, wanted->spec, "\"%s\" is %s (%s)", spec, info->spec, info->name);
+    bp_device_free(device);
+}
+
+/* The first device of which a text is `text`. */
+static const bp_device_info *first_with(size_t offset, const char *text)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (strcmp((const char *)&devices[i] + offset, text) == 0) return &devices[i];
+    return NULL;
+}
+
+/* A name may be part of another's, and is its own all the same. */
+Test(devices, each_is_found_by_number_name_vendor_and_platform)
+{
+    for (size_t i = 0; i < count; ++i) {
+        want_device(devices[i].spec, &devices[i]);
+        want_device(devices[i].name, first_with(offsetof(bp_device_info, name), devices[i].name));
+        want_device(devices[i].platform,
+                    first_with(offsetof(bp_device_info, platform), devices[i].platform));
+        for (size_t k = 0; k < i; ++k) cr_assert_str_neq(devices[i].spec, devices[k].spec);
+    }
+    bp_device *none;
+    cr_assert_eq(bp_device_open(&none, "no such device"), BP_ERROR_NO_DEVICE);
+    for (size_t i = 0; i < count; ++i)
+        cr_assert_not_null(strstr(bp_last_error(), devices[i].spec), "%s", bp_last_error());
+}
+
+/* Steps in turns on all devices and the reference: the same course. */
+Test(devices, all_train_at_once)
+{
+    need_several();
+    const size_t widths[] = {13, 40, 4};
+    enum { ROWS = 24, STEPS = 20 };
+    bp_device *device[MOST + 1];
+    bp_trainer *trainer[MOST + 1];
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_TANH, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
+    float *x = random_floats(ROWS * 13, 1, 21), *t = random_floats(ROWS * 4, 0.4, 22);
+    bp_train_options options = bp_train_options_default();
+    options.optimizer = BP_OPTIMIZER_ADAM;
+    options.batch = ROWS;
+    for (size_t i = 0; i <= count; ++i) {
+        OK(bp_device_open(&device[i], i < count ? devices[i].spec : "reference"));
+        OK(bp_trainer_create(&trainer[i], model, device[i], &options));
+    }
+    for (size_t step = 0; step < STEPS; ++step) {
+        double loss[MOST + 1];
+        for (size_t i = 0; i <= count; ++i)
+            OK(bp_trainer_step(trainer[i], x, t, NULL, ROWS, &loss[i]));
+        for (size_t i = 0; i < count; ++i)
+            cr_assert(fabs(loss[i] - loss[count]) <= 1e-5 * loss[count], "step %zu on %s: %g, %g",
+                      step, devices[i].name, loss[i], loss[count]);
+    }
+    /* One after the other goes; the others stay. */
+    for (size_t i = 0; i <= count; ++i) {
+        for (size_t k = i; k <= count; ++k) OK(bp_trainer_step(trainer[k], x, t, NULL, ROWS, NULL));
+        bp_trainer_free(trainer[i]);
+        bp_device_free(device[i]);
+    }
+    free(x);
+    free(t);
+    bp_model_free(model);
+}
+
+/* With two drivers on one processor, every member of a key may be the same but one. */
+Test(devices, what_is_kept_of_one_is_not_taken_for_another)
+{
+    need_several();
+    unsetenv("BACKPROP_PROGRAMS");
+    char *tuning[MOST], *program[MOST];
+    for (size_t i = 0; i < count; ++i) {
+        bp_device *device;
+        OK(bp_device_open(&device, devices[i].spec));
+        OK(bp__tuning_place(&tuning[i], &device->info));
+        program[i] = bp__program_place(device, "source", "options");
+        bp_device_free(device);
+        for (size_t k = 0; k < i; ++k) {
+            cr_assert_str_neq(tuning[i], tuning[k]);
+            cr_assert(!program[i] || strcmp(program[i], program[k]) != 0, "%s", program[i]);
+        }
+    }
+    const bp__tuning t = unusual();
+    OK(bp__tuning_save(&t, &devices[0], tuning[0]));
+    for (size_t i = 0; i < count; ++i) {
+        bp__tuning found;
+        cr_assert_eq(bp__tuning_find(&found, NULL, &devices[i]), i == 0, "%s", devices[i].name);
+    }
+    for (size_t i = 0; i < count; ++i) {
+        free(tuning[i]);
+        free(program[i]);
+    }
+}
+
+Test(devices, all_are_measured_and_the_fastest_is_taken)
+{
+    need_several();
+    const size_t widths[] = {64, 128, 10};
+    bp_model *model =
+        model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
+    bp_train_options how = bp_train_options_default();
+    bp_device *device;
+    bp_device_choice why;
+    how.epochs = 1000000; /* worth looking for */
+    OK(bp_device_choose(&device, &why, model, 60000, &how));
+    cr_assert_eq(why.count, count);
+    for (size_t i = 0; i < why.count; ++i)
+        cr_assert_geq(why.times[i].step_seconds, why.times[why.chosen].step_seconds, "%s: %s",
+                      why.times[i].device.name, why.times[i].problem);
+    cr_assert_str_eq(bp_device_get_info(device)->spec, why.times[why.chosen].device.spec);
+    bp_device_free(device);
+    bp_device_choice_free(&why);
+    bp_model_free(model);
+}
