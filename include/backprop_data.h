@@ -288,9 +288,9 @@ BP_API bp_status bp_data_encode_plain(bp_data **out, const bp_data *raw, size_t 
  *     while (bp_rows_next(&block, rows, 4096) == BP_OK && block) …bp_predictor_run…
  *     bp_rows_free(rows);
  *
- * One CSV file that is not packed, read with a schema, is read block by block, in some megabytes of
- * memory. Everything else (other formats, gzip, several files, no schema) is read as a whole when it is
- * opened, and then handed out in the same blocks. */
+ * One CSV file, plain or gzip, or standard input that is not packed, read with a schema, is read block
+ * by block, in some megabytes of memory. Everything else (other formats, several files, no schema) is
+ * read as a whole when it is opened, and then handed out in the same blocks. */
 typedef struct bp_rows bp_rows;
 
 /* paths, labels, count and options as for bp_data_load_files. options->schema says how rows are encoded;

@@ -269,8 +269,8 @@ static bp_status refuse_keep(const bp_rows *r, const char *path)
 {
     if (!r->options.keep) return BP_OK;
     return bp__fail(BP_ERROR_ARGUMENT,
-                    "%s: columns can be kept of a single CSV file that is not packed, by a model "
-                    "with a schema",
+                    "%s: columns can be kept of a single CSV file, or of standard input that is "
+                    "not packed, by a model with a schema",
                     path);
 }
 

@@ -3,12 +3,14 @@
 #define BP_DATA_ROWS_H
 
 #include "data/csv.h"
+#include "data/source.h"
 
 /* Bytes that have been read and not been handed out. */
 typedef struct bp__row_buffer {
     int fd;
-    bool own;   /* fd is to be closed */
-    bool ended; /* nothing more will come */
+    bool own;           /* fd is to be closed */
+    bp__source *packed; /* of a gzip file, in place of fd; else NULL */
+    bool ended;         /* nothing more will come */
     char *source;
     char *bytes;
     size_t begin, end, capacity; /* bytes[begin, end) are there */

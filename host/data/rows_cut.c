@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "data/gunzip.h"
 #include "data/rows.h"
 #include "data/scan.h"
 
@@ -26,12 +27,15 @@ bp_status bp__row_buffer_open(bp__row_buffer *b, const char *path)
     if (fstat(b->fd, &about) != 0) return bp__fail(BP_ERROR_IO, "%s: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode))
         return bp__fail(BP_ERROR_IO, "%s: not a regular file (pipe the data in with \"-\")", path);
-    return BP_OK;
+    char start[2];
+    const bool packed = pread(b->fd, start, 2, 0) == 2 && bp__is_gzip(start, 2);
+    return packed ? bp__source_open(&b->packed, path) : BP_OK;
 }
 
 void bp__row_buffer_close(bp__row_buffer *b)
 {
     if (b->own) close(b->fd);
+    bp__source_close(b->packed);
     free(b->source);
     free(b->bytes);
     *b = (bp__row_buffer){.fd = -1};
@@ -60,9 +64,21 @@ static bool is_ready(int fd, int milliseconds)
     return poll(&p, 1, milliseconds) > 0;
 }
 
-bp_status bp__row_buffer_fill(bp__row_buffer *b, size_t limit)
+/* What can be unpacked before damage counts; the next call tells of that, which is no row's fault.
+ */
+static bp_status unpack(bp__row_buffer *b)
 {
-    BP_TRY(make_room(b, limit));
+    size_t got;
+    const size_t room = b->capacity - b->end - 1;
+    const bp_status status = bp__source_read(b->packed, b->bytes + b->end, room, &got);
+    b->end += got;
+    b->ended = status == BP_OK && got < room;
+    if (got > 0) return BP_OK;
+    return status == BP_ERROR_DATA ? bp__fail(BP_ERROR_IO, "%s", bp_last_error()) : status;
+}
+
+static bp_status take(bp__row_buffer *b)
+{
     for (bool first = true; b->end + 1 < b->capacity; first = false) {
         if (!first && !is_ready(b->fd, 0)) break;
         const ssize_t got = read(b->fd, b->bytes + b->end, b->capacity - b->end - 1);
@@ -78,6 +94,13 @@ bp_status bp__row_buffer_fill(bp__row_buffer *b, size_t limit)
         }
         b->end += (size_t)got;
     }
+    return BP_OK;
+}
+
+bp_status bp__row_buffer_fill(bp__row_buffer *b, size_t limit)
+{
+    BP_TRY(make_room(b, limit));
+    BP_TRY(b->packed ? unpack(b) : take(b));
     b->bytes[b->end] = '\0';
     return BP_OK;
 }
