@@ -380,22 +380,3 @@ Test(accumulate, learning_rates_are_tried_update_by_update)
     bp_data_free(data);
     bp_device_free(device);
 }
-
-Test(accumulate, bad_counts_are_refused)
-{
-    const int64_t wrong[] = {0, -1, (int64_t)INT32_MAX + 1};
-    bp_device *device;
-    bp_trainer *trainer;
-    OK(bp_device_open(&device, "reference"));
-    bp_data *data = data_of(16, FEATURES, CLASSES, true);
-    bp_model *model = new_model("9", data);
-    for (size_t i = 0; i < BP_COUNT(wrong); ++i) {
-        bp_train_options how = bp_train_options_default();
-        how.accumulate = wrong[i];
-        cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_ERROR_ARGUMENT);
-        cr_assert(strstr(bp_last_error(), "accumulate is"), "%s", bp_last_error());
-    }
-    bp_model_free(model);
-    bp_data_free(data);
-    bp_device_free(device);
-}

@@ -246,22 +246,3 @@ Test(average, steps_by_hand_and_watches)
     bp_data_free(data);
     bp_device_free(device);
 }
-
-Test(average, bad_decays_are_refused)
-{
-    const double wrong[] = {-0.1, 1, 1.5, NAN, INFINITY};
-    bp_device *device;
-    bp_trainer *trainer;
-    OK(bp_device_open(&device, "reference"));
-    bp_data *data = data_of(16, FEATURES, CLASSES, true);
-    bp_model *model = new_model("9", data);
-    for (size_t i = 0; i < BP_COUNT(wrong); ++i) {
-        bp_train_options how = bp_train_options_default();
-        how.ema = wrong[i];
-        cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_ERROR_ARGUMENT);
-        cr_assert(strstr(bp_last_error(), "ema is"), "%s", bp_last_error());
-    }
-    bp_model_free(model);
-    bp_data_free(data);
-    bp_device_free(device);
-}

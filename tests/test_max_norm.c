@@ -176,22 +176,3 @@ Test(max_norm, a_high_limit_changes_nothing)
     bp_data_free(data);
     bp_device_free(device);
 }
-
-Test(max_norm, bad_limits_are_refused)
-{
-    const size_t widths[] = {6, 3};
-    const float wrong[] = {-1, NAN, INFINITY};
-    bp_device *device;
-    bp_trainer *trainer;
-    OK(bp_device_open(&device, "reference"));
-    bp_model *model =
-        model_of(widths, 1, BP_ACTIVATION_TANH, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 4);
-    for (size_t i = 0; i < BP_COUNT(wrong); ++i) {
-        bp_train_options how = bp_train_options_default();
-        how.max_norm = wrong[i];
-        cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_ERROR_ARGUMENT);
-        cr_assert(strstr(bp_last_error(), "max_norm is"), "%s", bp_last_error());
-    }
-    bp_model_free(model);
-    bp_device_free(device);
-}

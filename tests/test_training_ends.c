@@ -138,12 +138,6 @@ Test(training_ends, wrong_use_is_refused)
     cr_assert_eq(bp_train(model, device, good, narrow, NULL, NULL), BP_ERROR_MODEL);
     cr_assert_eq(bp_train(NULL, device, good, NULL, NULL, NULL), BP_ERROR_ARGUMENT);
     bp_train_options options = bp_train_options_default();
-    options.batch = -1;
-    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
-    options = bp_train_options_default();
-    options.learning_rate = NAN;
-    cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
-    options = bp_train_options_default();
     options.size = 4;
     cr_assert_eq(bp_train(model, device, good, NULL, &options, NULL), BP_ERROR_ARGUMENT);
     options = bp_train_options_default();
@@ -163,6 +157,82 @@ Test(training_ends, wrong_use_is_refused)
     bp_data_free(narrow);
     bp_data_free(wide);
     bp_data_free(good);
+    bp_model_free(model);
+    bp_device_free(device);
+}
+
+typedef enum number_kind { FLOAT, DOUBLE, COUNT } number_kind;
+
+static void set_number(bp_train_options *options, size_t offset, number_kind kind, double value)
+{
+    char *place = (char *)options + offset;
+    if (kind == FLOAT) *(float *)place = (float)value;
+    if (kind == DOUBLE) *(double *)place = value;
+    if (kind == COUNT) *(int64_t *)place = (int64_t)value;
+}
+
+/* Numbers that make no sense are refused by name, and so is NaN everywhere. */
+Test(training_ends, numbers_out_of_range_are_refused)
+{
+#define OF(field, kind) #field, offsetof(bp_train_options, field), kind
+    const double too_many = (double)INT32_MAX + 1;
+    const struct {
+        const char *name;
+        size_t offset;
+        number_kind kind;
+        double wrong[3]; /* 0: no more */
+    } cases[] = {
+        {OF(epochs, COUNT), {-1}},
+        {OF(batch, COUNT), {-1, too_many}},
+        {OF(accumulate, COUNT), {-1, too_many}},
+        {OF(window, COUNT), {-1}},
+        {OF(patience, COUNT), {-1}},
+        {OF(decay_every, COUNT), {-1}},
+        {OF(steps_per_epoch, COUNT), {-1}},
+        {OF(freeze_layers, COUNT), {-1, 1}},
+        {OF(learning_rate, FLOAT), {-1, INFINITY}},
+        {OF(momentum, FLOAT), {-0.1, 1}},
+        {OF(beta1, FLOAT), {1, 1.5}},
+        {OF(beta2, FLOAT), {1, 1.5}},
+        {OF(epsilon, FLOAT), {INFINITY}},
+        {OF(weight_decay, FLOAT), {INFINITY}},
+        {OF(l1, FLOAT), {-1, INFINITY}},
+        {OF(clip_norm, FLOAT), {-1, INFINITY}},
+        {OF(clip_value, FLOAT), {-1, INFINITY}},
+        {OF(max_norm, FLOAT), {-1, INFINITY}},
+        {OF(label_smoothing, FLOAT), {-0.1, 1}},
+        {OF(ema, DOUBLE), {-0.1, 1, INFINITY}},
+        {OF(min_delta, DOUBLE), {-1, INFINITY}},
+        {OF(warmup, DOUBLE), {-1}},
+        {OF(decay, DOUBLE), {-0.1, 1.5}},
+        {OF(final_rate, DOUBLE), {-0.1, 1.5}},
+    };
+#undef OF
+    const size_t widths[] = {4, 3};
+    bp_device *device;
+    bp_trainer *trainer;
+    OK(bp_device_open(&device, "reference"));
+    bp_model *model =
+        model_of(widths, 1, BP_ACTIVATION_RELU, BP_ACTIVATION_SOFTMAX, BP_LOSS_CROSS_ENTROPY, 1, 1);
+    for (size_t i = 0; i < BP_COUNT(cases); ++i)
+        for (size_t k = 0; k < 4; ++k) {
+            const double wrong = k == 3 ? (double)NAN : cases[i].wrong[k];
+            bp_train_options how = bp_train_options_default();
+            if (wrong == 0 || (k == 3 && cases[i].kind == COUNT)) continue;
+            set_number(&how, cases[i].offset, cases[i].kind, wrong);
+            cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_ERROR_ARGUMENT,
+                         "%s = %g", cases[i].name, wrong);
+            char says[64];
+            snprintf(says, sizeof says, "%s is ", cases[i].name);
+            cr_assert(strstr(bp_last_error(), says), "%s = %g: %s", cases[i].name, wrong,
+                      bp_last_error());
+        }
+    bp_train_options how = bp_train_options_default();
+    how.accumulate = 0;
+    cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_ERROR_ARGUMENT);
+    how = bp_train_options_default();
+    how.epsilon = 0;
+    cr_assert_eq(bp_trainer_create(&trainer, model, device, &how), BP_ERROR_ARGUMENT);
     bp_model_free(model);
     bp_device_free(device);
 }

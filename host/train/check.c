@@ -27,9 +27,18 @@ static bp_status check_options(const bp_train_options *options)
     if (!(options->learning_rate >= 0) || !isfinite(options->learning_rate))
         return bp__fail(BP_ERROR_ARGUMENT, "learning_rate is %g, 0 (default) or more is needed",
                         (double)options->learning_rate);
-    if (!(options->momentum >= 0 && options->momentum < 1))
-        return bp__fail(BP_ERROR_ARGUMENT, "momentum is %g, 0 <= momentum < 1 is needed",
-                        (double)options->momentum);
+    const struct {
+        const char *name;
+        double value;
+    } shares[] = {{"momentum", (double)options->momentum},
+                  {"beta1", (double)options->beta1},
+                  {"beta2", (double)options->beta2},
+                  {"label_smoothing", (double)options->label_smoothing},
+                  {"ema", options->ema}};
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; ++i)
+        if (!(shares[i].value >= 0 && shares[i].value < 1))
+            return bp__fail(BP_ERROR_ARGUMENT, "%s is %g, a number >= 0 and below 1 is needed",
+                            shares[i].name, shares[i].value);
     const struct {
         const char *name;
         float value;
@@ -42,9 +51,6 @@ static bp_status check_options(const bp_train_options *options)
         if (!(not_negative[i].value >= 0) || !isfinite(not_negative[i].value))
             return bp__fail(BP_ERROR_ARGUMENT, "%s is %g, a finite number >= 0 is needed",
                             not_negative[i].name, (double)not_negative[i].value);
-    if (!(options->beta1 >= 0 && options->beta1 < 1) ||
-        !(options->beta2 >= 0 && options->beta2 < 1))
-        return bp__fail(BP_ERROR_ARGUMENT, "beta1 and beta2 must be in [0, 1)");
     if (!bp_shuffle_name(options->shuffle))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown shuffle %d", (int)options->shuffle);
     if (!bp_stream_name(options->stream))
@@ -59,14 +65,9 @@ static bp_status check_options(const bp_train_options *options)
         !(options->checkpoint_seconds >= 0))
         return bp__fail(BP_ERROR_ARGUMENT,
                         "checkpoint_epochs, _steps and _seconds must be 0 or more");
-    if (!(options->label_smoothing >= 0 && options->label_smoothing < 1))
-        return bp__fail(BP_ERROR_ARGUMENT,
-                        "label_smoothing is %g, 0 <= label_smoothing < 1 is needed",
-                        (double)options->label_smoothing);
-    if (!(options->ema >= 0 && options->ema < 1))
-        return bp__fail(BP_ERROR_ARGUMENT, "ema is %g, 0 (none) <= ema < 1 is needed",
-                        options->ema);
-    if (!(options->epsilon > 0)) return bp__fail(BP_ERROR_ARGUMENT, "epsilon must be above 0");
+    if (!(options->epsilon > 0) || !isfinite(options->epsilon))
+        return bp__fail(BP_ERROR_ARGUMENT, "epsilon is %g, a finite number above 0 is needed",
+                        (double)options->epsilon);
     if (!bp_monitor_name(options->monitor))
         return bp__fail(BP_ERROR_ARGUMENT, "unknown monitor %d", (int)options->monitor);
     if (options->patience < 0)
@@ -185,8 +186,8 @@ bp_status bp__check_reach(const bp_model *model, const bp_data *data)
     const bp_model_info shape = bp_model_get_info(model);
     const bp_data_info info = bp_data_get_info(data);
     const int32_t activation = bp_model_get_layer(model, shape.layers - 1).activation;
-    if (bp__has_labels(data) || (isinf(bp__activation(activation)->low) &&
-                                 isinf(bp__activation(activation)->high)))
+    if (bp__has_labels(data) ||
+        (isinf(bp__activation(activation)->low) && isinf(bp__activation(activation)->high)))
         return BP_OK;
     if (info.streamed) return check_streamed(data, activation);
     return check_targets(bp_data_targets(data), 0, info.rows, info.outputs, activation);
