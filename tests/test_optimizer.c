@@ -85,6 +85,57 @@ Test(optimizer, adam_first_step_by_hand)
     cr_assert_float_eq(w[1], 1.001, 1e-9);
 }
 
+/* A step that has changed its direction is halved, but not below 1e-6; one that has kept it grows
+ * by a fifth, but not above 50. */
+static void check_rprop(rig *r, void *context)
+{
+    (void)context;
+    enum { N = 16 };
+    float w[N] = {0}, m[N], v[N], gradient[N];
+    const float hyper[BP__HYPER_COUNT] = {[BP__HYPER_RATE] = 0.01f};
+    const int32_t now = 0;
+    for (int i = 0; i < N; ++i) {
+        m[i] = 1;
+        v[i] = i % 2 ? 1.5e-6f : 45;
+        gradient[i] = i % 2 ? -1 : 1;
+    }
+    pair p = pair_of(r, BP__TABLE, 1, N, w), g = pair_of(r, BP__TABLE, 1, N, gradient);
+    pair m1 = pair_of(r, BP__TABLE, 1, N, m), m2 = pair_of(r, BP__TABLE, 1, N, v);
+    pair table = {0}, step = integers_of(r, 1, 1, &now);
+    for (int side = 0; side < SIDES; ++side) {
+        table.on[side] =
+            (bp__view){.rows = 1, .columns = BP__HYPER_COUNT, .stride = BP__HYPER_COUNT};
+        OK(bp__buffer_create(r->engine[side], &table.on[side].buffer, BP__NUMBER, BP__HYPER_COUNT));
+        OK(bp__view_write(r->engine[side], &table.on[side], hyper));
+        const bp__op op = {.kind = BP__OP_OPTIMIZER,
+                           .as.optimizer = {.parameters = p.on[side],
+                                            .gradients = g.on[side],
+                                            .moment1 = m1.on[side],
+                                            .moment2 = m2.on[side],
+                                            .hyper = table.on[side],
+                                            .step = step.on[side],
+                                            .optimizer = BP_OPTIMIZER_RPROP}};
+        run_op(r, side, &op);
+        float *steps = read_side(r, &m2, side), *moved = read_side(r, &p, side);
+        for (int i = 0; i < N; ++i) {
+            cr_assert_float_eq((double)steps[i], i % 2 ? 1e-6 : 50, i % 2 ? 1e-9 : 1e-3, "%s: %g",
+                               r->name, (double)steps[i]);
+            cr_assert_float_eq((double)moved[i], i % 2 ? 0 : -50, 1e-3, "%s: %g", r->name,
+                               (double)moved[i]);
+        }
+        free(steps);
+        free(moved);
+    }
+    pair *const all[] = {&p, &g, &m1, &m2, &table, &step};
+    for (int i = 0; i < 6; ++i) pair_free(r, all[i]);
+}
+
+Test(optimizer, rprop_steps_have_bounds)
+{
+    each_device(any_gemm, check_rprop, NULL);
+    each_cpu_shape(check_rprop, NULL);
+}
+
 static void check_gather(rig *r, void *context)
 {
     (void)context;

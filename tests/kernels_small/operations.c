@@ -292,8 +292,9 @@ void check_optimizer(rig *r)
                 op.as.optimizer.clip = 0.05f;
                 const bp__op squares = {.kind = BP__OP_SQUARES,
                                         .as.squares = {sums.on[side], gradients.on[side], 25}};
-                const bp__op clip = {.kind = BP__OP_CLIP,
-                                     .as.clip = {factor.on[side], sums.on[side], 0.5f}};
+                const bp__op clip = {
+                    .kind = BP__OP_CLIP,
+                    .as.clip = {factor.on[side], sums.on[side], kind % 4 == 1 ? 0.5f : 1e3f}};
                 run_op(r, side, &squares);
                 run_op(r, side, &clip);
             }
