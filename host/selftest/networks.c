@@ -116,7 +116,8 @@ static bp_status check_extras(bp__selftest *test, const bp__way *way)
 bp_status bp__selftest_operations(bp__selftest *test, const bp__way *way)
 {
     static const int32_t hidden[] = {BP_ACTIVATION_TANH, BP_ACTIVATION_RELU, BP_ACTIVATION_SIGMOID};
-    if (!way->tile) { /* Tiles differ in their products alone. */
+    const bool tiled = way->tile || way->matrix_tile;
+    if (!tiled) { /* Tiles differ in their products alone. */
         BP_TRY(check_activations(test, way));
         BP_TRY(check_losses(test, way));
         BP_TRY(check_optimizers(test, way));
@@ -127,7 +128,7 @@ bp_status bp__selftest_operations(bp__selftest *test, const bp__way *way)
     for (size_t i = 0; i < BP_COUNT(networks); ++i) {
         bp__selftest_network network = networks[i];
         const bp__selftest_recipe how = recipe_of((int32_t)i % optimizers);
-        network.activation = hidden[way->tile ? 0 : i % BP_COUNT(hidden)];
+        network.activation = hidden[tiled ? 0 : i % BP_COUNT(hidden)];
         BP_TRY(bp__selftest_check_network(test, way, &network, &how));
     }
     return BP_OK;
