@@ -15,6 +15,7 @@ static void make_home(void)
         snprintf(cache, sizeof cache, "%s/.cache/pocl/kcache", home ? home : folder);
     setenv("POCL_CACHE_DIR", cache, 0);
     setenv("XDG_CACHE_HOME", folder, 1);
+    setenv("BACKPROP_PROGRAMS", "none", 1); /* the folder's files are tunings */
     unsetenv("BACKPROP_TUNING");
 }
 
