@@ -297,6 +297,16 @@ Test(small_steps, what_a_gpu_chooses)
     cr_assert_leq(steps.groups, 132);
     steps = choice(&small, medium, 3, 4096, &pays);
     cr_assert(steps.items <= 64 && steps.groups <= 4);
+    /* Both moments of two blocks of weights are too many for Intel's registers: gradients alone are
+     * not. */
+    const size_t blocks_58[] = {16, 32, 8};
+    bp_device narrow = large;
+    narrow.max_work_group = 32;
+    steps = choice(&narrow, blocks_58, 2, 4, &pays);
+    cr_assert(steps.items == 32 && steps.groups == 0);
+    narrow.subgroup = 8;
+    steps = choice(&narrow, blocks_58, 2, 4, &pays);
+    cr_assert(steps.items == 32 && steps.groups > 0);
     choice(&large, wide, 2, 64, &pays);
     cr_assert_not(pays, "784-512-10 has too many weights");
     choice(&(bp_device){.max_work_group = 64, .local_bytes = 512}, medium, 3, 64, &pays);

@@ -280,6 +280,24 @@ static bp_status fail_no_device(const found *list, size_t count, const char *spe
     return status;
 }
 
+/* The narrowest sub-group of an Intel GPU; 0 of others, and where its driver does not say. */
+static unsigned narrowest_subgroup(const bp_device *device)
+{
+    enum { INTEL = 0x8086, SUB_GROUP_SIZES_INTEL = 0x4108, MOST = 16 };
+    cl_uint vendor = 0;
+    size_t widths[MOST], bytes = 0, narrowest = 0;
+    if (device->info.kind != BP_KIND_GPU ||
+        bp__cl.clGetDeviceInfo(device->id, CL_DEVICE_VENDOR_ID, sizeof vendor, &vendor, NULL) !=
+            CL_SUCCESS ||
+        vendor != INTEL ||
+        bp__cl.clGetDeviceInfo(device->id, SUB_GROUP_SIZES_INTEL, sizeof widths, widths, &bytes) !=
+            CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof *widths; ++i)
+        if (narrowest == 0 || widths[i] < narrowest) narrowest = widths[i];
+    return (unsigned)narrowest;
+}
+
 static bp_status open_opencl(bp_device *device, const found *choice)
 {
     device->info = choice->info;
@@ -303,6 +321,7 @@ static bp_status open_opencl(bp_device *device, const found *choice)
     BP_CL(
         clGetDeviceInfo(device->id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified, NULL));
     device->unified = unified == CL_TRUE;
+    device->subgroup = narrowest_subgroup(device);
     if (device->vector_width < 1) device->vector_width = 1;
     return BP_OK;
 }

@@ -24,7 +24,9 @@ struct bp_device {
     cl_ulong local_bytes;      /* CL_DEVICE_LOCAL_MEM_SIZE */
     cl_ulong max_buffer_bytes; /* CL_DEVICE_MAX_MEM_ALLOC_SIZE */
     bool unified;              /* it works in the host's memory */
-    cl_uint vector_width;      /* native float vector, 1 where the compiler vectorizes work-items */
+    unsigned subgroup; /* of Intel's GPUs the narrowest sub-group, whose work-items share registers;
+                          else 0 */
+    cl_uint vector_width; /* native float vector, 1 where the compiler vectorizes work-items */
 
     struct bp__program *programs; /* list, newest first */
     struct bp__tuning *tuning; /* what was measured for the device; NULL: nothing, or not looked */

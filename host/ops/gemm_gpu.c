@@ -32,7 +32,7 @@ bp_status bp__gemm_gpu(bp__device_engine *engine, bp__recorder *recorder, const 
                         "%s has too little local memory for the tiled GEMM: choose naive",
                         engine->device->info.name);
     char options[BP__TILE_OPTIONS];
-    bp__gpu_tile_options(options, &t);
+    bp__gpu_tile_options(options, &t, engine->device);
     const size_t items_x = t.n / t.item_n, items_y = t.m / t.item_m;
     const bp__grid grid = {
         3,

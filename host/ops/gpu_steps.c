@@ -10,11 +10,14 @@
 #include "base/families.h"
 #include "base/memory.h"
 #include "ops/fusions.h"
+#include "ops/gpu_registers.h"
 
 enum {
     SMALL_BLOCKS = 2,  /* 4 x 4 blocks of weights a work-item, with both moments in registers */
     SLICED_BLOCKS = 4, /* with the gradient alone */
     MOST_LOADS = 8,    /* numbers of the next chunk that a work-item keeps */
+    BLOCK_WORDS = 16,  /* of a block: its gradient, or a moment */
+    PLACE_WORDS = 8,   /* and where it is */
     LEAST_ITEMS = 32,
     MOST_ITEMS = 256,
     MOST_CHUNK = 64,
@@ -109,9 +112,13 @@ bool bp__gpu_steps_fits(const bp__gpu_steps *steps, const bp_device *device,
     const size_t chunks = (rows_of(step) + steps->chunk - 1) / steps->chunk;
     for (size_t i = 0; i < step->layers; ++i)
         if (!aligned(&step->forward[i]->weights)) return false;
+    const bp__optimizer *o = step->optimizer;
+    const size_t moments =
+        steps->groups ? 0 : (size_t)(o->moment1.buffer != NULL) + (o->moment2.buffer != NULL);
+    const size_t kept = blocks * (BLOCK_WORDS * (1 + moments) + PLACE_WORDS) + loads;
     return bp__training_step_is_plain(step) && steps->groups <= chunks &&
            blocks <= (steps->groups ? SLICED_BLOCKS : SMALL_BLOCKS) && loads <= MOST_LOADS &&
-           local_bytes(steps, &l) <= device->local_bytes;
+           bp__gpu_registers_fit(device, kept) && local_bytes(steps, &l) <= device->local_bytes;
 }
 
 /* Of `tiles` blocks of results, `depth` multiplications each, shared out to a group. */
@@ -182,8 +189,10 @@ bp__gpu_steps bp__gpu_steps_choose(const bp_device *device, const bp__training_s
  */
 
 /* The network as compiler options. */
-static bp_status describe(char **options, const bp__gpu_steps *steps, const bp__training_step *step)
+static bp_status describe(char **options, const bp_device *device, const bp__gpu_steps *steps,
+                          const bp__training_step *step)
 {
+    char subgroup[BP__SUBGROUP_OPTION];
     const layout l = layout_of(step);
     for (size_t i = 0; i < step->layers; ++i) {
         const bp__dense_forward *f = step->forward[i];
@@ -205,14 +214,14 @@ static bp_status describe(char **options, const bp__gpu_steps *steps, const bp__
         "-DLAYERS=%zu -DIN_%zu=%zu -DLAST_IN=%zu -DLAST_DELTA=%zu -DOWN=%zu -DBLOCKS=%zu "
         "-DUNITS=%zu -DDELTAS=%zu -DLAST_OUTPUTS=%zu -DBIAS=%d -DROWS=%zu -DPERIOD=%zu "
         "-DLOSS=%d -DHAS_LABELS=%d -DHAS_WEIGHTS=%d -DHAS_GATHER=%d -DOPTIMIZER=%d -DBP_SHAPED=%d "
-        "-DITEMS=%u -DCHUNK=%u -DGROUPS=%u -DWEIGHTS_LOCAL=%d -DSTORE_GRADIENTS=%d",
+        "-DITEMS=%u -DCHUNK=%u -DGROUPS=%u -DWEIGHTS_LOCAL=%d -DSTORE_GRADIENTS=%d%s",
         step->layers, step->layers, l.in[step->layers], l.in[step->layers],
         l.delta[step->layers - 1], l.all_own, l.blocks, l.units, l.deltas,
         step->loss->output.columns, step->forward[0]->bias.buffer != NULL, rows_of(step),
         step->gather ? step->gather->period : rows_of(step), (int)step->loss->loss,
         step->loss->labels.buffer != NULL, step->loss->weights.buffer != NULL, step->gather != NULL,
         (int)o->optimizer, bp__update_is_shaped(o), steps->items, steps->chunk, steps->groups,
-        steps->weights_local, o->keep_gradients);
+        steps->weights_local, o->keep_gradients, bp__gpu_subgroup_option(subgroup, device));
 }
 
 /* Everything that a kernel of whole steps may be given. */
@@ -334,7 +343,7 @@ bp_status bp__fuse_gpu_steps(bp__device_engine *engine, bp__recorder *recorder, 
     if (step.optimizer->keep_gradients)
         BP_TRY(bp__buffer_need(engine, step.optimizer->gradients.buffer));
     char *options = NULL;
-    bp_status status = describe(&options, &steps, &step);
+    bp_status status = describe(&options, engine->device, &steps, &step);
     if (status == BP_OK)
         status = steps.groups ? launch_sliced(recorder, &step, &steps, options)
                               : launch_small(recorder, &step, &steps, options);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "ops/gpu_registers.h"
 #include "ops/launchers.h"
 
 static const bp__gpu_tile tiles[] = {{128, 128, 16, 8, 8, 1}, {64, 64, 16, 4, 4, 1},
@@ -30,11 +31,14 @@ const char *bp__gpu_tile_describe(char text[BP__TILE_TEXT], const bp__gpu_tile *
     return text;
 }
 
-const char *bp__gpu_tile_options(char text[BP__TILE_OPTIONS], const bp__gpu_tile *tile)
+const char *bp__gpu_tile_options(char text[BP__TILE_OPTIONS], const bp__gpu_tile *tile,
+                                 const bp_device *device)
 {
+    char subgroup[BP__SUBGROUP_OPTION];
     snprintf(text, BP__TILE_OPTIONS,
-             "-DTILE_M=%u -DTILE_N=%u -DTILE_K=%u -DITEM_M=%u -DITEM_N=%u -DSPLITS=%u", tile->m,
-             tile->n, tile->k, tile->item_m, tile->item_n, tile->splits);
+             "-DTILE_M=%u -DTILE_N=%u -DTILE_K=%u -DITEM_M=%u -DITEM_N=%u -DSPLITS=%u%s", tile->m,
+             tile->n, tile->k, tile->item_m, tile->item_n, tile->splits,
+             bp__gpu_subgroup_option(subgroup, device));
     return text;
 }
 
@@ -57,9 +61,13 @@ bool bp__gpu_tile_valid(const bp__gpu_tile *tile)
 
 bool bp__gpu_tile_fits(const bp__gpu_tile *tile, const bp_device *device)
 {
-    /* As in kernels/gpu/gemm_gpu.cl. */
+    /* As in kernels/gpu/gemm_gpu.cl: slices; sums, a row and a column, a part of the next slices.
+     */
     const size_t bytes = (size_t)tile->k * (tile->m + tile->n + 8) * sizeof(float);
-    return items_of(tile) <= device->max_work_group && bytes <= device->local_bytes;
+    const size_t kept = (size_t)tile->item_m * tile->item_n + tile->item_m + tile->item_n +
+                        (size_t)tile->k * (tile->m + tile->n) / items_of(tile);
+    return items_of(tile) <= device->max_work_group && bytes <= device->local_bytes &&
+           bp__gpu_registers_fit(device, kept);
 }
 
 static size_t groups_of(const bp__tile_sides *tile, size_t m, size_t n)

@@ -19,13 +19,14 @@ enum { BP__TILE_TEXT = 64 };
 const char *bp__gpu_tile_describe(char text[BP__TILE_TEXT], const bp__gpu_tile *tile);
 
 /* "-DTILE_M=64 …" */
-enum { BP__TILE_OPTIONS = 128 };
-const char *bp__gpu_tile_options(char text[BP__TILE_OPTIONS], const bp__gpu_tile *tile);
+enum { BP__TILE_OPTIONS = 160 };
+const char *bp__gpu_tile_options(char text[BP__TILE_OPTIONS], const bp__gpu_tile *tile,
+                                 const bp_device *device);
 
 /* Whether the kernel can be built for it: whole items, and slices that they can share out. */
 bool bp__gpu_tile_valid(const bp__gpu_tile *tile);
 
-/* Whether the device's work-groups and local memory are large enough. */
+/* Whether the device's work-groups, local memory and registers are large enough. */
 bool bp__gpu_tile_fits(const bp__gpu_tile *tile, const bp_device *device);
 
 enum { BP__MOST_SPLITS = 64 };

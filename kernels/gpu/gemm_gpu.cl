@@ -20,6 +20,7 @@
 #define ITEMS_Y (TILE_M / ITEM_M)
 #define ITEMS (ITEMS_X * ITEMS_Y)
 #include "gpu/slices.cl"
+#include "gpu/subgroup.cl"
 
 /* Row i of a work-item's, in pieces of PIECE. */
 #if ITEM_M % 4 == 0
@@ -53,7 +54,7 @@ inline void load_piece(float *out, __local const float *from, uint size)
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
+__kernel BP_NARROW __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
 gemm_gpu(GEMM_ARGUMENTS, __global float *P DROPOUT_ARGUMENTS)
 {
     const uint x = get_local_id(0);

@@ -12,7 +12,7 @@
 
 #define PARTIAL(group, block) partials[((ulong)(group)*BLOCKS + (block)) * 4]
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+__kernel BP_NARROW __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 sliced_pass(BATCH_PARAMETERS(restrict), __global const float *restrict parameters,
             __global const int *restrict step, __global float4 *restrict partials,
             __global float2 *restrict sums, __global int *restrict step_copy)

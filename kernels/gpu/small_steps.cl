@@ -3,7 +3,7 @@
  * its registers; the samples of the next chunk are on their way while one is worked on. */
 #include "gpu/step.cl"
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+__kernel BP_NARROW __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 small_steps_gpu(const uint count, BATCH_PARAMETERS(restrict), __global float *restrict parameters,
             __global float *restrict gradients, __global float *restrict moment1,
             __global float *restrict moment2, __global const float *restrict hyper,
@@ -36,21 +36,22 @@ small_steps_gpu(const uint count, BATCH_PARAMETERS(restrict), __global float *re
 
     update_numbers u = UPDATE_NUMBERS(1.0f);
     for (uint now = first; now < first + count; ++now) {
+        const uint me = renewed_in(item, now);
         float loss = 0.0f, hit = 0.0f;
         update_set_hyper(&u, HYPER_ROW(hyper, now));
         clear(gradient);
         for (uint chunk = 0; chunk < ROWS; chunk += CHUNK) {
             const bool last = chunk + CHUNK >= ROWS;
             const uint then = last ? now + 1 : now;
-            if (then < first + count) fetch(next, item, then, last ? 0 : chunk + CHUNK, BATCH);
-            pass(units, deltas, row_losses, row_hits, w, item, min((uint)CHUNK, ROWS - chunk),
+            if (then < first + count) fetch(next, me, then, last ? 0 : chunk + CHUNK, BATCH);
+            pass(units, deltas, row_losses, row_hits, w, me, min((uint)CHUNK, ROWS - chunk),
                  scale, share, on, off, parameter);
-            add_losses(&loss, &hit, row_losses, row_hits, item);
-            sum_gradients(gradient, units, deltas, item);
+            add_losses(&loss, &hit, row_losses, row_hits, me);
+            sum_gradients(gradient, units, deltas, me);
 #pragma unroll
             for (uint j = 0; j < BLOCKS_EACH; ++j) {
-                if (!last || renewed(item) + j * ITEMS >= BLOCKS) continue;
-                const block b = block_of(renewed(item) + j * ITEMS);
+                if (!last || renewed(me) + j * ITEMS >= BLOCKS) continue;
+                const block b = block_of(renewed(me) + j * ITEMS);
 #pragma unroll
                 for (uint r = 0; r < 4; ++r) {
                     float4 value = w[b.own + r * b.cols];
@@ -60,10 +61,10 @@ small_steps_gpu(const uint count, BATCH_PARAMETERS(restrict), __global float *re
                 }
             }
             barrier(CLK_LOCAL_MEM_FENCE);
-            put(units, next, item);
+            put(units, next, me);
             barrier(CLK_LOCAL_MEM_FENCE);
         }
-        if (renewed(item) == 0) {
+        if (renewed(me) == 0) {
             losses[losses_offset + now] = loss;
             hits[hits_offset + now] = hit;
         }

@@ -21,6 +21,7 @@
 #define BP_VW 4
 #define HAS_DELTA 1
 #include "error.cl"
+#include "gpu/subgroup.cl"
 #include "update.cl"
 
 #ifndef LAYERS
@@ -49,6 +50,18 @@ INLINE uint renewed(uint item)
 #ifdef POCL_DEVICE_ADDRESS_BITS
     const volatile uint now = item;
     return now;
+#else
+    return item;
+#endif
+}
+
+/* The same in step `now` of many. Addresses and conditions that follow from the number alone are the
+ * same in all steps: compilers work them out once, and with 128 registers have none left to keep them
+ * in. Steps are counted in an int, but no compiler knows that. */
+INLINE uint renewed_in(uint item, uint now)
+{
+#ifdef BP_SUBGROUP
+    return item + (now >> 31);
 #else
     return item;
 #endif
@@ -295,14 +308,21 @@ INLINE void effects(float4 *effect, weight_memory w, layer l, uint c, __local co
     }                                                                                              \
     barrier(CLK_LOCAL_MEM_FENCE);
 
+/* A block of effects, times the slopes that wait there, become deltas. */
+INLINE void take_effects(__local float4 *delta, const float4 *effect, uint c, uint outputs, uint s)
+{
+#pragma unroll
+    for (uint r = 0; r < 4; ++r)
+        if (4 * c + r < outputs) delta[(4 * c + r) * PITCH + s] *= effect[r];
+}
+
 /* The deltas of layer l give those of layer m = l - 1. */
 #define EFFECT(l, m)                                                                               \
     for (uint t = renewed(item); t < BANDS_##m * LANES; t += ITEMS) {                                 \
         const uint s = t % LANES, c = t / LANES;                                                   \
         float4 effect[4];                                                                          \
         effects(effect, w, LAYER(l), c, deltas + DELTA_##l * PITCH, s);                            \
-        for (uint r = 0; r < 4; ++r)                                                               \
-            if (4 * c + r < INPUTS_##l) deltas[(DELTA_##m + 4 * c + r) * PITCH + s] *= effect[r];  \
+        take_effects(deltas + DELTA_##m * PITCH, effect, c, INPUTS_##l, s);                        \
     }                                                                                              \
     barrier(CLK_LOCAL_MEM_FENCE);
 

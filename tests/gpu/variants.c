@@ -31,7 +31,10 @@ static struct made {
     cl_program program;
     char *source;
 } made[MOST];
-static char *written[MOST];
+static struct written {
+    char *text;        /* options and source */
+    char targets[128]; /* for whom, each once */
+} written[MOST];
 static size_t made_count, written_count;
 
 /* Every family of GPUs that scripts/ptx-check compiles for. */
@@ -80,21 +83,34 @@ static cl_program overheard_create(cl_context context, cl_uint count, const char
     return program;
 }
 
+static void add_targets(struct written *program)
+{
+    char padded[sizeof program->targets + 2], sought[sizeof program->targets + 2];
+    snprintf(padded, sizeof padded, " %s ", program->targets);
+    snprintf(sought, sizeof sought, " %s ", now.targets);
+    if (strstr(padded, sought)) return;
+    const size_t used = strlen(program->targets);
+    if (used + strlen(now.targets) + 2 > sizeof program->targets) abort();
+    sprintf(program->targets + used, "%s%s", used ? " " : "", now.targets);
+}
+
 static void write_program(const char *source, const char *options)
 {
-    char *both = malloc(strlen(source) + strlen(options) + 2);
-    if (!both) abort();
-    sprintf(both, "%s\n%s", options, source);
-    for (size_t i = 0; i < written_count; ++i)
-        if (strcmp(written[i], both) == 0) {
-            free(both);
-            return;
-        }
-    if (written_count == MOST) abort();
-    write_text(written_count, "cl", source);
-    write_text(written_count, "options", options);
-    write_text(written_count, "targets", now.targets);
-    written[written_count++] = both;
+    char *text = malloc(strlen(source) + strlen(options) + 2);
+    if (!text) abort();
+    sprintf(text, "%s\n%s", options, source);
+    size_t number = 0;
+    while (number < written_count && strcmp(written[number].text, text) != 0) ++number;
+    if (number < written_count) {
+        free(text);
+    } else {
+        if (written_count == MOST) abort();
+        write_text(number, "cl", source);
+        write_text(number, "options", options);
+        written[written_count++].text = text;
+    }
+    add_targets(&written[number]);
+    write_text(number, "targets", written[number].targets);
 }
 
 static cl_int overheard_build(cl_program program, cl_uint count, const cl_device_id *devices,
@@ -105,7 +121,13 @@ static cl_int overheard_build(cl_program program, cl_uint count, const cl_device
         if (made[i].program == program) source = made[i].source;
     write_program(source, options);
     if (now.foreign) return CL_BUILD_PROGRAM_FAILURE;
-    return real.clBuildProgram(program, count, devices, options, notify, user);
+    /* The width of a sub-group means nothing here, and without it the build may be found in a
+     * cache. */
+    char *usual = copy_of(options), *subgroup = strstr(usual, " -DBP_SUBGROUP=");
+    if (subgroup) *subgroup = '\0';
+    const cl_int code = real.clBuildProgram(program, count, devices, usual, notify, user);
+    free(usual);
+    return code;
 }
 
 static void wanted(bp_status status, const char *what)
@@ -155,6 +177,8 @@ static bp_status make_products(bp_device *device)
     const bp__gpu_tile *const tile = bp__gpu_tiles(&tiles);
     BP_TRY(bp__engine_create(&engine, device, BP_GEMM_GPU));
     BP_TRY(bp__buffer_create(engine, &c.buffer, BP__NUMBER, 4));
+    size_t largest = 0;
+    while (largest + 1 < tiles && !bp__gpu_tile_fits(&tile[largest], device)) ++largest;
     for (size_t t = 0; t <= tiles; ++t)
         for (size_t p = 0; p < BP_COUNT(products); ++p)
             for (int32_t f = 0; bp_activation_name(f); ++f) {
@@ -167,10 +191,10 @@ static bp_status make_products(bp_device *device)
                                        .e = c};
                 bp__device_engine *const e = (bp__device_engine *)engine;
                 bp__recorder recorder = {.device = device};
-                bp__gpu_tile taken = tile[t < tiles ? t : 0];
+                bp__gpu_tile taken = tile[t < tiles ? t : largest];
                 if (t == tiles) taken.splits = 2;
                 e->gpu_tile = &taken;
-                if (f != BP_ACTIVATION_SOFTMAX &&
+                if (bp__gpu_tile_fits(&taken, device) && f != BP_ACTIVATION_SOFTMAX &&
                     (f == BP_ACTIVATION_LINEAR || gemm.epilogue != BP__EPILOGUE_NONE))
                     BP_TRY(bp__gemm_gpu(e, &recorder, &gemm));
                 bp__recorder_clear(&recorder);
@@ -275,6 +299,17 @@ static const struct {
      BP_OPTIMIZER_ADAMW,
      BP_LOSS_HUBER,
      {128, 32, 2, true}},
+    /* As many registers as work-items of Intel's GPUs may keep. */
+    {{{24, 32, BP_ACTIVATION_GELU, 1}, {32, 3, BP_ACTIVATION_LINEAR, 1}},
+     2,
+     BP_OPTIMIZER_ADAMW,
+     BP_LOSS_HUBER,
+     {128, 32, 0, true}},
+    {{{24, 32, BP_ACTIVATION_GELU, 1}, {32, 3, BP_ACTIVATION_LINEAR, 1}},
+     2,
+     BP_OPTIMIZER_SGD,
+     BP_LOSS_HUBER,
+     {64, 16, 0, true}},
 };
 
 /* Whole steps of small networks are programs of their own for each network: one for each way. */
@@ -307,46 +342,71 @@ static bp_status make_steps(bp_device *device)
     return BP_OK;
 }
 
+static bp_status make_tested(bp_device *device, int32_t gemm)
+{
+    bp_selftest_result result;
+    bp_selftest_options options = bp_selftest_options_default();
+    options.gemm = gemm;
+    BP_TRY(bp_selftest(&result, device, &options));
+    for (size_t i = 0; i < result.check_count; ++i)
+        if (!result.checks[i].passed) {
+            fprintf(stderr, "%s, %s: %s\n", result.checks[i].name, result.checks[i].kernels,
+                    result.checks[i].problem);
+            exit(1);
+        }
+    bp_selftest_free(&result);
+    return BP_OK;
+}
+
+/* What the engine knows of the GPUs that are not here: those, as targets of scripts/ptx-check, that
+ * it gives different programs. */
+static const struct {
+    const char *targets;
+    unsigned subgroup;
+} gpus[] = {{"sm_* gfx90a gfx1100", 0}, {"skl tgllp acm-*", 8}, {"pvc bmg-*", 16}};
+
+/* The device that is here, with none of its programs built yet, as one of these GPUs. */
+static bp_device *open_as(const char *targets, unsigned subgroup)
+{
+    bp_device *device;
+    wanted(bp_device_open(&device, NULL), "device");
+    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) {
+        puts("SKIP: no OpenCL device");
+        exit(77);
+    }
+    now.targets = targets;
+    device->subgroup = subgroup;
+    return device;
+}
+
 int main(int argc, char **argv)
 {
     bp_device *device;
-    bp_selftest_result result;
-    bp_selftest_options options = bp_selftest_options_default();
     if (argc != 2) {
         fputs("usage: kernel_variants FOLDER\n", stderr);
         return 2;
     }
     folder = argv[1];
     mkdir(folder, 0777);
-    wanted(bp_device_open(&device, NULL), "device");
-    if (bp_device_get_info(device)->kind == BP_KIND_REFERENCE) {
-        puts("SKIP: no OpenCL device");
-        return 77;
-    }
+    device = open_as(EVERY_FAMILY, 0);
     real = bp__cl;
     setenv("BACKPROP_PROGRAMS", "none", 1); /* sources are what it listens to */
     bp__cl.clCreateProgramWithSource = overheard_create;
     bp__cl.clBuildProgram = overheard_build;
-    const int32_t gemms[] = {BP_GEMM_GPU, BP_GEMM_NAIVE};
-    for (size_t g = 0; g < BP_COUNT(gemms); ++g) {
-        options.gemm = gemms[g];
-        wanted(bp_selftest(&result, device, &options), "selftest");
-        for (size_t i = 0; i < result.check_count; ++i)
-            if (!result.checks[i].passed) {
-                fprintf(stderr, "%s, %s: %s\n", result.checks[i].name, result.checks[i].kernels,
-                        result.checks[i].problem);
-                return 1;
-            }
-        bp_selftest_free(&result);
-    }
+    wanted(make_tested(device, BP_GEMM_NAIVE), "selftest");
     wanted(make_epilogues(device), "epilogues");
-    wanted(make_products(device), "products");
     wanted(make_matrix_products(device), "products on matrix units");
     wanted(make_probes(device), "probes");
-    wanted(make_steps(device), "whole steps");
-    printf("%zu programs\n", written_count);
     bp_device_free(device);
+    for (size_t i = 0; i < BP_COUNT(gpus); ++i) {
+        device = open_as(gpus[i].targets, gpus[i].subgroup);
+        wanted(make_tested(device, BP_GEMM_GPU), "selftest");
+        wanted(make_products(device), "products");
+        wanted(make_steps(device), "whole steps");
+        bp_device_free(device);
+    }
+    printf("%zu programs\n", written_count);
     for (size_t i = 0; i < made_count; ++i) free(made[i].source);
-    for (size_t i = 0; i < written_count; ++i) free(written[i]);
+    for (size_t i = 0; i < written_count; ++i) free(written[i].text);
     return 0;
 }

@@ -1,5 +1,7 @@
 /* products.c - the GEMM kernels of engines whose matrices lie in rows, and the epilogues as kernels
  * of their own. */
+#include <string.h>
+
 #include "base/families.h"
 #include "kernels_small/small.h"
 #include "ops/dense_epilogue.h"
@@ -187,6 +189,15 @@ void check_gpu_choice(rig *r, void *context)
     device.local_bytes = 48 << 10;
     device.max_work_group = 64;
     cr_assert_eq(bp__gpu_tile_choose(&device, 0, 4096, 4096, 4096).m, 32);
+    /* Sums of 8 x 8 a work-item are too many for Intel's registers, whatever the width. */
+    device.max_work_group = 1024;
+    for (device.subgroup = 8; device.subgroup <= 16; device.subgroup *= 2) {
+        char options[BP__TILE_OPTIONS], want[32];
+        const bp__gpu_tile tile = bp__gpu_tile_choose(&device, 128, 4096, 4096, 4096);
+        cr_assert_eq(tile.m, 64);
+        snprintf(want, sizeof want, " -DBP_SUBGROUP=%u", device.subgroup);
+        cr_assert(strstr(bp__gpu_tile_options(options, &tile, &device), want));
+    }
     static const bp__gpu_tile wrong[] = {{0},
                                          {64, 64, 16, 5, 4, 1},
                                          {64, 64, 16, 4, 4, 0},
