@@ -7,6 +7,7 @@
 #include "backprop_measure.h"
 #include "network_support.h"
 #include "opencl/program_cache.h"
+#include "ops/gpu_tile.h"
 #include "tuning_files.h"
 
 enum { MOST = 8 };
@@ -154,4 +155,68 @@ Test(devices, all_are_measured_and_the_fastest_is_taken)
     bp_device_free(device);
     bp_device_choice_free(&why);
     bp_model_free(model);
+}
+
+/* ---- What a driver says ------------------------------------------------------------------------
+ */
+
+static bp__cl_api real;
+static cl_uint vendor;
+static cl_device_type type;
+static size_t widths[3];
+
+static cl_int describe(cl_device_id id, cl_device_info what, size_t size, void *out, size_t *needed)
+{
+    const void *answer = NULL;
+    size_t bytes = 0;
+    switch (what) {
+    case CL_DEVICE_VENDOR_ID: answer = &vendor, bytes = sizeof vendor; break;
+    case CL_DEVICE_TYPE: answer = &type, bytes = sizeof type; break;
+    case 0x4108: /* CL_DEVICE_SUB_GROUP_SIZES_INTEL */
+        if (!widths[0]) return CL_INVALID_VALUE;
+        answer = widths, bytes = sizeof widths;
+        break;
+    default: return real.clGetDeviceInfo(id, what, size, out, needed);
+    }
+    if (needed) *needed = bytes;
+    if (out) memcpy(out, answer, bytes < size ? bytes : size);
+    return CL_SUCCESS;
+}
+
+/* A device of Intel's with the registers of a thread, for all work-items of a sub-group, has
+ * smaller tiles; of other vendors the width of a sub-group says nothing. */
+Test(devices, intels_gpus_have_narrow_subgroups_and_small_tiles)
+{
+    static const struct {
+        cl_uint vendor;
+        cl_device_type type;
+        size_t widths[3];
+        unsigned subgroup;
+    } all[] = {
+        {0x8086, CL_DEVICE_TYPE_GPU, {8, 16, 32}, 8},
+        {0x8086, CL_DEVICE_TYPE_GPU, {32, 16, 16}, 16},
+        {0x8086, CL_DEVICE_TYPE_GPU, {0}, 0},
+        {0x8086, CL_DEVICE_TYPE_CPU, {4, 8, 16}, 0},
+        {0x10de, CL_DEVICE_TYPE_GPU, {32, 32, 32}, 0},
+    };
+    real = bp__cl;
+    bp__cl.clGetDeviceInfo = describe;
+    for (size_t i = 0; i < BP_COUNT(all); ++i) {
+        bp_device *device;
+        char options[BP__TILE_OPTIONS];
+        vendor = all[i].vendor;
+        type = all[i].type;
+        memcpy(widths, all[i].widths, sizeof widths);
+        OK(bp_device_open(&device, "0:0"));
+        cr_assert_eq(device->subgroup, all[i].subgroup, "case %zu: %u", i, device->subgroup);
+        device->max_work_group = 1024;
+        device->local_bytes = 64 << 10;
+        const bp__gpu_tile tile = bp__gpu_tile_choose(device, 128, 4096, 4096, 4096);
+        cr_assert_eq(tile.m, all[i].subgroup ? 64 : 128, "case %zu: %u", i, tile.m);
+        bp__gpu_tile_options(options, &tile, device);
+        cr_assert_eq(strstr(options, "-DBP_SUBGROUP=") != NULL, all[i].subgroup != 0, "%s",
+                     options);
+        bp_device_free(device);
+    }
+    bp__cl = real;
 }

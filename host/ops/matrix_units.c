@@ -43,17 +43,10 @@ static bool are_wmma_4(const bp_device *device)
 }
 
 /* Intel's are as wide as the narrowest sub-group. */
-static bool are_intels(const bp_device *device, size_t lanes)
+static bool are_intels(const bp_device *device, unsigned lanes)
 {
-    enum { SUB_GROUP_SIZES_INTEL = 0x4108, MOST = 16 };
-    size_t sizes[MOST], bytes = 0, least = SIZE_MAX;
-    if (!bp__device_extends(device, "cl_intel_subgroup_matrix_multiply_accumulate") ||
-        bp__cl.clGetDeviceInfo(device->id, SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes, &bytes) !=
-            CL_SUCCESS)
-        return false;
-    for (size_t i = 0; i < bytes / sizeof *sizes; ++i)
-        if (sizes[i] < least) least = sizes[i];
-    return least == lanes;
+    return device->subgroup == lanes &&
+           bp__device_extends(device, "cl_intel_subgroup_matrix_multiply_accumulate");
 }
 
 static bool are_dpas_8(const bp_device *device)
