@@ -93,7 +93,7 @@ static void check_rprop(rig *r, void *context)
     enum { N = 16 };
     float w[N] = {0}, m[N], v[N], gradient[N];
     const float hyper[BP__HYPER_COUNT] = {[BP__HYPER_RATE] = 0.01f};
-    const int32_t now = 0;
+    const int32_t now = 1; /* the step that has been counted: the first row of the table */
     for (int i = 0; i < N; ++i) {
         m[i] = 1;
         v[i] = i % 2 ? 1.5e-6f : 45;
