@@ -2,8 +2,7 @@
  * one with a thread and one with all of them. */
 #include <stdlib.h>
 
-#include "backprop_measure.h"
-#include "network_support.h"
+#include "choice_support.h"
 
 /* Before OpenCL is loaded: a device with one thread, which comes first, and one with all. */
 static void two_devices(void)
@@ -25,24 +24,7 @@ TestSuite(choose, .timeout = 300);
 Test(choose, measures_and_opens_the_fastest, .init = two_devices)
 {
     if (!are_two()) cr_skip_test("POCL is not here, or alone");
-    const size_t widths[] = {64, 128, 10};
-    bp_model *model =
-        model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
-    bp_train_options how = bp_train_options_default();
-    bp_device *device;
-    bp_device_choice why;
-    how.epochs = 1000000; /* worth looking for */
-    OK(bp_device_choose(&device, &why, model, 60000, &how));
-    cr_assert_eq(why.count, 2);
-    for (size_t i = 0; i < why.count; ++i) {
-        cr_assert(why.times[i].step_seconds > 0 && why.times[i].measure_seconds > 0, "%s",
-                  why.times[i].problem);
-        cr_assert_geq(why.times[i].step_seconds, why.times[why.chosen].step_seconds);
-    }
-    cr_assert_str_eq(bp_device_get_info(device)->spec, why.times[why.chosen].device.spec);
-    bp_device_free(device);
-    bp_device_choice_free(&why);
-    bp_model_free(model);
+    check_choice(2);
 }
 
 /* A training of one step is over before another device has been looked at. */

@@ -4,8 +4,7 @@
 #define _XOPEN_SOURCE 700
 #include <stdlib.h>
 
-#include "backprop_measure.h"
-#include "network_support.h"
+#include "choice_support.h"
 #include "opencl/program_cache.h"
 #include "ops/gpu_tile.h"
 #include "tuning_files.h"
@@ -139,22 +138,7 @@ Test(devices, what_is_kept_of_one_is_not_taken_for_another)
 Test(devices, all_are_measured_and_the_fastest_is_taken)
 {
     need_several();
-    const size_t widths[] = {64, 128, 10};
-    bp_model *model =
-        model_of(widths, 2, BP_ACTIVATION_RELU, BP_ACTIVATION_SIGMOID, BP_LOSS_HALF_SQUARED, 1, 3);
-    bp_train_options how = bp_train_options_default();
-    bp_device *device;
-    bp_device_choice why;
-    how.epochs = 1000000; /* worth looking for */
-    OK(bp_device_choose(&device, &why, model, 60000, &how));
-    cr_assert_eq(why.count, count);
-    for (size_t i = 0; i < why.count; ++i)
-        cr_assert_geq(why.times[i].step_seconds, why.times[why.chosen].step_seconds, "%s: %s",
-                      why.times[i].device.name, why.times[i].problem);
-    cr_assert_str_eq(bp_device_get_info(device)->spec, why.times[why.chosen].device.spec);
-    bp_device_free(device);
-    bp_device_choice_free(&why);
-    bp_model_free(model);
+    check_choice(count);
 }
 
 /* ---- What a driver says ------------------------------------------------------------------------

@@ -156,8 +156,10 @@ static const tile_bug matrix_bugs[] = {
      "s/as_uint(tf32_round(as_float(x) - rounded))/0/", "error"},
     {"the second slice is never read", "gpu/gemm_matrix.cl", "s/now = BOTH - now/now = 0/",
      "error"},
-    {"fragments of another work-item", "gpu/mma_nvidia.cl", "s/% 8 \\* 4 + (k) % 4/% 8 * 4 + (k) % 3/",
-     "error"},
+    {"fragments of another work-item", "gpu/mma_nvidia.cl",
+     "s/% 8 \\* 4 + (k) % 4/% 8 * 4 + (k) % 3/", "error"},
+    {"results in another work-item", "gpu/mma_nvidia.cl",
+     "s/D_ROW(lane, i) ((lane) \\/ 4/D_ROW(lane, i) (7 - (lane) \\/ 4/", "error"},
 };
 
 static void expect_in_tile(const bp__way *way, const tile_bug *list, size_t count)

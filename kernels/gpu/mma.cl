@@ -17,7 +17,7 @@
  * dimension. BP_STAND_IN 1: the same in OpenCL C, through local memory, so that everything around
  * it can be run and checked on any device; MMA_ROOM words a sub-group, and all work-items of the
  * group take part. There each file says the other way round which register of which lane holds a
- * word: A_HELD, B_HELD. */
+ * word: A_HELD, B_HELD, D_HELD. */
 #ifndef BP_MMA_CL
 #define BP_MMA_CL
 
@@ -78,6 +78,9 @@ inline uint bf16_pair(float lower, float upper)
 }
 
 #endif
+
+/* Eight words as a vector. */
+#define EIGHT(x) (uint8)((x)[0], (x)[1], (x)[2], (x)[3], (x)[4], (x)[5], (x)[6], (x)[7])
 
 /* ---- Units ----------------------------------------------------------------------------------- */
 
@@ -143,13 +146,30 @@ inline void mma(float d[MMA_D], const uint a[MMA_A], const uint b[MMA_B], __loca
         float sum = d[i];
         for (uint k = 0; k < MMA_K; ++k)
             sum = multiply_words(A_HELD(room, row, k, lane), B_HELD(room_b, column, k, lane), sum);
-        d[i] = sum;
+        /* Both ways must lead to the same place. */
+        d[i] = D_HELD(row, column) == i * MMA_LANES + lane ? sum : NAN;
     }
 }
 
 #else
 
 #define MMA_ROOM 1
+
+#ifdef MMA_SUMS /* the instruction takes vectors */
+inline void mma(float d[MMA_D], const uint a[MMA_A], const uint b[MMA_B], __local uint *room,
+                uint lane)
+{
+    union {
+        MMA_SUMS all;
+        float each[MMA_D];
+    } sums;
+#pragma unroll
+    for (uint i = 0; i < MMA_D; ++i) sums.each[i] = d[i];
+    sums.all = MMA_VECTORS(a, b, sums.all);
+#pragma unroll
+    for (uint i = 0; i < MMA_D; ++i) d[i] = sums.each[i];
+}
+#endif
 
 #endif
 

@@ -55,13 +55,18 @@
 #if BP_STAND_IN
 
 #if BP_UNITS == UNITS_WMMA /* each half reads its own */
+#define D_HELD(row, column) (32 * ((row) / 2) + (row) % 2 * 16 + (column))
 #define A_HELD(room, row, k, reader) (room[32 * (k) + (row) + ((reader)&16)])
 #elif BP_UNITS == UNITS_WMMA_4
+#define D_HELD(row, column) (32 * ((row) % 8) + (row) / 8 * 16 + (column))
 #define A_HELD(room, row, k, reader) (room[32 * ((k)&3) + ((k) >> 2) * 16 + (row)])
-#elif BP_PRODUCTS == 2
+#else
+#define D_HELD(row, column) (64 * ((row) % 4) + (row) / 4 * 16 + (column))
+#if BP_PRODUCTS == 2
 #define A_HELD(room, row, k, reader) (room[64 * ((k)&1) + ((k) >> 1) * 16 + (row)])
 #else
 #define A_HELD(room, row, k, reader) (room[16 * (k) + (row)])
+#endif
 #endif
 #define B_HELD(room, column, k, reader) A_HELD(room, column, k, reader)
 
@@ -72,7 +77,7 @@
 #endif
 
 #if BP_UNITS == UNITS_MFMA
-typedef float4 mma_sums;
+#define MMA_SUMS float4
 #if BP_PRODUCTS == 0
 #define MMA_WORDS(x) as_float((x)[0])
 #define MMA_FUNCTION(a, b, d) __builtin_amdgcn_mfma_f32_16x16x4f32(a, b, d, 0, 0, 0)
@@ -81,28 +86,15 @@ typedef float4 mma_sums;
 #define MMA_FUNCTION(a, b, d) __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(a, b, d, 0, 0, 0)
 #endif
 #elif BP_UNITS == UNITS_WMMA
-typedef float8 mma_sums;
-#define MMA_WORDS(x)                                                                               \
-    as_short16((uint8)((x)[0], (x)[1], (x)[2], (x)[3], (x)[4], (x)[5], (x)[6], (x)[7]))
+#define MMA_SUMS float8
+#define MMA_WORDS(x) as_short16(EIGHT(x))
 #define MMA_FUNCTION(a, b, d) __builtin_amdgcn_wmma_f32_16x16x16_bf16_w32(a, b, d)
 #else
-typedef float8 mma_sums;
+#define MMA_SUMS float8
 #define MMA_WORDS(x) as_short8((uint4)((x)[0], (x)[1], (x)[2], (x)[3]))
 #define MMA_FUNCTION(a, b, d) __builtin_amdgcn_wmma_f32_16x16x16_bf16_w32_gfx12(a, b, d)
 #endif
 
-inline void mma(float d[MMA_D], const uint a[MMA_A], const uint b[MMA_B], __local uint *room,
-                uint lane)
-{
-    union {
-        mma_sums all;
-        float each[MMA_D];
-    } sums;
-#pragma unroll
-    for (uint i = 0; i < MMA_D; ++i) sums.each[i] = d[i];
-    sums.all = MMA_FUNCTION(MMA_WORDS(a), MMA_WORDS(b), sums.all);
-#pragma unroll
-    for (uint i = 0; i < MMA_D; ++i) d[i] = sums.each[i];
-}
+#define MMA_VECTORS(a, b, sums) MMA_FUNCTION(MMA_WORDS(a), MMA_WORDS(b), sums)
 
 #endif

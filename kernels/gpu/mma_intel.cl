@@ -50,10 +50,10 @@
 #define A_HELD(room, row, k, reader) (room[8 * (row) + (k)])
 #endif
 #define B_HELD(room, column, k, reader) (room[MMA_N * (k) + (column)])
+#define D_HELD(row, column) (MMA_N * (row) + (column))
 
 #else
 
-#define EIGHT(x) (uint8)((x)[0], (x)[1], (x)[2], (x)[3], (x)[4], (x)[5], (x)[6], (x)[7])
 #if BP_UNITS == UNITS_DPAS_8
 #define MMA_TYPE_A int8
 #define MMA_TYPE_B int8
@@ -77,18 +77,7 @@
 /* Compilers that know the extension by another name, or only through SPIR-V, do not declare it. */
 __attribute__((overloadable)) float8 MMA_FUNCTION(MMA_TYPE_A a, MMA_TYPE_B b, float8 sums);
 
-inline void mma(float d[MMA_D], const uint a[MMA_A], const uint b[MMA_B], __local uint *room,
-                uint lane)
-{
-    union {
-        float8 all;
-        float each[MMA_D];
-    } sums;
-#pragma unroll
-    for (uint i = 0; i < MMA_D; ++i) sums.each[i] = d[i];
-    sums.all = MMA_FUNCTION(MMA_WORDS_A(a), MMA_WORDS_B(b), sums.all);
-#pragma unroll
-    for (uint i = 0; i < MMA_D; ++i) d[i] = sums.each[i];
-}
+#define MMA_SUMS float8
+#define MMA_VECTORS(a, b, sums) MMA_FUNCTION(MMA_WORDS_A(a), MMA_WORDS_B(b), sums)
 
 #endif

@@ -27,6 +27,7 @@
 #define A_HELD(room, row, k, reader)                                                               \
     (room[32 * ((row) / 8 + (k) / 4 * 2) + (row) % 8 * 4 + (k) % 4])
 #define B_HELD(room, column, k, reader) (room[32 * ((k) / 4) + (column)*4 + (k) % 4])
+#define D_HELD(row, column) (32 * ((row) / 8 * 2 + (column) % 2) + (row) % 8 * 4 + (column) / 2)
 
 #else
 
